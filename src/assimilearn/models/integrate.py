@@ -1,0 +1,72 @@
+"""Run any model freely: one state or many, compiled where the model allows it."""
+
+from functools import cache
+
+import numpy as np
+from numba import int64, njit
+
+from assimilearn.models.protocol import Model
+from assimilearn.models.signatures import MATRIX, STEP, VECTOR
+
+
+def trajectory(model: Model, initial: np.ndarray, steps: int) -> np.ndarray:
+    """Integrate from ``initial`` and keep every state.
+
+    Parameters
+    ----------
+    model : Model
+    initial : ndarray (..., site)
+    steps : int
+        Number of steps, 0 or more.
+
+    Returns
+    -------
+    ndarray (steps + 1, ..., site), the initial state first.
+    """
+    initial = np.asarray(initial, dtype=float)
+    states = np.empty((steps + 1, *initial.shape))
+    states[0] = initial
+    if model.compiled is not None:
+        rows = states.reshape(steps + 1, -1, model.size)
+        for start in range(rows.shape[1]):
+            rows[:, start] = _compiled()(*model.compiled, np.ascontiguousarray(rows[0, start : start + 1]), steps)
+        return states
+    for k in range(steps):
+        states[k + 1] = model.step(states[k])
+    return states
+
+
+def advance(model: Model, states: np.ndarray, steps: int) -> np.ndarray:
+    """Integrate ``states (..., site)`` by ``steps`` steps and keep only the last."""
+    states = np.array(states, dtype=float)
+    if model.compiled is not None:
+        rows = np.ascontiguousarray(states.reshape(-1, model.size))
+        step, parameters = model.compiled
+        for _ in range(steps):
+            step(rows, parameters)
+        return rows.reshape(states.shape)
+    for _ in range(steps):
+        states = model.step(states)
+    return states
+
+
+def spun_up_state(model: Model, duration: float, rng: np.random.Generator) -> np.ndarray:
+    """One state on the attractor: a random start, integrated for ``duration`` MTU; (site,)."""
+    start = rng.standard_normal(model.size)
+    return advance(model, start, round(duration / model.time_step))
+
+
+@cache
+def _compiled():
+    """Compile on first use: importing this file must stay cheap."""
+    return njit(MATRIX(STEP, VECTOR, MATRIX, int64), cache=True)(_trajectory)
+
+
+def _trajectory(step, parameters, E, steps):
+    """States (steps + 1, site) of the one row of E."""
+    states = np.empty((steps + 1, E.shape[1]))
+    states[0] = E[0]
+    for k in range(steps):
+        step(E, parameters)
+        states[k + 1] = E[0]
+    return states

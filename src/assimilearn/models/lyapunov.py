@@ -1,0 +1,76 @@
+"""Lyapunov exponents of any model, from finite perturbations kept small and orthogonal.
+
+Benettin et al. (1980), Meccanica 15, 9-20: carry perturbations along a trajectory, orthonormalise them by QR at every
+step, and average the logarithms of the stretching. Here the perturbations are finite (size 1e-6), so that
+no tangent model is needed and an emulator is measured exactly as the truth is. Cost: one QR of (site, count) a step.
+"""
+
+import numpy as np
+
+from assimilearn.models.integrate import spun_up_state
+from assimilearn.models.protocol import Model
+
+SIZE = 1e-6  # far above round-off (1e-16 x 10), far below the nonlinear range (0.1)
+
+
+def lyapunov_exponents(
+    model: Model, duration: float, rng: np.random.Generator, count: int | None = None, spinup: float = 20.0
+) -> np.ndarray:
+    """Leading Lyapunov exponents.
+
+    Parameters
+    ----------
+    model : Model
+    duration : float
+        Length of the trajectory in MTU; the error falls as its square root.
+    rng : numpy.random.Generator
+    count : int, optional
+        How many exponents; all of them by default.
+    spinup : float
+        MTU before the average starts, for the state and the perturbations alike.
+
+    Returns
+    -------
+    ndarray (count,), per MTU, in falling order as far as the average has converged.
+    """
+    count = model.size if count is None else count
+    state = spun_up_state(model, spinup, rng)
+    directions = np.linalg.qr(rng.standard_normal((model.size, count)))[0]
+    total = np.zeros(count)
+    first, last = round(spinup / model.time_step), round((spinup + duration) / model.time_step)
+    for k in range(last):
+        stepped = step_all(model, np.vstack([state, state + SIZE * directions.T]))
+        state = stepped[0]
+        directions, stretch = np.linalg.qr((stepped[1:] - state).T / SIZE)
+        if k >= first:
+            total += np.log(np.abs(np.diag(stretch)))
+    return total / ((last - first) * model.time_step)
+
+
+def step_all(model: Model, states: np.ndarray) -> np.ndarray:
+    """One step of ``states (row, site)``, compiled where the model allows it; may overwrite its input."""
+    if model.compiled is None:
+        return model.step(states)
+    step, parameters = model.compiled
+    step(states, parameters)
+    return states
+
+
+def kaplan_yorke_dimension(exponents: np.ndarray) -> float:
+    """Dimension of the attractor after Kaplan & Yorke (1979), from exponents (exponent,) in falling order.
+
+    Raises
+    ------
+    ValueError
+        If the sum of all given exponents is still positive: more are needed.
+    """
+    total = np.cumsum(exponents)
+    if total[-1] >= 0:
+        raise ValueError("the sum of the given Lyapunov exponents is not negative: pass more of them")
+    last = int(np.argmax(total < 0))
+    return 0.0 if last == 0 else last + float(total[last - 1] / -exponents[last])
+
+
+def kolmogorov_sinai_entropy(exponents: np.ndarray) -> float:
+    """Sum of the positive exponents (Pesin's identity), per MTU."""
+    return float(exponents[exponents > 0].sum())

@@ -1,0 +1,178 @@
+"""NetCDF in and out: whole files only, equal bytes for equal work, provenance in every file.
+
+A file is written under a temporary name in its own folder and then renamed, so a file that exists is whole, also
+after a kill. Nothing volatile (host, wall time, library versions) enters it; such facts go to ``NAME.run.json``.
+The writer uses netCDF4 directly: the first ``Dataset.to_netcdf`` of a process costs a second of imports.
+"""
+
+import hashlib
+import json
+import os
+import platform
+import socket
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import netCDF4
+import numpy as np
+import xarray as xr
+
+from assimilearn import __version__
+from assimilearn.errors import FileError
+
+FORMAT_VERSION = 1
+STARTED = time.perf_counter()
+
+
+def write(dataset: xr.Dataset, path: str | Path, **provenance: Any) -> None:
+    """Write ``dataset`` whole or not at all.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+    path : path of the file, ending in .nc; its folder is made if need be
+    **provenance
+        Global attributes to add (study, node, settings, seed, inputs ...); mappings become JSON, None is dropped.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(path)
+    attributes = {
+        "Conventions": "CF-1.11",
+        "source": f"assimilearn {__version__}",
+        "format_version": FORMAT_VERSION,
+        **dataset.attrs,
+        **provenance,
+    }
+    temporary = temporary_name(path)
+    try:
+        with netCDF4.Dataset(temporary, "w", format="NETCDF4") as file:
+            file.setncatts(encoded(attributes))
+            for name, size in dataset.sizes.items():
+                file.createDimension(name, size)
+            for name, variable in dataset.variables.items():
+                _write_variable(file, str(name), variable, dataset)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    write_text(json.dumps(run_facts(), indent=1) + "\n", path.with_suffix(".run.json"))
+
+
+def _write_variable(file: netCDF4.Dataset, name: str, variable: xr.Variable, dataset: xr.Dataset) -> None:
+    """One variable with its attributes; booleans become int8 and texts netCDF strings."""
+    values = variable.values
+    if values.dtype == bool:
+        values = values.astype(np.int8)
+    kind = str if values.dtype.kind in "UO" else values.dtype
+    target = file.createVariable(name, kind, variable.dims, fill_value=False if kind is not str else None)
+    target.setncatts(encoded(variable.attrs))
+    extra = [str(c) for c in dataset.coords if c not in dataset.dims and set(dataset[c].dims) <= set(variable.dims)]
+    if extra and name not in dataset.coords:
+        target.setncattr("coordinates", " ".join(sorted(extra)))
+    if values.size:
+        target[...] = values.astype(object) if kind is str else values
+
+
+def encoded(attributes: Mapping[Any, Any]) -> dict[str, Any]:
+    """Attributes as NetCDF can hold them: booleans as 0/1, mappings and mixed lists as JSON, None dropped."""
+    result: dict[str, Any] = {}
+    for name, value in attributes.items():
+        if value is None:
+            continue
+        if isinstance(value, bool | np.bool_):
+            value = int(value)
+        elif isinstance(value, Mapping) or (isinstance(value, list | tuple) and not _is_numeric(value)):
+            value = json.dumps(value, sort_keys=True)
+        result[str(name)] = value
+    return result
+
+
+def _is_numeric(values: Iterable[Any]) -> bool:
+    return all(isinstance(v, int | float | np.number) and not isinstance(v, bool) for v in values)
+
+
+def write_text(text: str, path: str | Path) -> None:
+    """Write a text file whole or not at all."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = temporary_name(path)
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read(path: str | Path, require: Iterable[str] = ()) -> xr.Dataset:
+    """Read a whole file into memory and close it.
+
+    Parameters
+    ----------
+    path : path of a NetCDF file
+    require : names of variables that must be there
+
+    Raises
+    ------
+    FileError
+        If the file is missing, truncated, not NetCDF, of a newer format version, or lacks a variable.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileError(f"{path}: no such file")
+    try:
+        with xr.open_dataset(path, engine="netcdf4", decode_times=False) as opened:
+            dataset = opened.load()
+    except (OSError, ValueError, RuntimeError) as error:
+        raise FileError(f"{path}: cannot be read as NetCDF, perhaps it is truncated ({error})") from error
+    version = int(dataset.attrs.get("format_version", FORMAT_VERSION))
+    if version > FORMAT_VERSION:
+        raise FileError(
+            f"{path}: written in format version {version} by {dataset.attrs.get('source', 'a newer assimilearn')}; "
+            f"this one reads up to version {FORMAT_VERSION}: upgrade assimilearn"
+        )
+    missing = [name for name in require if name not in dataset.variables]
+    if missing:
+        found = ", ".join(sorted(map(str, dataset.variables)))
+        raise FileError(f"{path}: lacks {', '.join(missing)}; it holds {found}")
+    return dataset
+
+
+def digest(path: str | Path) -> str:
+    """SHA-256 of a file's bytes, the first 16 hex digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
+def temporary_name(path: Path) -> Path:
+    """A name in the folder of ``path`` that no other process uses and that says whose it is."""
+    return path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.tmp")
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove temporary files for ``path`` whose process on this host has died."""
+    for leftover in path.parent.glob(f".{path.name}.{socket.gethostname()}.*.tmp"):
+        try:
+            os.kill(int(leftover.name.split(".")[-2]), 0)
+        except ProcessLookupError:
+            leftover.unlink(missing_ok=True)
+        except (ValueError, PermissionError):
+            continue
+
+
+def run_facts() -> dict[str, Any]:
+    """The volatile facts of a run: when, where, with what."""
+    loaded = [name for name in ("numpy", "scipy", "xarray", "netCDF4", "numba", "torch") if name in sys.modules]
+    return {
+        "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "seconds": round(time.perf_counter() - STARTED, 3),
+        "host": socket.gethostname(),
+        "platform": platform.platform(),
+        "python": platform.python_version(),
+        "versions": {name: metadata.version(name) for name in loaded},
+        "threads": os.environ.get("OMP_NUM_THREADS"),
+        "command": sys.argv,
+    }
