@@ -41,3 +41,11 @@ class Model(Protocol):
 
     def step(self, states: np.ndarray) -> np.ndarray:
         """Map ``states (..., site)`` one step forward; the input is left as it was."""
+
+
+class PhysicalModel(Model, Protocol):
+    """A Model that its settings describe whole, so that a file can hold them and give the model back."""
+
+    @property
+    def settings(self) -> Any:
+        """Settings with a ``method``."""

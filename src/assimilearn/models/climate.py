@@ -1,0 +1,170 @@
+"""The climate of a model: moments, density of values, power spectrum and Lyapunov exponents of one free run.
+
+The background statistics of BLUE and 3D-Var come from here: from a run of its own, never from the truth that is
+being estimated.
+"""
+
+import numpy as np
+import xarray as xr
+from pydantic import Field, model_validator
+
+from assimilearn.errors import SettingsError
+from assimilearn.models.integrate import spun_up_state, trajectory
+from assimilearn.models.lyapunov import lyapunov_exponents
+from assimilearn.models.protocol import PhysicalModel
+from assimilearn.models.truth import refuse_divergence
+from assimilearn.settings import Settings
+
+
+class ClimateSettings(Settings):
+    """Length of the free run and the axes of its statistics."""
+
+    duration: float = Field(2000.0, gt=0, description="MTU of the free run that the statistics are taken over")
+    spinup: float = Field(50.0, ge=0, description="MTU before the free run, to reach the attractor")
+    pdf_range: tuple[float, float] | None = Field(
+        None, description="lowest and highest value of the density; by default the mean -/+ 5 standard deviations"
+    )
+    pdf_bins: int = Field(100, ge=2, description="number of equal bins of the density")
+    segment: float = Field(50.0, gt=0, description="MTU of one segment of the power spectrum: resolves 1/segment")
+    lyapunov_duration: float = Field(200.0, gt=0, description="MTU over which the Lyapunov exponents are averaged")
+    lyapunov_count: int | None = Field(None, ge=1, description="how many leading Lyapunov exponents; by default all")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "ClimateSettings":
+        if self.pdf_range is not None and self.pdf_range[0] >= self.pdf_range[1]:
+            raise ValueError("pdf_range must rise from its lowest to its highest value")
+        if self.segment > self.duration:
+            raise ValueError(f"segment ({self.segment:g} MTU) is longer than duration ({self.duration:g} MTU)")
+        return self
+
+
+def climate(model: PhysicalModel, settings: ClimateSettings, rng: np.random.Generator) -> xr.Dataset:
+    """The model file: statistics of one free run of ``model``, and what is needed to build the model again.
+
+    Parameters
+    ----------
+    model : PhysicalModel
+    settings : ClimateSettings
+    rng : numpy.random.Generator
+        Draws the random start; give it a stream of its own, so that the run is not the truth.
+
+    Returns
+    -------
+    Dataset with ``mean(site)``, ``std(site)``, ``covariance(site, other_site)``, ``pdf(value)``,
+    ``power_spectrum(frequency)`` and ``lyapunov_exponent(index)``; attributes ``method``, ``settings``, ``size`` and
+    ``time_step`` of the model, ``climate_settings`` of the run.
+
+    Raises
+    ------
+    SettingsError
+        If the run diverges, or more Lyapunov exponents are asked for than the model has sites.
+    """
+    if (settings.lyapunov_count or 1) > model.size:
+        raise SettingsError(f"lyapunov_count {settings.lyapunov_count} exceeds the {model.size} sites of the model")
+    start = spun_up_state(model, settings.spinup, rng)
+    states = trajectory(model, start, round(settings.duration / model.time_step))
+    refuse_divergence(states, model)
+    dataset = statistics(states, model.time_step, statistics_axes(settings, model.time_step, states))
+    exponents = lyapunov_exponents(model, settings.lyapunov_duration, rng, settings.lyapunov_count)
+    dataset["lyapunov_exponent"] = ("index", exponents, {"units": "MTU-1", "long_name": "Lyapunov exponent"})
+    dataset.coords["index"] = ("index", np.arange(exponents.size), {"units": "1", "long_name": "index of the exponent"})
+    return dataset.assign_attrs(
+        method=model.settings.method,
+        settings=model.settings.canonical(),
+        size=model.size,
+        time_step=model.time_step,
+        climate_settings=settings.canonical(),
+    )
+
+
+def statistics_axes(settings: ClimateSettings, time_step: float, states: np.ndarray) -> xr.Dataset:
+    """The coordinates ``value`` (centres of bins) and ``frequency`` (per MTU) for ``states (time, site)``."""
+    low, high = settings.pdf_range or (states.mean() - 5 * states.std(), states.mean() + 5 * states.std())
+    edges = np.linspace(low, high, settings.pdf_bins + 1)
+    samples = max(round(settings.segment / time_step), 2)
+    return xr.Dataset(
+        coords={
+            "value": ("value", (edges[1:] + edges[:-1]) / 2, {"units": "1", "long_name": "value of the state"}),
+            "frequency": (
+                "frequency",
+                np.fft.rfftfreq(samples, time_step),
+                {"units": "MTU-1", "long_name": "frequency"},
+            ),
+        }
+    )
+
+
+def statistics(states: np.ndarray, time_step: float, axes: xr.Dataset) -> xr.Dataset:
+    """Moments, density and power spectrum of a free run.
+
+    Parameters
+    ----------
+    states : ndarray (time, site)
+        Equally spaced in time.
+    time_step : float
+        MTU between two states; need not be that of the run which set the axes (an emulator steps by one interval).
+    axes : Dataset
+        Holds the coordinates ``value`` (equally spaced centres of bins) and ``frequency`` (from 0, equally spaced);
+        the file of another model will do.
+
+    Returns
+    -------
+    Dataset with ``mean(site)``, ``std(site)``, ``covariance(site, other_site)`` (all with divisor time),
+    ``pdf(value)`` (pooled over sites; values outside the axis count in its norm, so that its integral is their
+    complement) and ``power_spectrum(frequency)`` (NaN beyond the Nyquist frequency of the run).
+    """
+    mean = states.mean(axis=0)
+    anomalies = states - mean
+    covariance = anomalies.T @ anomalies / len(states)
+    site = np.arange(states.shape[1])
+    return xr.Dataset(
+        {
+            "mean": ("site", mean, {"units": "1", "long_name": "climatological mean"}),
+            "std": ("site", np.sqrt(np.diag(covariance)), {"units": "1", "long_name": "climatological std"}),
+            "covariance": (
+                ("site", "other_site"),
+                covariance,
+                {"units": "1", "long_name": "climatological covariance"},
+            ),
+            "pdf": ("value", density(states, axes["value"].values), {"units": "1", "long_name": "probability density"}),
+            "power_spectrum": (
+                "frequency",
+                power_spectrum(states, time_step, axes["frequency"].values),
+                {"units": "MTU", "long_name": "one-sided power spectral density in time, mean over sites"},
+            ),
+        },
+        coords={
+            "site": ("site", site, {"units": "1", "long_name": "site index"}),
+            "other_site": ("other_site", site, {"units": "1", "long_name": "site index"}),
+            "value": axes["value"].variable,
+            "frequency": axes["frequency"].variable,
+        },
+    )
+
+
+def density(states: np.ndarray, value: np.ndarray) -> np.ndarray:
+    """Probability density of all entries of ``states`` in equal bins centred on ``value (value,)``."""
+    width = value[1] - value[0]
+    edges = np.append(value - width / 2, value[-1] + width / 2)
+    return np.histogram(states, bins=edges)[0] / (states.size * width)
+
+
+def power_spectrum(states: np.ndarray, time_step: float, frequency: np.ndarray) -> np.ndarray:
+    """One-sided power spectral density of ``states (time, site)`` in time, mean over sites, at ``frequency``.
+
+    Welch (1967), IEEE Trans. Audio Electroacoust. 15, 70-73: Hann windows as long as one over the spacing of
+    ``frequency``, half overlapping, the mean of each removed. Runs with other time steps thus meet on one axis. The
+    integral is the variance at time scales below the length of a window.
+
+    Raises
+    ------
+    ValueError
+        If the run is shorter than one segment.
+    """
+    from scipy.signal import welch
+
+    samples = round(1 / (frequency[1] * time_step))
+    if samples > len(states):
+        raise ValueError(f"a run of {len(states)} states is shorter than one segment of {samples} states")
+    own_frequency, spectrum = welch(states, fs=1 / time_step, nperseg=samples, axis=0)
+    return np.interp(frequency, own_frequency, spectrum.mean(axis=1), right=np.nan)
