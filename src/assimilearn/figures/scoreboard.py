@@ -1,0 +1,138 @@
+"""Error and spread of every analysis over the test period, side by side, between their bounds."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+
+from assimilearn.figures.analysis_error import BOUNDS, drawn_score
+from assimilearn.figures.inputs import Group, bounds, diverged, grouped, having, mean_score, need, need_variables
+from assimilearn.figures.style import CENTIMETRE, GREY, TWO_COLUMNS, colour, label, new_figure, plain_log, style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+QUANTITIES = {"rmse": "Mean over the test period", "innovation_rmse": "Mean innovation over the test period"}
+# score: marker, face (None: filled with the name's colour), size, vertical offset in rows, name in the legend
+MARKS = {
+    "rmse": {
+        "rmse": ("o", None, 5.0, 0.0, "RMSE of the mean"),
+        "spread": ("D", "white", 3.5, 0.22, "spread"),
+        "rmse_observed": (">", None, 2.5, -0.22, "RMSE, observed sites"),
+        "rmse_unobserved": ("<", "white", 2.5, -0.22, "RMSE, unobserved sites"),
+    },
+    "innovation_rmse": {
+        "innovation_rmse": ("o", None, 5.0, 0.0, "RMS of innovations"),
+        "innovation_spread": ("D", "white", 3.5, 0.22, "innovation spread"),
+    },
+}
+
+
+def plot(*, analysis_scores: Group | None = None, forecast_scores: Group | None = None) -> "Figure":
+    """One row for each analysis, by group and in each group the worst first; diverged ones are named as such.
+
+    Parameters
+    ----------
+    analysis_scores : mapping of names to Datasets
+        Without a truth the innovations stand for the errors.
+    forecast_scores : mapping, optional
+        Its names tell analyses with a learned model from those with the physical one where the files do not.
+
+    Raises
+    ------
+    FigureError
+        If no analysis has mean scores.
+    """
+    need("scoreboard", analysis_scores=analysis_scores)
+    assert analysis_scores is not None
+    score = drawn_score("scoreboard", analysis_scores)
+    scores = {
+        name: d
+        for name, d in analysis_scores.items()
+        if diverged(d) or "mean" in having({name: d}, score).get(name, ())
+    }
+    if not scores:
+        need_variables("scoreboard", next(iter(analysis_scores.values())), ("mean",), "the analysis scores")
+    emulators = tuple(forecast_scores or ())
+    with style():
+        return draw(score, ordered(grouped(scores, emulators), score), bounds(scores, score, emulators))
+
+
+def ordered(groups: dict[str, dict[str, xr.Dataset]], score: str) -> dict[str, dict[str, xr.Dataset]]:
+    """In each group the largest error first, diverged analyses before all."""
+
+    def key(item: tuple[str, xr.Dataset]) -> float:
+        value = mean_score(item[1], score)[0]
+        return -np.inf if diverged(item[1]) or not np.isfinite(value) else -value
+
+    return {group: dict(sorted(members.items(), key=key)) for group, members in groups.items()}
+
+
+def draw(score: str, groups: dict[str, dict[str, xr.Dataset]], limits: dict[str, float]) -> "Figure":
+    """Rows from top to bottom, a gap between groups, legend to the right."""
+    rows = sum(map(len, groups.values())) + len(groups)
+    figure = new_figure(TWO_COLUMNS, (1.8 + 0.55 * rows) * CENTIMETRE)
+    axes = figure.subplots()
+    row, names = 0, {}
+    for group, members in groups.items():
+        axes.text(
+            0.0, row, f" {group[0].upper()}{group[1:]}", transform=axes.get_yaxis_transform(), va="center", color=GREY
+        )
+        for name, dataset in members.items():
+            row += 1
+            names[row] = name
+            one_row(axes, row, name, dataset, score)
+        row += 1
+    for value, look in zip(limits.values(), BOUNDS, strict=False):
+        axes.axvline(value, zorder=0, **look)
+    plain_log(axes, "x")
+    units = next(
+        dataset[score].attrs.get("units")
+        for members in groups.values()
+        for dataset in members.values()
+        if score in dataset
+    )
+    axes.set_xlabel(label(QUANTITIES[score], units))
+    axes.set_yticks(list(names), list(names.values()))
+    axes.set_ylim(row - 0.3, -0.7)
+    axes.grid(axis="both")
+    axes.tick_params(axis="y", length=0)
+    legend(axes, score, limits)
+    return figure
+
+
+def one_row(axes: "Axes", row: int, name: str, dataset: xr.Dataset, score: str) -> None:
+    """Dots of one analysis with their uncertainty, or the word that it diverged."""
+    trouble = diverged(dataset)
+    if trouble is not None:
+        axes.text(0.5, row, trouble, transform=axes.get_yaxis_transform(), va="center", ha="center", color=colour(name))
+        return
+    for quantity, (shape, face, size, offset, _) in MARKS[score].items():
+        value, half = mean_score(dataset, quantity)
+        if not np.isfinite(value):
+            continue
+        main = quantity == score
+        axes.errorbar(
+            value,
+            row + offset,
+            xerr=half if main or "spread" in quantity else None,
+            fmt=shape,
+            color=colour(name),
+            mfc=face or colour(name),
+            ms=size,
+            mew=0.7,
+            elinewidth=1.0 if main else 0.6,
+        )
+
+
+def legend(axes: "Axes", score: str, limits: dict[str, float]) -> None:
+    """What the marks and the vertical lines mean."""
+    from matplotlib.lines import Line2D
+
+    handles = [
+        Line2D([], [], color=GREY, linestyle="none", marker=shape, mfc=face or GREY, ms=size, mew=0.7, label=text)
+        for shape, face, size, _, text in MARKS[score].values()
+    ]
+    handles += [Line2D([], [], label=name, **look) for name, look in zip(limits, BOUNDS, strict=False)]
+    axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.2)

@@ -1,0 +1,319 @@
+"""Datasets of the form of the artifacts, made without the package's own producers: Lorenz-96 in ten lines.
+
+Sizes are those of a real study (2000 test times, 10 analyses, 9 models), so that a crowded legend shows here.
+"""
+
+import json
+
+import numpy as np
+import xarray as xr
+
+SITES, STEP, SPINUP, VALIDATION, TEST = 40, 0.05, 100, 300, 2000
+LYAPUNOV_TIME = 1 / 1.69
+CLIMATE_STD = 3.64
+PUBLIC_SCORES = ("rmse", "forecast_rmse", "rmse_observed", "rmse_unobserved", "crps", "spread", "forecast_spread")
+INNOVATION_SCORES = ("innovation_rmse", "innovation_spread", "innovation_chi_square")
+
+# name: error, spread / error, correlation time of the error in analysis times
+ANALYSES = {
+    "climatology": (3.64, 1.0, 5),
+    "interpolation": (1.05, 1.0, 6),
+    "blue": (2.2, 1.0, 4),
+    "3dvar": (0.75, 0.9, 8),
+    "enkf": (0.34, 0.98, 8),
+    "etkf": (0.28, 1.0, 8),
+    "etkf-ridge": (0.55, 0.8, 8),
+    "etkf-forest": (0.98, 0.7, 8),
+    "etkf-mlp": (0.62, 0.85, 8),
+    "etkf-cnn": (0.42, 0.95, 8),
+}
+ENSEMBLES = ("enkf", "etkf", "etkf-ridge", "etkf-forest", "etkf-mlp", "etkf-cnn")
+# name: error of the forcing, noise of a step
+MODELS = {
+    "lorenz96": (0.0, 0.0),
+    "ridge": (0.25, 0.04),
+    "forest": (0.8, 0.4),
+    "mlp": (0.3, 0.08),
+    "cnn": (0.1, 0.01),
+    "ridge-blue": (1.0, 0.2),
+    "cnn-blue": (0.8, 0.1),
+}
+
+
+def tendency(x, forcing):
+    return (np.roll(x, -1, -1) - np.roll(x, 2, -1)) * np.roll(x, 1, -1) - x + forcing
+
+
+def advance(x, forcing=8.0):
+    k1 = tendency(x, forcing)
+    k2 = tendency(x + STEP / 2 * k1, forcing)
+    k3 = tendency(x + STEP / 2 * k2, forcing)
+    return x + STEP / 6 * (k1 + 2 * k2 + 2 * k3 + tendency(x + STEP * k3, forcing))
+
+
+def run(start, steps, rng, forcing_error=0.0, noise=0.0):
+    states = [start]
+    for _ in range(steps):
+        states.append(advance(states[-1], 8 + forcing_error) + noise * rng.standard_normal(start.shape))
+    return np.stack(states)
+
+
+def along_time(values, dims, periods, name="", units="1", times=None):
+    times = STEP * np.arange(len(values)) if times is None else times
+    return xr.Dataset(
+        {name: (dims, values, {"units": units, "long_name": name.replace("_", " ")})},
+        coords={"time": ("time", times, {"units": "MTU"}), "period": ("time", periods)},
+    )
+
+
+def correlated(shape, time, rng):
+    noise = rng.standard_normal(shape)
+    keep = np.exp(-1 / time)
+    for k in range(1, len(noise)):
+        noise[k] = keep * noise[k - 1] + np.sqrt(1 - keep**2) * noise[k]
+    return noise
+
+
+def make_truth(rng):
+    start = run(rng.standard_normal(SITES), 400, rng)[-1]
+    flags = np.repeat(np.array([0, 1, 2, 3], dtype=np.int8), [SPINUP, VALIDATION, VALIDATION, TEST])
+    return along_time(run(start, len(flags) - 1, rng), ("time", "site"), flags, "state").assign_coords(
+        site=np.arange(SITES)
+    )
+
+
+def make_observations(truth, rng):
+    times, count = truth.sizes["time"], 20
+    sites = np.stack([np.sort(rng.choice(SITES, count, replace=False)) for _ in range(times)]).astype(np.int32)
+    valid = np.ones((times, count), dtype=np.int8)
+    valid[::7, -4:] = 0
+    value = np.take_along_axis(truth.state.values, sites, 1) + rng.standard_normal(sites.shape)
+    dims = ("time", "observation")
+    return xr.Dataset(
+        {
+            "value": (dims, np.where(valid, value, np.nan), {"units": "1"}),
+            "error_std": (dims, np.ones(valid.shape), {"units": "1"}),
+            "site_index": (dims, np.where(valid, sites, 0).astype(np.int32)),
+            "valid": (dims, valid),
+        },
+        coords={"time": truth.time, "period": truth.period},
+    )
+
+
+def make_analysis(name, truth, observations, rng):
+    error, ratio, memory = ANALYSES[name]
+    burst = np.exp(0.35 * correlated((truth.sizes["time"], 1), 30, rng))
+    errors = error * burst * correlated(truth.state.shape, memory, rng)
+    mean = (truth.state.values + errors).astype(np.float32)
+    at = np.take_along_axis(mean, observations.site_index.values, 1)
+    innovation = np.where(observations.valid.values, observations.value.values - at, np.nan).astype(np.float32)
+    spread = (ratio * error * burst * np.ones(mean.shape)).astype(np.float32)
+    dims = ("time", "site")
+    return xr.Dataset(
+        {
+            "mean": (dims, mean, {"units": "1"}),
+            "spread": (dims, spread, {"units": "1"}),
+            "innovation": (("time", "observation"), innovation, {"units": "1"}),
+            "innovation_std": (("time", "observation"), np.full(innovation.shape, np.sqrt(1 + error**2), np.float32)),
+        },
+        coords={"time": truth.time, "period": truth.period, "site": truth.site},
+        attrs={"method": name.split("-")[0], "status": "ok", "time_step": STEP, "interval": STEP},
+    )
+
+
+def make_analysis_scores(name, analysis, truth, rng):
+    error = analysis["mean"].values - truth.state.values
+    rmse, spread = np.sqrt((error**2).mean(1)), np.sqrt((analysis.spread.values**2).mean(1))
+    innovation = np.sqrt(np.nanmean(analysis.innovation.values**2, 1))
+    series = {
+        "rmse": rmse,
+        "forecast_rmse": 1.2 * rmse,
+        "rmse_observed": 0.9 * rmse,
+        "rmse_unobserved": 1.1 * rmse,
+        "crps": 0.56 * rmse,
+        "spread": spread,
+        "forecast_spread": 1.2 * spread,
+        "innovation_rmse": innovation,
+        "innovation_spread": np.nanmean(analysis.innovation_std.values, 1),
+        "innovation_chi_square": np.ones_like(rmse),
+    }
+    if name not in ENSEMBLES:
+        del series["crps"]
+    scores = xr.Dataset(
+        {key: ("time", value, {"units": "1"}) for key, value in series.items()},
+        coords={"time": truth.time, "period": truth.period},
+        attrs={"status": "ok", "convention": "time mean of the spatial rmse", "method": analysis.attrs["method"]},
+    )
+    test = scores.period.values == 3
+    scores["mean"] = ("score", [value[test].mean() for value in series.values()])
+    scores["uncertainty"] = ("score", [3 * value[test].std() / np.sqrt(test.sum()) for value in series.values()])
+    if name in ENSEMBLES:
+        ranks = np.linspace(-1, 1, 31)
+        shape = 1 + (1 / ANALYSES[name][1] - 1) * 2 * ranks**2
+        scores["rank_histogram"] = ("rank", rng.poisson(2000 * shape), {"units": "1"})
+    return scores.assign_coords(score=list(series))
+
+
+def make_model(truth, rng):
+    state = truth.state.values
+    edges = np.linspace(-12, 18, 61)
+    covariance = np.cov(state.T)
+    return xr.Dataset(
+        {
+            "mean": ("site", state.mean(0), {"units": "1"}),
+            "std": ("site", state.std(0), {"units": "1"}),
+            "covariance": (("site", "other_site"), covariance, {"units": "1"}),
+            "pdf": ("value", np.histogram(state, edges, density=True)[0], {"units": "1"}),
+            "power_spectrum": ("frequency", spectrum(state), {"units": "MTU"}),
+            "lyapunov_exponent": ("index", 1.69 - 0.16 * np.arange(SITES), {"units": "MTU-1"}),
+        },
+        coords={
+            "value": ("value", (edges[1:] + edges[:-1]) / 2, {"units": "1"}),
+            "frequency": ("frequency", np.fft.rfftfreq(256, STEP), {"units": "MTU-1"}),
+            "site": np.arange(SITES),
+        },
+        attrs={"method": "lorenz96", "node": "lorenz96", "time_step": STEP},
+    )
+
+
+def spectrum(state):
+    pieces = state[: len(state) // 256 * 256].reshape(-1, 256, SITES) - state.mean()
+    pieces = pieces * np.hanning(256)[None, :, None]
+    return 2 * STEP * (np.abs(np.fft.rfft(pieces, axis=1)) ** 2).mean((0, 2)) / (np.hanning(256) ** 2).sum()
+
+
+def make_forecast_scores(name, truth, model, rng, starts=25, steps=120):
+    state, first = truth.state.values, truth.sizes["time"] - TEST
+    chosen = first + 70 * np.arange(starts)
+    verifying = np.stack([state[k + 1 : k + 1 + steps] for k in chosen])
+    errors, example = [], None
+    for std in (0.28, 0.0):
+        initial = state[chosen] + std * rng.standard_normal((starts, SITES))
+        forecast = forecast_of(name, initial, steps, state, rng)
+        errors.append(np.sqrt(((forecast - verifying) ** 2).mean(2)) / CLIMATE_STD)
+        example = forecast[0] if example is None else example
+    error, lead = np.array(errors), STEP * np.arange(1, steps + 1)
+    above = error > 0.5
+    valid = np.where(above.any(2), lead[above.argmax(2)], lead[-1])
+    free = forecast_of(name, state[:1], 2000, state, rng)[:, :, :].reshape(-1, SITES)[200:]
+    diverging = name == "ridge-blue"
+    free = np.full_like(free, np.nan) if diverging else free
+    edges = np.linspace(-12, 18, 61)
+    pdf = np.histogram(free, edges, density=True)[0] if not diverging else np.full(60, np.nan)
+    return xr.Dataset(
+        {
+            "error": (("initial", "start", "lead"), error, {"units": "1"}),
+            "error_mean": (("initial", "lead"), error.mean(1), {"units": "1"}),
+            "error_uncertainty": (("initial", "lead"), error.std(1) / np.sqrt(starts), {"units": "1"}),
+            "valid_time": (("initial", "start"), valid, {"units": "MTU"}),
+            "valid_time_mean": ("initial", valid.mean(1), {"units": "MTU"}),
+            "valid_time_uncertainty": ("initial", valid.std(1) / np.sqrt(starts), {"units": "MTU"}),
+            "forecast": (("lead", "site"), example, {"units": "1"}),
+            "verifying": (("lead", "site"), verifying[0], {"units": "1"}),
+            "mean": ("site", free.mean(0), {"units": "1"}),
+            "std": ("site", free.std(0), {"units": "1"}),
+            "pdf": ("value", pdf, {"units": "1"}),
+            "power_spectrum": ("frequency", spectrum(free), {"units": "MTU"}),
+        },
+        coords={
+            "initial": ["analysis", "truth"],
+            "start": truth.time.values[chosen],
+            "lead": ("lead", lead, {"units": "MTU"}),
+            "value": model.value,
+            "frequency": model.frequency,
+            "site": truth.site,
+        },
+        attrs={"lyapunov_time": LYAPUNOV_TIME, "free_run": "diverged" if diverging else "ok"},
+    )
+
+
+def forecast_of(name, initial, steps, state, rng):
+    """Forecasts (start, step, site) without the initial state."""
+    if name == "persistence":
+        return np.repeat(initial[:, None], steps, 1)
+    if name == "climatology":
+        return np.full((len(initial), steps, SITES), state.mean())
+    return run(initial, steps, rng, *MODELS[name])[1:].swapaxes(0, 1)
+
+
+def make_tuning(rng, settings, sensitivity=0.3):
+    """Scores over a grid of settings: {name: (values, best value, is it logarithmic)}."""
+    grids = np.meshgrid(*[values for values, _, _ in settings.values()], indexing="ij")
+    flat = {name: grid.ravel() for name, grid in zip(settings, grids, strict=True)}
+    score = np.full(grids[0].size, 0.08)
+    for name, (_, best, logarithmic) in settings.items():
+        away = np.log10(flat[name] / best) if logarithmic else (flat[name] - best) / best
+        score = score * (1 + sensitivity * away**2)
+    folds = score[:, None] * np.exp(0.15 * rng.standard_normal((1, 5)) + 0.03 * rng.standard_normal((score.size, 5)))
+    best = int(folds.mean(1).argmin())
+    return xr.Dataset(
+        {
+            "score": (("candidate", "fold"), folds, {"units": "1"}),
+            "mean_score": ("candidate", folds.mean(1), {"units": "1"}),
+            "best": ((), best),
+            "train_size": ("fold", np.full(5, 2000)),
+            **{name: ("candidate", values) for name, values in flat.items()},
+        },
+        attrs={"chosen": json.dumps({name: float(values[best]) for name, values in flat.items()})},
+    )
+
+
+def make_emulator(method, epochs, floor, rng):
+    epoch = np.arange(1, epochs + 1)
+    loss = floor + 2 * np.exp(-epoch / 6) + 0.3 / epoch
+    validation = 1.1 * loss + 0.0008 * np.maximum(epoch - 0.6 * epochs, 0) ** 1.3
+    noisy = validation * np.exp(0.02 * rng.standard_normal(epochs))
+    return xr.Dataset(
+        {"loss": ("epoch", loss, {"units": "1"}), "validation_loss": ("epoch", noisy, {"units": "1"})},
+        coords={"epoch": epoch},
+        attrs={"method": method, "status": "ok", "residual_std": floor**0.5},
+    )
+
+
+def make_study():
+    """All kinds of datasets of one scenario, by the names that ``figures.plot`` knows."""
+    rng = np.random.default_rng(7)
+    truth = make_truth(rng)
+    observations = make_observations(truth, rng)
+    model = make_model(truth, rng)
+    analyses = {name: make_analysis(name, truth, observations, rng) for name in ANALYSES}
+    names = [*list(MODELS)[:1], "persistence", "climatology", *list(MODELS)[1:]]
+    penalties = 10.0 ** np.arange(-6, 3)
+    tuning = {
+        "ridge": make_tuning(rng, {"penalty": (penalties, 1e-2, True)}),
+        "cnn": make_tuning(
+            rng,
+            {
+                "learning_rate": (10.0 ** np.arange(-4, -0.9, 0.5), 3e-3, True),
+                "width": (np.array([12, 24, 36, 48]), 24, False),
+            },
+        ),
+    }
+    ridge = xr.Dataset({"weight_matrix": (("row", "column"), np.ones((3, 3)))}, attrs={"method": "ridge"})
+    return {
+        "truth": truth,
+        "observations": observations,
+        "model": model,
+        "analyses": analyses,
+        "analysis_scores": {name: make_analysis_scores(name, a, truth, rng) for name, a in analyses.items()},
+        "forecast_scores": {name: make_forecast_scores(name, truth, model, rng) for name in names},
+        "tuning": tuning,
+        "emulators": {
+            "ridge": ridge,
+            "mlp": make_emulator("mlp", 90, 0.09, rng),
+            "cnn": make_emulator("cnn", 60, 0.05, rng),
+            "cnn-blue": make_emulator("cnn", 45, 0.4, rng),
+        },
+    }
+
+
+def without_truth(study):
+    """What a study of real observations has: nothing that needs a truth."""
+    scores = {}
+    for name, full in study["analysis_scores"].items():
+        kept = full.drop_vars([*(key for key in PUBLIC_SCORES if key in full), "mean", "uncertainty", "score"])
+        kept = kept.drop_vars("rank_histogram", errors="ignore")
+        part = full[["mean", "uncertainty"]].sel(score=[*INNOVATION_SCORES])
+        scores[name] = kept.assign({key: part[key] for key in ("mean", "uncertainty")})
+    forecasts = {name: full.sel(initial=["analysis"]) for name, full in study["forecast_scores"].items()}
+    return {**study, "truth": None, "analysis_scores": scores, "forecast_scores": forecasts}
