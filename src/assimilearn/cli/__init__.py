@@ -1,0 +1,68 @@
+"""The command line: one verb per rule, each in its own file and imported only when it is asked for."""
+
+import importlib
+import logging
+import sys
+
+import click
+
+from assimilearn import __version__
+from assimilearn.errors import AssimilearnError
+
+VERBS = {
+    "climate": "Run a physical model freely and describe its climate",
+    "simulate": "Simulate the truth",
+    "observe": "Observe the truth with noise",
+    "ingest": "Check observations that you bring, and bring them into form",
+    "ingest-truth": "Check a truth that you bring, and bring it into form",
+    "assimilate": "Assimilate observations into forecasts of a model",
+    "tune": "Search the settings of an emulator by blocked cross-validation",
+    "train": "Train an emulator on an analysis",
+    "score-analysis": "Score an analysis",
+    "score-forecasts": "Score the forecasts and the free run of a model",
+    "figure": "Draw a figure",
+    "scorecard": "Collect the numbers of a study and hold them against published ones",
+    "check": "Check a study file and list every problem",
+    "plan": "List the files that a study makes",
+    "reference": "Print the reference of all settings of a study file",
+}
+
+
+class Verbs(click.Group):
+    """Verbs that are imported only when one of them is used, so that ``--help`` is instant."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All verbs, in the order of the chain."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The verb of that name, imported now."""
+        if cmd_name not in VERBS:
+            return None
+        return importlib.import_module(f"assimilearn.cli.{cmd_name.replace('-', '_')}").command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list in the help text, without importing a verb."""
+        with formatter.section("Verbs"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.command(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="assimilearn")
+def group() -> None:
+    """Data assimilation and machine learning on chaotic geophysical models.
+
+    Every verb reads files, calls one function, and writes one file; the workflow chains them, and each works by hand.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s", datefmt="%H:%M:%S")
+
+
+def main() -> None:
+    """Run a verb; a mistake of the user is one clear message, and in a log the traceback stands before it."""
+    try:
+        group(prog_name="assimilearn")
+    except AssimilearnError as error:
+        if not sys.stderr.isatty():
+            logging.getLogger("assimilearn").exception("failed")
+        click.echo(f"error: {error}", err=True)
+        sys.exit(1)

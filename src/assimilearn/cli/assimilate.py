@@ -1,0 +1,32 @@
+"""The verb ``assimilate``."""
+
+from pathlib import Path
+
+import click
+
+from assimilearn import store
+from assimilearn.assimilation import AnyAnalysis, assimilate
+from assimilearn.cli.models import open_any
+from assimilearn.cli.options import FILE, Origin, origin_options, settings_option
+from assimilearn.study.seeds import generator
+
+
+@click.command("assimilate")
+@click.argument("observations", type=FILE)
+@click.argument("output", type=FILE)
+@click.option("--model", type=FILE, required=True, help="the forecast model: a file of `climate` or `train`")
+@click.option("--climate", type=FILE, required=True, help="file of `climate`: background and initial statistics")
+@settings_option(AnyAnalysis, default='{"method": "etkf"}')
+@origin_options
+def command(
+    observations: Path, output: Path, model: Path, climate: Path, settings: AnyAnalysis, origin: Origin
+) -> None:
+    """Assimilate the OBSERVATIONS of a file into forecasts of a model and write the analyses to OUTPUT."""
+    observed = store.read(observations, require=["value", "error_std", "site_index", "valid"])
+    rng = generator(origin.seed, "analysis", origin.realization)
+    forecaster, kind = open_any(store.read(model))
+    dataset = assimilate(observed, forecaster, settings, store.read(climate, require=["mean", "covariance"]), rng)
+    dataset.attrs["model_kind"] = kind
+    origin.write(
+        dataset, output, "analyses", settings, {"observations": observations, "model": model, "climate": climate}
+    )

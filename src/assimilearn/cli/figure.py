@@ -1,0 +1,48 @@
+"""The verb ``figure``."""
+
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import click
+import xarray as xr
+
+from assimilearn import figures, store
+from assimilearn.cli.options import FILE
+from assimilearn.errors import FileError
+
+ONE = ("truth", "observations", "model")  # kinds of which a figure takes one file; of the others it takes any number
+
+
+@click.command("figure")
+@click.argument("name", type=click.Choice(list(figures.FIGURES)))
+@click.argument("output", type=FILE)
+@click.argument("files", type=FILE, nargs=-1, required=True)
+def command(name: str, output: Path, files: tuple[Path, ...]) -> None:
+    """Draw the figure NAME from FILES and save it as OUTPUT, with .pdf, .svg and .png beside each other.
+
+    Each file says itself what it is, so their order only sets the order in legends.
+    """
+    figures.save(figures.plot(name, **by_kind([store.read(path) for path in files])), output)
+
+
+def by_kind(datasets: list[xr.Dataset]) -> dict[str, Any]:
+    """Datasets as the figures take them: one per kind, or a mapping of node names.
+
+    Raises
+    ------
+    FileError
+        If a file does not say what it is, or two of a kind are given where one is taken.
+    """
+    given: dict[str, Any] = defaultdict(dict)
+    for dataset in datasets:
+        kind, node = dataset.attrs.get("kind"), dataset.attrs.get("node")
+        if kind not in figures.KINDS:
+            raise FileError(f"a file of the kind {kind!r} is in no figure; there are {', '.join(figures.KINDS)}")
+        if kind not in ONE:
+            given[kind][node] = dataset
+        elif kind in given:
+            raise FileError(f"two files of the kind {kind!r} are given, a figure takes one")
+        else:
+            given[kind] = dataset
+    return dict(given)

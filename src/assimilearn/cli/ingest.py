@@ -1,0 +1,27 @@
+"""The verb ``ingest``."""
+
+from pathlib import Path
+
+import click
+
+from assimilearn import store
+from assimilearn.cli.options import FILE, Origin, origin_options, settings_option
+from assimilearn.models import open_model
+from assimilearn.observations import ingest
+from assimilearn.periods import Periods
+
+
+@click.command("ingest")
+@click.argument("file", type=FILE)
+@click.argument("output", type=FILE)
+@click.option("--model", type=FILE, required=True, help="file of `climate`: it sets the sites and the time step")
+@settings_option(Periods, "--periods", help="lengths of the periods, in observation times")
+@click.option("--error-std", type=click.FloatRange(0, min_open=True), help="error standard deviation, if FILE lacks it")
+@origin_options
+def command(
+    file: Path, output: Path, model: Path, periods: Periods, error_std: float | None, origin: Origin
+) -> None:
+    """Check the observations of a FILE that you bring, and write them in the workflow's form to OUTPUT."""
+    physics = open_model(store.read(model))
+    dataset = ingest(store.read(file), periods, physics.size, physics.time_step, error_std)
+    origin.write(dataset, output, "observations", periods, {"file": file, "model": model})

@@ -1,0 +1,99 @@
+"""Options that verbs share: settings as JSON or a YAML file, the seed, the label; and reading and writing with them."""
+
+import functools
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+import xarray as xr
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from assimilearn import store
+from assimilearn.errors import SettingsError
+
+FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+class SettingsText(click.ParamType):
+    """Settings given as a JSON text or as the path of a YAML file, validated at once."""
+
+    name = "json|file"
+
+    def __init__(self, kind: Any):
+        self.adapter: TypeAdapter[Any] = TypeAdapter(kind)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The validated settings; every problem is listed at once."""
+        if not isinstance(value, str):
+            return value
+        text = value if value.lstrip().startswith(("{", "[")) else Path(value).read_text(encoding="utf-8")
+        try:
+            return self.adapter.validate_python(yaml.safe_load(text))
+        except (ValidationError, yaml.YAMLError) as error:
+            listed = str(error)
+            if isinstance(error, ValidationError):
+                listed = "\n  ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+            raise SettingsError(f"the option {param.opts[0] if param else 'settings'} is not valid:\n  {listed}") from error
+
+
+def settings_option(kind: Any, name: str = "--settings", default: str = "{}", help: str = "") -> Callable[..., Any]:
+    """An option that holds validated settings of one kind."""
+    text = (help or "settings") + ": JSON, or the path of a YAML file"
+    return click.option(name, type=SettingsText(kind), default=default, show_default=True, help=text)
+
+
+class Origin(NamedTuple):
+    """Where an artifact comes from: it goes into the file's attributes."""
+
+    label: str
+    seed: int
+    realization: int
+
+    def write(
+        self, dataset: xr.Dataset, path: Path, kind: str, settings: Any, inputs: dict[str, Path | None]
+    ) -> None:
+        """Write ``dataset`` with its provenance.
+
+        Parameters
+        ----------
+        kind : what the file is, by the names that the figures use: truth, observations, analyses, ...
+        settings : validated settings, or a mapping of several
+        inputs : files that it was made from, by role; None is left out
+        """
+        study, scenario, node = (self.label.split("/") + ["", "", ""])[:3]
+        store.write(
+            dataset,
+            path,
+            kind=kind,
+            study=study,
+            scenario=scenario,
+            node=node or path.stem,
+            settings=dataset.attrs.get("settings") or plain(settings),
+            seed=self.seed,
+            realization=self.realization,
+            inputs=json.dumps({role: store.digest(p) for role, p in inputs.items() if p}, sort_keys=True),
+        )
+
+
+def plain(settings: Any) -> str:
+    """Settings as canonical JSON."""
+    if isinstance(settings, dict):
+        parts = {name: json.loads(plain(value)) for name, value in settings.items()}
+        return json.dumps(parts, sort_keys=True, separators=(",", ":"))
+    return settings.canonical()
+
+
+def origin_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Options ``--label``, ``--seed`` and ``--realization``, handed on as one ``origin``."""
+
+    @click.option("--label", default="", help="study/scenario/node, written into the file")
+    @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="seed of the study")
+    @click.option("--realization", type=click.IntRange(0), default=0, show_default=True, help="which repetition")
+    @functools.wraps(function)
+    def wrapped(label: str, seed: int, realization: int, **arguments: Any) -> Any:
+        return function(origin=Origin(label, seed, realization), **arguments)
+
+    return wrapped

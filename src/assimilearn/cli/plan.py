@@ -1,0 +1,24 @@
+"""The verb ``plan``."""
+
+from pathlib import Path
+
+import click
+
+from assimilearn.cli.options import FILE
+from assimilearn.study.plan import Plan
+from assimilearn.study.scenarios import load
+
+
+@click.command("plan")
+@click.argument("study", type=FILE)
+def command(study: Path) -> None:
+    """List the files that a STUDY makes, and which file each analysis and emulator is made from."""
+    plan = Plan(load(study))
+    for scenario in plan.scenarios.values():
+        for name in scenario.settings.analyses:
+            click.echo(f"{scenario.analysis(name)}  <-  {scenario.observations}, {scenario.model_of(name)}")
+        for name in scenario.settings.emulators:
+            sources = ", ".join([scenario.trained_on(name), *scenario.tuning(name)])
+            click.echo(f"{scenario.model_file(name)}  <-  {sources}")
+    for target in plan.targets:
+        click.echo(target)

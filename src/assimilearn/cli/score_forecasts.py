@@ -1,0 +1,46 @@
+"""The verb ``score-forecasts``."""
+
+from pathlib import Path
+
+import click
+
+from assimilearn import store
+from assimilearn.cli.models import open_any
+from assimilearn.cli.options import FILE, Origin, origin_options, settings_option
+from assimilearn.study.seeds import generator
+from assimilearn.verification import ForecastSettings, score_forecasts
+
+
+@click.command("score-forecasts")
+@click.argument("model", type=FILE)
+@click.argument("output", type=FILE)
+@click.option("--analysis", type=FILE, required=True, help="the analysis that the forecasts start from")
+@click.option("--observations", type=FILE, required=True, help="what to verify against where no truth is known")
+@click.option("--climate", type=FILE, required=True, help="file of `climate` of the reference model")
+@click.option("--truth", type=FILE, help="the truth, if it is known")
+@settings_option(ForecastSettings)
+@origin_options
+def command(
+    model: Path,
+    output: Path,
+    analysis: Path,
+    observations: Path,
+    climate: Path,
+    truth: Path | None,
+    settings: ForecastSettings,
+    origin: Origin,
+) -> None:
+    """Score the forecasts and the free run of the MODEL of a file, physical or learned."""
+    forecaster, kind = open_any(described := store.read(model))
+    dataset = score_forecasts(
+        forecaster,
+        store.read(analysis),
+        store.read(truth) if truth else None,
+        store.read(observations),
+        store.read(climate),
+        settings,
+        generator(origin.seed, "verification", origin.realization),
+    )
+    dataset.attrs |= {"model_kind": kind, "method": described.attrs["method"]}
+    inputs = {"model": model, "analysis": analysis, "observations": observations, "climate": climate, "truth": truth}
+    origin.write(dataset, output, "forecast_scores", settings, inputs)

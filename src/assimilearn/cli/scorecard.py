@@ -1,0 +1,27 @@
+"""The verb ``scorecard``."""
+
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from assimilearn import store
+from assimilearn.cli.options import FILE, settings_option
+from assimilearn.verification import Claim, scorecard, write_scorecard
+
+
+@click.command("scorecard")
+@click.argument("output", type=FILE)
+@click.argument("files", type=FILE, nargs=-1, required=True)
+@settings_option(dict[str, Claim], "--claims", help="published numbers, by row")
+def command(output: Path, files: tuple[Path, ...], claims: dict[str, Claim]) -> None:
+    """Collect the scores of FILES into the table OUTPUT, beside published numbers.
+
+    The files are models and scores of analyses and forecasts; each says itself what it is.
+    """
+    given: dict[str, dict[str, dict[str, Any]]] = defaultdict(lambda: defaultdict(dict))
+    for path in files:
+        dataset = store.read(path)
+        given[dataset.attrs["kind"]][dataset.attrs["scenario"]][dataset.attrs["node"]] = dataset
+    write_scorecard(scorecard(given["analysis_scores"], given["forecast_scores"], given["model"], claims), output)

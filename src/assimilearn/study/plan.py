@@ -1,0 +1,246 @@
+"""The plan of a study: which files it makes, and what each of them needs. Pure: it reads and writes nothing.
+
+Snakemake asks it for inputs and settings; so can anyone, with ``assimilearn plan``.
+"""
+
+import json
+from collections.abc import Iterable
+from functools import cached_property
+from typing import Any
+
+from assimilearn.figures import FIGURES, REQUIRED
+from assimilearn.models import Lorenz96Settings
+from assimilearn.settings import Settings
+from assimilearn.study.code import code_digest
+from assimilearn.study.scenarios import Resolved
+from assimilearn.study.schema import OfAnalysis, OfEmulator, Scenario
+
+RESULTS = "results"
+
+
+class Plan:
+    """What a resolved study needs, by scenario.
+
+    Parameters
+    ----------
+    resolved : Resolved
+        From :func:`assimilearn.study.scenarios.load` or ``resolve``.
+    """
+
+    def __init__(self, resolved: Resolved):
+        self.study = resolved.study
+        self.scenarios = {name: ScenarioPlan(self.study.study, name, s) for name, s in resolved.scenarios.items()}
+
+    @property
+    def root(self) -> str:
+        """Folder of the study's results."""
+        return f"{RESULTS}/{self.study.study}"
+
+    @cached_property
+    def targets(self) -> list[str]:
+        """Everything that a full run makes last."""
+        return [f"{self.root}/scorecard.csv", *(f for s in self.scenarios.values() for f in s.figures)]
+
+    @cached_property
+    def scorecard_inputs(self) -> list[str]:
+        """Every score file of every scenario."""
+        return [path for scenario in self.scenarios.values() for path in scenario.scored]
+
+    @cached_property
+    def claims(self) -> str:
+        """The published numbers, as canonical JSON."""
+        return canonical({name: claim.model_dump(mode="json") for name, claim in self.study.claims.items()})
+
+    def code(self, verb: str, *modules: str) -> str:
+        """Digest of the code behind a verb, and of further modules that it imports by name."""
+        return code_digest(verb, *modules)
+
+    def pattern(self, brought: bool) -> str:
+        """Regular expression of the scenarios that use the user's data (or, with False, simulate)."""
+        return "|".join(n for n, s in self.scenarios.items() if (s.settings.data is not None) == brought) or "$^"
+
+
+class ScenarioPlan:
+    """Files and settings of one scenario."""
+
+    def __init__(self, study: str, name: str, settings: Scenario):
+        self.name = name
+        self.settings = settings
+        self.root = f"{RESULTS}/{study}/{name}"
+
+    @property
+    def first_model(self) -> str:
+        """The default model: the first under `models`."""
+        return next(iter(self.settings.models))
+
+    @property
+    def truth_model(self) -> str:
+        """Name of the model that makes the truth."""
+        return self.settings.truth.model or self.first_model
+
+    @property
+    def has_truth(self) -> bool:
+        """Whether there is a truth to verify against."""
+        return self.settings.data is None or self.settings.data.truth is not None
+
+    # ---- files ------------------------------------------------------------------------------------------------
+
+    @property
+    def observations(self) -> str:
+        """Path of the observations."""
+        return f"{self.root}/observations.nc"
+
+    @property
+    def truth(self) -> list[str]:
+        """Path of the truth, or nothing where no truth is known."""
+        return [f"{self.root}/truth.nc"] if self.has_truth else []
+
+    def model_file(self, name: str) -> str:
+        """Path of a physical model or an emulator."""
+        return f"{self.root}/{'models' if name in self.settings.models else 'emulators'}/{name}.nc"
+
+    def analysis(self, name: str) -> str:
+        """Path of an analysis."""
+        return f"{self.root}/analyses/{name}.nc"
+
+    def model_of(self, analysis: str) -> str:
+        """Path of the forecast model of an analysis."""
+        return self.model_file(self.settings.analyses[analysis].model or self.first_model)
+
+    @property
+    def climate(self) -> str:
+        """Path of the physical model whose free run is the climatology of the assimilation."""
+        return self.model_file(self.first_model)
+
+    def trained_on(self, emulator: str) -> str:
+        """Path of the analysis that an emulator learns from."""
+        return self.analysis(self.settings.emulators[emulator].trained_on)
+
+    def tuning(self, emulator: str) -> list[str]:
+        """Path of the search that an emulator's settings come from, or nothing."""
+        node = self.settings.emulators[emulator]
+        return [f"{self.root}/tuning/{emulator}.nc"] if node.tune else []
+
+    def forecast_start(self, model: str) -> str:
+        """Path of the analysis that the forecasts of a model or an emulator start from.
+
+        An emulator starts from the analysis that it learned from; a physical model from the analysis that most
+        emulators learned from, or the last one.
+        """
+        emulators = self.settings.emulators
+        if model in emulators:
+            return self.trained_on(model)
+        sources = [e.trained_on for e in emulators.values()]
+        return self.analysis(max(sources, key=sources.count) if sources else list(self.settings.analyses)[-1])
+
+    # ---- targets ----------------------------------------------------------------------------------------------
+
+    @property
+    def forecast_models(self) -> list[str]:
+        """Every model whose forecasts are scored: the first physical model and the emulators."""
+        return [self.first_model, *self.settings.emulators]
+
+    @property
+    def analysis_scores(self) -> list[str]:
+        """Paths of the scores of all analyses."""
+        return [f"{self.root}/scores/analyses/{name}.nc" for name in self.settings.analyses]
+
+    @property
+    def forecast_scores(self) -> list[str]:
+        """Paths of the scores of all forecasts."""
+        return [f"{self.root}/scores/forecasts/{name}.nc" for name in self.forecast_models]
+
+    @property
+    def scored(self) -> list[str]:
+        """Everything that the scorecard reads."""
+        return [*(self.model_file(m) for m in self.settings.models), *self.analysis_scores, *self.forecast_scores]
+
+    @property
+    def figure_names(self) -> list[str]:
+        """Figures to draw: those asked for, or all that the scenario has data for."""
+        names = self.settings.figures if self.settings.figures is not None else list(FIGURES)
+        return [name for name in names if all(self._files(kind) for kind in REQUIRED[name])]
+
+    @property
+    def figures(self) -> list[str]:
+        """Paths of the figures, as PDF; SVG and PNG stand beside them."""
+        return [f"{self.root}/figures/{name}.pdf" for name in self.figure_names]
+
+    def figure_inputs(self, name: str) -> list[str]:
+        """Every file that a figure reads."""
+        return [path for kind in FIGURES[name] for path in self._files(kind)]
+
+    def _files(self, kind: str) -> list[str]:
+        """Files of one kind, by the names that the figures use."""
+        match kind:
+            case "truth":
+                return self.truth
+            case "observations":
+                return [self.observations]
+            case "model":
+                return [self.climate]
+            case "analyses":
+                return [self.analysis(name) for name in self.settings.analyses]
+            case "analysis_scores":
+                return self.analysis_scores
+            case "forecast_scores":
+                return self.forecast_scores
+            case "emulators":
+                return [self.model_file(name) for name in self.settings.emulators]
+            case "tuning":
+                return [path for name in self.settings.emulators for path in self.tuning(name)]
+        raise ValueError(f"figures know no files of the kind {kind!r}")
+
+    # ---- settings ---------------------------------------------------------------------------------------------
+
+    def part(self, name: str) -> str:
+        """One section of the scenario (`climate`, `periods`, `truth`, ...), as canonical JSON."""
+        return getattr(self.settings, name).canonical()
+
+    def model_settings(self, name: str) -> str:
+        """Settings of a physical model."""
+        node: Lorenz96Settings = self.settings.models[name]
+        return node.canonical()
+
+    def analysis_settings(self, name: str) -> str:
+        """Settings of an analysis, without what only the plan needs."""
+        return canonical(_without(self.settings.analyses[name], OfAnalysis.model_fields))
+
+    def emulator_settings(self, name: str) -> str:
+        """Settings of an emulator, without what only the plan needs."""
+        return canonical(_without(self.settings.emulators[name], OfEmulator.model_fields))
+
+    def tune_settings(self, name: str) -> str:
+        """Settings of the search for an emulator's settings."""
+        return self.settings.emulators[name].tune.canonical()
+
+    @property
+    def truth_settings(self) -> str:
+        """Settings of the simulated truth, without the name of its model."""
+        return canonical(_without(self.settings.truth, {"model"}))
+
+    @property
+    def truth_option(self) -> str:
+        """The option that names the truth, where one is known."""
+        return " ".join(f"--truth {path}" for path in self.truth)
+
+    @property
+    def error_std_option(self) -> str:
+        """The option that gives the error of brought observations, where the study does."""
+        error_std = self.brought.get("error_std")
+        return "" if error_std is None else f"--error-std {error_std}"
+
+    @property
+    def brought(self) -> dict[str, Any]:
+        """The user's files and the error that goes with them."""
+        return self.settings.data.model_dump(mode="json") if self.settings.data else {}
+
+
+def canonical(content: Any) -> str:
+    """One JSON text for equal content."""
+    return json.dumps(content, sort_keys=True, separators=(",", ":"))
+
+
+def _without(node: Settings, fields: Iterable[str]) -> dict[str, Any]:
+    """Settings without what only the plan needs."""
+    return node.model_dump(mode="json", exclude=set(fields))

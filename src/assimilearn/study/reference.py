@@ -1,0 +1,97 @@
+"""The reference of all settings, as Markdown, from the schema: config/README.md is its output."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from assimilearn.study.schema import Study
+
+HEAD = """# Study files
+
+*Made by `assimilearn reference`; a test keeps it in step with the code.*
+
+A study is one YAML file. `assimilearn check FILE` checks it without running anything; `snakemake --cores N
+--configfile FILE` runs it, and its results go to `results/<study>/<scenario>/`.
+
+* **Nodes** (`models`, `analyses`, `emulators`) are named by you: lower-case letters, digits and hyphens. An analysis
+  may use an emulator as its model, and an emulator learns from an analysis; the names say which.
+* **Scenarios** are overrides of the rest of the file, merged mapping by mapping. A node with another `method` replaces
+  the old node, and a node set to `null` is removed. Without scenarios there is one, `base`.
+* **Searches**: `tune` of an emulator is a blocked cross-validation on the training period; `tune` of an analysis
+  tries all combinations of the listed values on the validation period. Neither reads the truth.
+* Repeated settings can be shared with YAML anchors (`&name`, `*name`, `<<`), as in `config.yaml`.
+"""
+
+
+def reference() -> str:
+    """All settings with their defaults and allowed values, as Markdown."""
+    schema = Study.model_json_schema()
+    lines = [HEAD, "## The file", "", *_table(schema, schema)]
+    for name, definition in schema["$defs"].items():
+        if "properties" in definition:
+            lines += ["", f"## {_title(name, definition)}", "", *_summary(definition), *_table(schema, definition)]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _title(name: str, definition: dict[str, Any]) -> str:
+    """The name of a settings class, and its method where it has one."""
+    method = definition["properties"].get("method", {}).get("const")
+    return f"{name}" + (f" (`method: {method}`)" if method else "")
+
+
+def _summary(definition: dict[str, Any]) -> Iterator[str]:
+    text = definition.get("description", "").strip()
+    if text:
+        yield from [text.split("\n\n")[0].replace("\n", " "), ""]
+
+
+def _table(schema: dict[str, Any], definition: dict[str, Any]) -> Iterator[str]:
+    """One row per setting."""
+    yield "| setting | value | default | meaning |"
+    yield "|---|---|---|---|"
+    for name, field in definition["properties"].items():
+        if name != "method":
+            required = name in definition.get("required", [])
+            default = "required" if required else _default(field.get("default"))
+            meaning = field.get("description", "").replace("|", "\\|")
+            yield f"| `{name}` | {_kind(schema, field)} | {default} | {meaning} |"
+
+
+def _default(value: Any) -> str:
+    """A default as a user would type it; those of whole sections stand in their own tables."""
+    match value:
+        case None:
+            return "none"
+        case dict():
+            return "see there" if value else "none"
+        case bool():
+            return f"`{str(value).lower()}`"
+    return f"`{value}`"
+
+
+def _kind(schema: dict[str, Any], field: dict[str, Any]) -> str:
+    """What a setting may hold, in words."""
+    if "$ref" in field:
+        name = field["$ref"].rsplit("/", 1)[-1]
+        return name if "properties" in schema["$defs"][name] else _kind(schema, schema["$defs"][name])
+    if "discriminator" in field:
+        return "one of the methods " + ", ".join(f"`{tag}`" for tag in field["discriminator"]["mapping"])
+    if "anyOf" in field:
+        return " or ".join(_kind(schema, f) for f in field["anyOf"] if f.get("type") != "null")
+    if "const" in field:
+        return f"`{field['const']}`"
+    if "enum" in field:
+        return " or ".join(f"`{value}`" for value in field["enum"])
+    if field.get("type") == "array":
+        items = field.get("items") or (field.get("prefixItems") or [{}])[0]
+        return f"list of {_kind(schema, items)}"
+    if field.get("type") == "object":
+        inner = field.get("additionalProperties")
+        return f"by name: {_kind(schema, inner)}" if isinstance(inner, dict) and inner else "mapping"
+    return field.get("type", "any value") + _bounds(field)
+
+
+def _bounds(field: dict[str, Any]) -> str:
+    """Lower and upper bounds of a number."""
+    signs = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
+    bounds = [f"{sign} {field[key]:g}" for key, sign in signs.items() if key in field]
+    return " " + ", ".join(bounds) if bounds else ""

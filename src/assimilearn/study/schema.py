@@ -1,0 +1,91 @@
+"""The schema of a study file: pydantic models, made of the settings classes that stand beside each method."""
+
+from functools import reduce
+from operator import or_
+from typing import Annotated, Any
+
+from pydantic import Field, StringConstraints, create_model
+
+from assimilearn import assimilation, emulators
+from assimilearn.figures import FIGURES
+from assimilearn.models import Lorenz96Settings
+from assimilearn.models.climate import ClimateSettings
+from assimilearn.models.truth import TruthSettings
+from assimilearn.observations.observe import ObservationSettings
+from assimilearn.periods import Periods
+from assimilearn.settings import Settings
+from assimilearn.tuning import TuneSettings
+from assimilearn.verification import Claim, ForecastSettings
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
+FigureName = Annotated[str, StringConstraints(pattern="^(" + "|".join(FIGURES) + ")$")]
+
+
+class OfAnalysis(Settings):
+    """What the study adds to the settings of an assimilation method."""
+
+    model: Name | None = Field(
+        None, description="forecast model: a name under `models` or `emulators`; the default is the first model"
+    )
+
+
+class OfEmulator(Settings):
+    """What the study adds to the settings of an emulator."""
+
+    trained_on: Name = Field(description="the analysis that it learns from: a name under `analyses`")
+    tune: TuneSettings | None = Field(None, description="search of its settings by blocked cross-validation")
+
+
+def _nodes(methods: dict[str, type[Settings]], study: type[Settings]) -> Any:
+    """The union, told apart by `method`, of the settings of every method with what the study adds."""
+    classes = tuple(
+        create_model(f"{cls.__name__}Node", __base__=(cls, study), __doc__=cls.__doc__, __module__=__name__)
+        for cls in methods.values()
+    )
+    return Annotated[reduce(or_, classes), Field(discriminator="method")]
+
+
+AnalysisNode = _nodes(assimilation.METHODS, OfAnalysis)
+EmulatorNode = _nodes(emulators.METHODS, OfEmulator)
+
+
+class SimulatedTruth(TruthSettings):
+    """A nature run made by one of the models."""
+
+    model: Name | None = Field(None, description="a name under `models`; the default is the first")
+
+
+class BroughtData(Settings):
+    """Files that the user brings instead of a simulated truth and its observations; formats in data/README.md."""
+
+    observations: str = Field(description="NetCDF file of the observations")
+    truth: str | None = Field(None, description="NetCDF file of the truth, if it is known")
+    error_std: float | None = Field(None, gt=0, description="standard deviation of the errors, if the file lacks it")
+
+
+class Scenario(Settings):
+    """One complete experiment: everything that a scenario may override."""
+
+    seed: int = Field(0, ge=0, description="seed of all random numbers")
+    models: dict[Name, Lorenz96Settings] = Field(
+        {"lorenz96": Lorenz96Settings()}, min_length=1, description="physical models, by name"
+    )
+    climate: ClimateSettings = Field(ClimateSettings(), description="the free run that gives the climatology")
+    periods: Periods = Field(Periods(), description="lengths of the periods")
+    truth: SimulatedTruth = Field(SimulatedTruth(), description="the simulated truth")
+    observations: ObservationSettings = Field(ObservationSettings(), description="the simulated observations")
+    data: BroughtData | None = Field(None, description="files to use instead of `truth` and `observations`")
+    analyses: dict[Name, AnalysisNode] = Field(min_length=1, description="analyses, by name")
+    emulators: dict[Name, EmulatorNode] = Field({}, description="learned forecast models, by name")
+    forecasts: ForecastSettings = Field(ForecastSettings(), description="how forecasts and free runs are scored")
+    figures: list[FigureName] | None = Field(None, description="figures to draw; all that apply by default")
+
+
+class Study(Scenario):
+    """A study file: one experiment, its scenarios, and the published numbers that it is held against."""
+
+    study: Name = Field(description="name of the study: results go to results/<study>/")
+    scenarios: dict[Name, dict[str, Any]] = Field(
+        {}, description="named overrides, merged into the rest of the file; without any, the one scenario is `base`"
+    )
+    claims: dict[str, Claim] = Field({}, description="published numbers, by row of the scorecard")

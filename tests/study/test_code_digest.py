@@ -1,0 +1,68 @@
+"""The digest of a verb's code changes with the code, and with nothing else."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from assimilearn.study import code
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A copy of the package's sources that a test may edit."""
+    root = tmp_path / "assimilearn"
+    shutil.copytree(code.ROOT, root, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(code, "ROOT", root)
+
+    def digest(*arguments: str) -> str:
+        code.code_digest.cache_clear()
+        code._read.cache_clear()
+        return code.code_digest(*arguments)
+
+    yield root, digest
+    code.code_digest.cache_clear()
+    code._read.cache_clear()
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def test_a_comment_or_a_docstring_changes_no_digest(package):
+    root, digest = package
+    before = digest("observe")
+    edit(root / "store.py", '"""NetCDF in and out', '"""NetCDF in and, of course, out')
+    with (root / "store.py").open("a") as file:
+        file.write("\n# a comment\n")
+    assert digest("observe") == before
+
+
+def test_code_changes_the_digest_of_the_verbs_that_use_it_and_of_no_other(package):
+    root, digest = package
+    verbs = ["simulate", "observe", "assimilate", "train", "figure"]
+    before = {verb: digest(verb) for verb in verbs}
+    with (root / "emulators" / "ridge.py").open("a") as file:
+        file.write("\nNEW = 1\n")
+    changed = {verb for verb in verbs if digest(verb) != before[verb]}
+    assert "train" in changed
+    assert not changed & {"simulate", "observe", "figure"}
+
+
+def test_a_figure_depends_on_its_own_file_only(package):
+    root, digest = package
+    before = {name: digest("figure", f"assimilearn.figures.{name}") for name in ("hovmoller", "scoreboard")}
+    with (root / "figures" / "hovmoller.py").open("a") as file:
+        file.write("\nNEW = 1\n")
+    assert digest("figure", "assimilearn.figures.hovmoller") != before["hovmoller"]
+    assert digest("figure", "assimilearn.figures.scoreboard") == before["scoreboard"]
+
+
+def test_modules_imported_inside_functions_count(package):
+    root, digest = package
+    before = digest("assimilate")
+    with (root / "emulators" / "emulator.py").open("a") as file:
+        file.write("\nNEW = 1\n")
+    assert digest("assimilate") != before

@@ -1,0 +1,87 @@
+"""The plan names every file of a study and what each is made from."""
+
+import copy
+import json
+
+from assimilearn.study.plan import Plan
+from assimilearn.study.scenarios import merge, resolve
+
+STUDY = {
+    "study": "example",
+    "analyses": {
+        "blue": {"method": "blue"},
+        "etkf": {"method": "etkf"},
+        "etkf-ridge": {"method": "etkf", "model": "ridge"},
+    },
+    "emulators": {
+        "ridge": {"method": "ridge", "trained_on": "etkf", "tune": {"grid": {"alpha": [1, 2]}}},
+        "ridge-blue": {"method": "ridge", "trained_on": "blue"},
+    },
+}
+
+
+def plan_of(**changes):
+    return Plan(resolve(merge(copy.deepcopy(STUDY), changes)))
+
+
+def base(**changes):
+    return plan_of(**changes).scenarios["base"]
+
+
+def test_paths_are_short_and_guessable():
+    scenario = base()
+    assert scenario.analysis("etkf") == "results/example/base/analyses/etkf.nc"
+    assert scenario.model_of("etkf") == "results/example/base/models/lorenz96.nc"
+    assert scenario.model_of("etkf-ridge") == "results/example/base/emulators/ridge.nc"
+    assert scenario.trained_on("ridge-blue") == "results/example/base/analyses/blue.nc"
+
+
+def test_a_tuned_emulator_needs_its_search_and_another_does_not():
+    scenario = base()
+    assert scenario.tuning("ridge") == ["results/example/base/tuning/ridge.nc"]
+    assert scenario.tuning("ridge-blue") == []
+
+
+def test_the_physical_model_forecasts_from_the_analysis_that_most_emulators_learned_from():
+    assert base(emulators={"mlp": {"method": "mlp", "trained_on": "blue"}}).forecast_start("lorenz96").endswith("blue.nc")
+
+
+def test_settings_are_canonical_and_hold_nothing_of_the_plan():
+    text = base().analysis_settings("etkf-ridge")
+    assert "model" not in json.loads(text)
+    assert text == json.dumps(json.loads(text), sort_keys=True, separators=(",", ":"))
+    assert not {"trained_on", "tune"} & json.loads(base().emulator_settings("ridge")).keys()
+
+
+def test_settings_of_one_node_do_not_depend_on_another():
+    before, after = base(), base(emulators={"ridge-blue": {"alpha": 7.0}})
+    assert before.emulator_settings("ridge") == after.emulator_settings("ridge")
+    assert before.emulator_settings("ridge-blue") != after.emulator_settings("ridge-blue")
+
+
+def test_without_a_truth_nothing_asks_for_it():
+    scenario = base(data={"observations": "data/mine.nc"})
+    assert scenario.truth == []
+    assert scenario.truth_option == ""
+    asked = [path for name in scenario.figure_names for path in scenario.figure_inputs(name)]
+    assert not any(path.endswith("truth.nc") for path in asked)
+
+
+def test_what_trains_tunes_and_assimilates_never_reads_the_truth():
+    """No truth anywhere in learning: the files that these rules read come from the observations alone."""
+    scenario = base()
+    read = [
+        *(scenario.trained_on(name) for name in scenario.settings.emulators),
+        *(path for name in scenario.settings.emulators for path in scenario.tuning(name)),
+        *(scenario.model_of(name) for name in scenario.settings.analyses),
+        scenario.observations,
+    ]
+    assert not any(path.endswith("truth.nc") for path in read)
+
+
+def test_every_scenario_has_its_own_folder_and_one_scorecard_reads_all():
+    plan = plan_of(scenarios={"one": {}, "two": {"seed": 2}})
+    assert plan.scenarios["two"].root == "results/example/two"
+    assert any("/one/" in path for path in plan.scorecard_inputs)
+    assert any("/two/" in path for path in plan.scorecard_inputs)
+    assert "results/example/scorecard.csv" in plan.targets

@@ -1,0 +1,69 @@
+"""What can be said of the workflow without running it."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+STUDIES = sorted((ROOT / "config").rglob("*.yaml"))
+
+
+def snakemake(*arguments: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "snakemake", *arguments]
+    return subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=False)
+
+
+@pytest.mark.parametrize("study", STUDIES, ids=lambda path: path.stem)
+def test_every_study_plans_a_report(study, tmp_path):
+    done = snakemake("--dry-run", "--cores", "1", "--directory", str(tmp_path), "--configfile", str(study))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "report.html" in done.stdout
+
+
+def test_a_bad_study_stops_before_any_job_with_all_problems(tmp_path):
+    study = tmp_path / "study.yaml"
+    study.write_text(
+        "study: bad\nobservations: {error_std: -1}\nanalyses: {etkf: {method: etkf, membres: 3}}\nemulators: {}\n"
+    )
+    done = snakemake("--cores", "1", "--directory", str(tmp_path), "--configfile", str(study))
+    assert done.returncode != 0
+    text = done.stdout + done.stderr
+    assert "observations.error_std" in text
+    assert "did you mean 'members'?" in text
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_study_stands_alone_and_is_not_merged_with_the_default_one(tmp_path):
+    study = tmp_path / "study.yaml"
+    study.write_text("study: alone\nanalyses: {blue: {method: blue}}\n")
+    done = snakemake("--dry-run", "--cores", "1", "--directory", str(tmp_path), "--configfile", str(study))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "etkf" not in done.stdout
+
+
+def test_environment_yml_names_the_same_packages_and_floors_as_pyproject():
+    conda_names = {"snakemake": "snakemake-minimal", "torch": "pytorch"}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = {f"python{project['requires-python']}"}
+    for line in [*project["dependencies"], *project["optional-dependencies"]["dev"]]:
+        name, floor = re.fullmatch(r"([a-z0-9-]+)(>=.+)", line).groups()
+        wanted.add(conda_names.get(name, name) + floor)
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    assert set(environment["dependencies"]) == wanted
+
+
+def test_constraints_pin_every_dependency_of_pyproject():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    pinned = {line.split("==")[0].lower().replace("_", "-") for line in (ROOT / "constraints.txt").read_text().split()}
+    named = {re.match(r"[a-z0-9-]+", line)[0] for line in project["dependencies"]}
+    assert named <= pinned
+
+
+def test_the_package_never_imports_snakemake():
+    pattern = re.compile(r"^\s*(import|from) snakemake", re.MULTILINE)
+    assert not [path for path in (ROOT / "src").rglob("*.py") if pattern.search(path.read_text())]

@@ -1,0 +1,19 @@
+rule assimilate:
+    input:
+        observations="results/{study}/{scenario}/observations.nc",
+        model=lambda w: plan_of(w).model_of(w.analysis),
+        climate=lambda w: plan_of(w).climate,
+    output:
+        "results/{study}/{scenario}/analyses/{analysis}.nc",
+    log:
+        "results/{study}/{scenario}/logs/assimilate-{analysis}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        settings=lambda w: plan_of(w).analysis_settings(w.analysis),
+        seed=seed_of,
+        code=PLAN.code("assimilate"),
+    shell:
+        "python -m assimilearn assimilate {input.observations} {output} --model {input.model} "
+        "--climate {input.climate} --settings {params.settings:q} --seed {params.seed} "
+        "--label {wildcards.study}/{wildcards.scenario}/{wildcards.analysis} 2> {log}"

@@ -1,0 +1,39 @@
+import os
+import sys
+from pathlib import Path
+
+# The package need not be installed, and the interpreter is the one that runs Snakemake.
+SOURCE = str(Path(workflow.basedir) / "src")
+sys.path.insert(0, SOURCE)
+os.environ |= {
+    "PYTHONPATH": os.pathsep.join([SOURCE, *filter(None, [os.getenv("PYTHONPATH")])]),
+    "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+}
+
+from assimilearn.errors import AssimilearnError
+from assimilearn.study.plan import Plan, canonical
+from assimilearn.study.scenarios import resolve
+
+try:
+    PLAN = Plan(resolve(config))
+except AssimilearnError as error:
+    raise WorkflowError(str(error))
+
+
+wildcard_constraints:
+    study=PLAN.study.study,
+    scenario="|".join(PLAN.scenarios),
+    model="[a-z0-9-]+",
+    analysis="[a-z0-9-]+",
+    emulator="[a-z0-9-]+",
+    figure="[a-z_]+",
+
+
+def plan_of(wildcards):
+    """The plan of the scenario that a job belongs to."""
+    return PLAN.scenarios[wildcards.scenario]
+
+
+def seed_of(wildcards):
+    """The seed of the scenario that a job belongs to."""
+    return plan_of(wildcards).settings.seed

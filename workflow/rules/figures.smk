@@ -1,0 +1,52 @@
+rule figure:
+    input:
+        lambda w: plan_of(w).figure_inputs(w.figure),
+    output:
+        pdf="results/{study}/{scenario}/figures/{figure}.pdf",
+        svg="results/{study}/{scenario}/figures/{figure}.svg",
+        png=report(
+            "results/{study}/{scenario}/figures/{figure}.png",
+            caption="../report/{figure}.rst",
+            category="{scenario}",
+            labels={"figure": "{figure}"},
+        ),
+    log:
+        "results/{study}/{scenario}/logs/figure-{figure}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        code=lambda w: PLAN.code("figure", f"assimilearn.figures.{w.figure}"),
+    shell:
+        "python -m assimilearn figure {wildcards.figure} {output.pdf} {input} 2> {log}"
+
+
+# The study as it was given, JSON and so YAML too: `snakemake --configfile results/<study>/study.json` runs it again.
+rule study:
+    output:
+        "results/{study}/study.json",
+    log:
+        "results/{study}/logs/study.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        config=canonical(config),
+    shell:
+        "printf '%s\\n' {params.config:q} > {output} 2> {log}"
+
+
+rule report:
+    input:
+        PLAN.targets,
+        study="results/{study}/study.json",
+    output:
+        "results/{study}/report.html",
+    log:
+        "results/{study}/logs/report.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        snakefile=lambda w: Path(workflow.basedir) / "Snakefile",
+    shell:
+        "snakemake results --snakefile {params.snakefile} --configfile {input.study} --report {output} 2> {log}"

@@ -1,0 +1,19 @@
+rule tune:
+    input:
+        analysis=lambda w: plan_of(w).trained_on(w.emulator),
+    output:
+        "results/{study}/{scenario}/tuning/{emulator}.nc",
+    log:
+        "results/{study}/{scenario}/logs/tune-{emulator}.log",
+    conda:
+        "../../environment.yml"
+    threads: 2
+    params:
+        settings=lambda w: plan_of(w).emulator_settings(w.emulator),
+        search=lambda w: plan_of(w).tune_settings(w.emulator),
+        seed=seed_of,
+        code=PLAN.code("tune"),
+    shell:
+        "python -m assimilearn tune {input.analysis} {output} --settings {params.settings:q} "
+        "--search {params.search:q} --workers {threads} --seed {params.seed} "
+        "--label {wildcards.study}/{wildcards.scenario}/{wildcards.emulator} 2> {log}"

@@ -1,0 +1,62 @@
+rule score_analysis:
+    input:
+        analysis="results/{study}/{scenario}/analyses/{analysis}.nc",
+        observations="results/{study}/{scenario}/observations.nc",
+        truth=lambda w: plan_of(w).truth,
+    output:
+        "results/{study}/{scenario}/scores/analyses/{analysis}.nc",
+    log:
+        "results/{study}/{scenario}/logs/score-analysis-{analysis}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        truth=lambda w: plan_of(w).truth_option,
+        code=PLAN.code("score-analysis"),
+    shell:
+        "python -m assimilearn score-analysis {input.analysis} {output} --observations {input.observations} "
+        "{params.truth} --label {wildcards.study}/{wildcards.scenario}/{wildcards.analysis} 2> {log}"
+
+
+rule score_forecasts:
+    input:
+        model=lambda w: plan_of(w).model_file(w.model),
+        analysis=lambda w: plan_of(w).forecast_start(w.model),
+        observations="results/{study}/{scenario}/observations.nc",
+        climate=lambda w: plan_of(w).climate,
+        truth=lambda w: plan_of(w).truth,
+    output:
+        "results/{study}/{scenario}/scores/forecasts/{model}.nc",
+    log:
+        "results/{study}/{scenario}/logs/score-forecasts-{model}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        settings=lambda w: plan_of(w).part("forecasts"),
+        truth=lambda w: plan_of(w).truth_option,
+        seed=seed_of,
+        code=PLAN.code("score-forecasts"),
+    shell:
+        "python -m assimilearn score-forecasts {input.model} {output} --analysis {input.analysis} "
+        "--observations {input.observations} --climate {input.climate} {params.truth} "
+        "--settings {params.settings:q} --seed {params.seed} "
+        "--label {wildcards.study}/{wildcards.scenario}/{wildcards.model} 2> {log}"
+
+
+rule scorecard:
+    input:
+        PLAN.scorecard_inputs,
+    output:
+        report(
+            "results/{study}/scorecard.csv",
+            caption="../report/scorecard.rst",
+            category="Scorecard",
+        ),
+    log:
+        "results/{study}/logs/scorecard.log",
+    conda:
+        "../../environment.yml"
+    params:
+        claims=PLAN.claims,
+        code=PLAN.code("scorecard"),
+    shell:
+        "python -m assimilearn scorecard {output} {input} --claims {params.claims:q} 2> {log}"
