@@ -1,0 +1,7 @@
+"""Methods that estimate the state from observations, with any model."""
+
+from assimilearn.assimilation.assimilate import assimilate
+from assimilearn.assimilation.methods import METHODS, AnyAnalysis
+from assimilearn.assimilation.settings import AnalysisSettings, EnsembleSettings
+
+__all__ = ["METHODS", "AnalysisSettings", "AnyAnalysis", "EnsembleSettings", "assimilate"]

@@ -1,0 +1,111 @@
+"""Small dense algebra for the kernels: centring, products, Cholesky.
+
+Plain loops: at these sizes (10 to 100) they beat LAPACK's overhead, and they cannot raise inside a function pointer. A
+matrix that is not positive definite gives NaN, which the cycle reports as a divergence.
+"""
+
+import numpy as np
+from numba import njit
+
+from assimilearn.models.lorenz96 import FAST
+
+
+@njit(cache=True, fastmath=FAST)
+def centre(E):
+    """Subtract from the rows of E (member, column) their mean, in place; the mean (column,)."""
+    N, n = E.shape
+    mean = np.zeros(n)
+    for j in range(N):
+        for i in range(n):
+            mean[i] += E[j, i]
+    for i in range(n):
+        mean[i] /= N
+    for j in range(N):
+        for i in range(n):
+            E[j, i] -= mean[i]
+    return mean
+
+
+@njit(cache=True, fastmath=FAST)
+def recompose(A, mean, inflation):
+    """Turn anomalies A (member, site) into members around ``mean``, inflated, in place."""
+    for j in range(A.shape[0]):
+        for i in range(A.shape[1]):
+            A[j, i] = mean[i] + inflation * A[j, i]
+
+
+@njit(cache=True, fastmath=FAST)
+def row_products(S):
+    """S S^T for S (row, column)."""
+    N, p = S.shape
+    C = np.empty((N, N))
+    for i in range(N):
+        for j in range(i + 1):
+            total = 0.0
+            for o in range(p):
+                total += S[i, o] * S[j, o]
+            C[i, j] = total
+            C[j, i] = total
+    return C
+
+
+@njit(cache=True, fastmath=FAST)
+def column_products(S):
+    """S^T S for S (row, column)."""
+    N, p = S.shape
+    C = np.zeros((p, p))
+    for j in range(N):
+        for a in range(p):
+            for b in range(p):
+                C[a, b] += S[j, a] * S[j, b]
+    return C
+
+
+@njit(cache=True, fastmath=FAST)
+def cholesky(C):
+    """Overwrite the lower triangle of the symmetric C by its Cholesky factor."""
+    for i in range(C.shape[0]):
+        for j in range(i + 1):
+            total = C[i, j]
+            for k in range(j):
+                total -= C[i, k] * C[j, k]
+            if i == j:
+                C[i, i] = np.sqrt(total)
+            else:
+                C[i, j] = total / C[j, j]
+
+
+@njit(cache=True, fastmath=FAST)
+def forward_substitute(L, b):
+    """Solve L x = b, in place on the rows of b (row, column)."""
+    for i in range(L.shape[0]):
+        for k in range(i):
+            for c in range(b.shape[1]):
+                b[i, c] -= L[i, k] * b[k, c]
+        for c in range(b.shape[1]):
+            b[i, c] /= L[i, i]
+
+
+@njit(cache=True, fastmath=FAST)
+def back_substitute(L, b):
+    """Solve L^T x = b, in place on the rows of b (row, column)."""
+    for i in range(L.shape[0] - 1, -1, -1):
+        for c in range(b.shape[1]):
+            b[i, c] /= L[i, i]
+        for k in range(i):
+            for c in range(b.shape[1]):
+                b[k, c] -= L[i, k] * b[i, c]
+
+
+@njit(cache=True)
+def scaled(Y, y, variance):
+    """Turn Y (member, observation) into S = (Y - mean) R^-1/2 / sqrt(N-1), in place; R^-1/2 (y - mean), (observation,)."""
+    N, p = Y.shape
+    mean = centre(Y)
+    d = np.empty(p)
+    for o in range(p):
+        d[o] = (y[o] - mean[o]) / np.sqrt(variance[o])
+    for j in range(N):
+        for o in range(p):
+            Y[j, o] /= np.sqrt((N - 1) * variance[o])
+    return d

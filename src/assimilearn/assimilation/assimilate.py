@@ -1,0 +1,73 @@
+"""The one entry: observations and a model in, an analysis out."""
+
+import json
+
+import numpy as np
+import xarray as xr
+
+from assimilearn.assimilation.filtering import lost_windows
+from assimilearn.assimilation.methods import RUN
+from assimilearn.assimilation.problem import pose
+from assimilearn.assimilation.record import as_dataset
+from assimilearn.assimilation.selection import choose
+from assimilearn.assimilation.settings import AnalysisSettings
+from assimilearn.models.protocol import Model
+from assimilearn.periods import with_periods
+
+
+def assimilate(
+    observations: xr.Dataset,
+    model: Model,
+    settings: AnalysisSettings,
+    model_file: xr.Dataset,
+    rng: np.random.Generator,
+) -> xr.Dataset:
+    """Assimilate observations into forecasts of a model.
+
+    Parameters
+    ----------
+    observations : Dataset
+        ``value``, ``error_std``, ``site_index``, ``valid`` (time, observation), ``period(time)``. A time may have no
+        valid entry: the analysis is then the forecast.
+    model : Model
+        Any: the true one, a wrong one, or an emulator. Without a compiled step all members are stepped in one batch.
+    settings : AnalysisSettings
+        Of any of the methods.
+    model_file : Dataset
+        Climatology of a model: the background of BLUE and 3D-Var, and the law of the initial ensemble, which is taken as
+        the forecast at the first time.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    Dataset
+        The analysis artifact. The attribute ``status`` is "diverged" if the mean became NaN or absurd (values from
+        ``diverged_at`` on are NaN). ``lost_fraction`` is the share of windows of 100 analysis times, but the first, in which
+        innovations exceed those of climatology. With a background check there is ``rejected(time, observation)``; with tuned
+        settings ``tuning_score`` and the attribute ``tuned`` (JSON).
+
+    Raises
+    ------
+    FileError
+        If the observations or the model file are not usable.
+    SettingsError
+        If the settings do not fit the model, or each other.
+    """
+    problem = pose(observations, model, model_file)
+    run_rng, tuning_rng = rng.spawn(2)
+    run = RUN[settings.method]
+    curve = None
+    if settings.tune:
+        settings, curve = choose(problem, settings, run, tuning_rng)
+    record = run(problem, settings, run_rng)
+    lost = lost_windows(record, problem)
+    attributes = {"method": settings.method, "lost_fraction": float(lost.mean()) if lost.size else 0.0}
+    dataset = with_periods(as_dataset(record, problem, **attributes), problem.period)
+    if getattr(settings, "background_check", None) is not None:
+        rejected = ((problem.valid != 0) & (record.used == 0)).astype(np.int8)
+        attributes = {"units": "1", "long_name": "1 where the background check rejected a valid observation"}
+        dataset["rejected"] = (("time", "observation"), rejected, attributes)
+    if curve is not None:
+        dataset["tuning_score"] = curve
+        dataset.attrs["tuned"] = json.dumps({name: getattr(settings, name) for name in curve.dims})
+    return dataset

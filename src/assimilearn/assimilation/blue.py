@@ -1,0 +1,39 @@
+"""Best linear unbiased estimate with the climatology as background at every time (optimal interpolation).
+
+Gandin (1963); Kalnay (2003), "Atmospheric modeling, data assimilation and predictability", section 5.4:
+x_a = x_c + K (y - H x_c), K = B H^T (H B H^T + R)^-1, with x_c and B the climatological mean and covariance. No forecast is made.
+Cost: p^3/3 + n p flops.
+"""
+
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+
+from assimilearn.assimilation.background import ClimatologyModel
+from assimilearn.assimilation.filtering import Filter, run_filter
+from assimilearn.assimilation.problem import Problem
+from assimilearn.assimilation.record import Record
+from assimilearn.assimilation.settings import CycledSettings
+from assimilearn.assimilation.static import static_update, write_spread
+
+
+class BLUESettings(CycledSettings):
+    """Best linear unbiased estimate with a climatological background: no model is run."""
+
+    method: Literal["blue"] = "blue"
+
+
+def run(problem: Problem, settings: BLUESettings, rng: np.random.Generator) -> Record:
+    """Analyse every time on its own. The spread is the square root of the diagonal of (I - K H) B."""
+    background = problem.background
+    problem = replace(problem, model=ClimatologyModel(background.mean, problem.model.time_step))
+    method = Filter(
+        static_update,
+        background.covariance.ravel(),
+        background.mean[None],
+        static_variance=background.variance,
+    )
+    record = run_filter(problem, method, settings, rng)
+    write_spread(record, problem, background.covariance)
+    return record

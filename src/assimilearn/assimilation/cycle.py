@@ -1,0 +1,193 @@
+"""The cycle of forecast and update, written once for every model and every method.
+
+Model step, update and moments enter as typed function pointers, so the cycle is compiled once for all pairs and cached
+on disk. A model without a compiled step is run by the very same lines, interpreted; all per-site work is compiled
+in both cases. The compiled cycle releases the GIL: experiments run side by side on threads.
+"""
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numba import float64, int64, njit
+
+from assimilearn.assimilation.signatures import (
+    COUNTS,
+    FLAGS,
+    KEPT,
+    MATRIX,
+    MOMENTS,
+    RECORD,
+    SITES,
+    STEP,
+    TENSOR,
+    UPDATE,
+    VECTOR,
+)
+from assimilearn.models.lorenz96 import FAST
+
+ABSURD = 1e3  # no state of these models comes near; the forecast is lost long before it overflows
+
+
+@cache
+def compiled_cycle() -> Any:
+    """:func:`cycle` for models with a compiled step; compiled on first use, since importing must stay cheap."""
+    signature = int64(
+        *(STEP, VECTOR, UPDATE, VECTOR, MOMENTS, VECTOR, float64, MATRIX),
+        *(COUNTS, MATRIX, MATRIX, SITES, FLAGS, COUNTS),
+        *(TENSOR, MATRIX),
+        *(RECORD, RECORD, RECORD, RECORD, RECORD, RECORD, FLAGS, KEPT, KEPT),
+    )
+    return njit(signature, cache=True, nogil=True)(cycle)
+
+
+def cycle(
+    step,
+    step_parameters,
+    update,
+    update_parameters,
+    moments,
+    static_variance,
+    limit,
+    E,
+    steps,
+    value,
+    variance,
+    sites,
+    valid,
+    keep,
+    model_noise,
+    update_noise,
+    mean_f,
+    spread_f,
+    mean_a,
+    spread_a,
+    innovation,
+    innovation_std,
+    used,
+    members_f,
+    members_a,
+):
+    """Run the ensemble E (member, site), in place, through consecutive observation times.
+
+    Parameters
+    ----------
+    step, step_parameters
+        Model step ``step(E, parameters)`` in place, and its parameters.
+    update, update_parameters, moments
+        Kernels of the method, see :mod:`assimilearn.assimilation.signatures`.
+    static_variance : ndarray (site,)
+        Forecast error variance besides that of E: the diagonal of a static B, else zero.
+    limit : float
+        Observations with innovations of more than ``limit`` standard deviations are not used.
+    E : ndarray (member, site)
+    steps : ndarray (time,), int64
+        Model steps before each observation time.
+    value, variance, sites, valid : ndarray (time, observation)
+        Padded observations, their error variances, sites and validity.
+    keep : ndarray (time,), int64
+        Nonzero where the ensemble is kept.
+    model_noise : ndarray (model step, member, site), or (0, member, site) for none
+        Added to E after each model step.
+    update_noise : ndarray (time, noise)
+        Random numbers for the update.
+    mean_f, spread_f, mean_a, spread_a, innovation, innovation_std, used, members_f, members_a
+        Written: forecast and analysis moments (time, site), innovations (time, observation), which observations were used
+        (time, observation), kept ensembles (kept time, member, site).
+
+    Returns
+    -------
+    int
+        Number of times done: fewer than there are if the ensemble diverged.
+    """
+    mean, spread = np.empty(E.shape[1]), np.empty(E.shape[1])
+    stepped = kept = 0
+    for k in range(steps.size):
+        for _ in range(steps[k]):
+            step(E, step_parameters)
+            if model_noise.shape[0] > 0:
+                E += model_noise[stepped]
+                stepped += 1
+        moments(E, mean, spread)
+        if not record(mean, spread, static_variance, mean_f[k], spread_f[k]):
+            return k
+        y, r, where = select(
+            value[k], variance[k], sites[k], valid[k], mean, spread, limit, innovation[k], innovation_std[k], used[k]
+        )
+        if keep[k] != 0:
+            copy(E, members_f[kept])
+        if where.size > 0:
+            update(E, observed(E, where), y, r, where, update_parameters, update_noise[k])
+        moments(E, mean, spread)
+        if not record(mean, spread, static_variance, mean_a[k], spread_a[k]):
+            return k
+        if keep[k] != 0:
+            copy(E, members_a[kept])
+            kept += 1
+    return steps.size
+
+
+@njit(cache=True)
+def record(mean, spread, static_variance, mean_out, spread_out):
+    """Turn the variance in ``spread`` into a standard deviation, write both; False if the mean is no longer a state."""
+    sound = True
+    for i in range(mean.size):
+        spread[i] = np.sqrt(spread[i] + static_variance[i])
+        mean_out[i] = mean[i]
+        spread_out[i] = spread[i]
+        if not abs(mean[i]) < ABSURD:
+            sound = False
+    return sound
+
+
+@njit(cache=True)
+def select(value, variance, sites, valid, mean, spread, limit, innovation, innovation_std, used):
+    """Write the innovations of one time and return values, variances and sites of the observations to be used."""
+    p = 0
+    y, r, where = np.empty(value.size), np.empty(value.size), np.empty(value.size, np.int64)
+    for o in range(value.size):
+        if valid[o] != 0:
+            i = sites[o]
+            d, s = value[o] - mean[i], np.sqrt(spread[i] ** 2 + variance[o])
+            innovation[o], innovation_std[o] = d, s
+            if abs(d) <= limit * s:
+                used[o] = 1
+                y[p], r[p], where[p] = value[o], variance[o], i
+                p += 1
+    return y[:p], r[:p], where[:p]
+
+
+@njit(cache=True)
+def observed(E, sites):
+    """The members at the observed sites, (member, observation)."""
+    Y = np.empty((E.shape[0], sites.size))
+    for j in range(E.shape[0]):
+        for o in range(sites.size):
+            Y[j, o] = E[j, sites[o]]
+    return Y
+
+
+@njit(cache=True)
+def copy(E, target):
+    """Copy E into single precision."""
+    for j in range(E.shape[0]):
+        for i in range(E.shape[1]):
+            target[j, i] = E[j, i]
+
+
+@njit(cache=True, fastmath=FAST)
+def ensemble_moments(E, mean, variance):
+    """Mean and sample variance (divisor N - 1) over the members; the variance of a single state is zero."""
+    N, n = E.shape
+    mean[:] = 0.0
+    variance[:] = 0.0
+    for j in range(N):
+        for i in range(n):
+            mean[i] += E[j, i]
+    for i in range(n):
+        mean[i] /= N
+    for j in range(N):
+        for i in range(n):
+            variance[i] += (E[j, i] - mean[i]) ** 2
+    for i in range(n):
+        variance[i] /= max(N - 1, 1)

@@ -1,0 +1,189 @@
+"""Run a filter over all observation times: draw random numbers, cycle in chunks, watch for divergence."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from assimilearn.assimilation.cycle import ABSURD, compiled_cycle, cycle, ensemble_moments
+from assimilearn.assimilation.problem import Problem
+from assimilearn.assimilation.record import Record, empty_record
+from assimilearn.assimilation.settings import AnalysisSettings, CycledSettings, EnsembleSettings
+from assimilearn.errors import SettingsError
+from assimilearn.models.protocol import Model
+from assimilearn.periods import TEST
+
+NOISE_SIZE = 2_000_000  # random numbers held at once (16 MB): memory does not grow with the length of the run
+LOST_WINDOW = 100  # analysis times over which innovations above climatology mean that the filter is lost
+LOST_FACTOR = 1.1  # on the climatological rmse: what climatology itself does not reach by chance
+
+
+@dataclass(frozen=True)
+class Filter:
+    """One method, ready for the cycle.
+
+    Attributes
+    ----------
+    update : numba dispatcher of the signature UPDATE
+    parameters : ndarray (parameter,)
+    initial : ndarray (member, site)
+        Forecast ensemble at the first observation time; one row for methods that carry a single state.
+    noise : int
+        Standard normal numbers that the update needs at each time.
+    static_variance : ndarray (site,), optional
+        Forecast error variance of methods that carry a single state.
+    moments : numba dispatcher of the signature MOMENTS
+    """
+
+    update: Any
+    parameters: np.ndarray
+    initial: np.ndarray
+    noise: int = 0
+    static_variance: np.ndarray | None = None
+    moments: Any = ensemble_moments
+
+
+def run_filter(
+    problem: Problem,
+    method: Filter,
+    settings: AnalysisSettings,
+    rng: np.random.Generator,
+    noise_size: int = NOISE_SIZE,
+) -> Record:
+    """Cycle over all observation times.
+
+    Parameters
+    ----------
+    problem : Problem
+    method : Filter
+    settings : AnalysisSettings
+    rng : numpy.random.Generator
+        Model error and update draw from streams of their own, each in time order: the result does not depend on how many
+        random numbers are drawn at once.
+    noise_size : int
+        How many random numbers are held at once.
+    """
+    model_rng, update_rng = rng.spawn(2)
+    error_std = model_error_std(settings, problem.model)
+    keep = kept_times(settings, problem.period)
+    E = np.array(method.initial, dtype=float, order="C")
+    record = empty_record(problem, E.shape[0], np.flatnonzero(keep))
+    total = E.size * int(problem.steps.sum()) * (error_std > 0) + method.noise * problem.times.size
+    chunk = max(1, problem.times.size * noise_size // max(total, 1))
+    for first in range(0, problem.times.size, chunk):
+        here = slice(first, min(first + chunk, problem.times.size))
+        steps = int(problem.steps[here].sum()) if error_std > 0 else 0
+        done = _cycle_chunk(
+            *(problem, method, settings, record, E, keep, here),
+            error_std * model_rng.standard_normal((steps, *E.shape)),
+            update_rng.standard_normal((here.stop - first, method.noise)),
+        )
+        if done < here.stop - first:
+            give_up(record, first + done)
+            break
+    return record
+
+
+def _cycle_chunk(
+    problem: Problem,
+    method: Filter,
+    settings: AnalysisSettings,
+    record: Record,
+    E: np.ndarray,
+    keep: np.ndarray,
+    here: slice,
+    model_noise: np.ndarray,
+    update_noise: np.ndarray,
+) -> int:
+    """Cycle over the times ``here``; the number of times done."""
+    n = problem.model.size
+    if problem.model.compiled is not None:
+        run = compiled_cycle()
+        step, step_parameters = problem.model.compiled
+    else:
+        run, step, step_parameters = cycle, in_place(problem.model), None
+    kept = slice(int(keep[: here.start].sum()), int(keep[: here.stop].sum()))
+    none = np.empty((0, 0, 0), dtype=np.float32)
+    return run(
+        *(step, step_parameters, method.update, np.ascontiguousarray(method.parameters, dtype=float), method.moments),
+        np.zeros(n) if method.static_variance is None else method.static_variance,
+        check_limit(settings),
+        *(E, problem.steps[here], problem.value[here], problem.variance[here], problem.sites[here]),
+        *(problem.valid[here], keep[here], model_noise, update_noise),
+        *(record.forecast_mean[here], record.forecast_spread[here], record.mean[here], record.spread[here]),
+        *(record.innovation[here], record.innovation_std[here], record.used[here]),
+        none if record.forecast_members is None else record.forecast_members[kept],
+        none if record.members is None else record.members[kept],
+    )
+
+
+def in_place(model: Model) -> Any:
+    """The step of a model without a compiled one, in the form that the cycle calls."""
+
+    def step(E: np.ndarray, parameters: None) -> None:
+        E[:] = model.step(E)
+
+    return step
+
+
+def check_limit(settings: AnalysisSettings) -> float:
+    """Standard deviations of the innovation beyond which an observation is rejected."""
+    limit = settings.background_check if isinstance(settings, CycledSettings) else None
+    return np.inf if limit is None else limit
+
+
+def model_error_std(settings: AnalysisSettings, model: Model) -> float:
+    """Standard deviation of the noise added after each model step; 0 for none.
+
+    Raises
+    ------
+    SettingsError
+        If the residual is asked for and the model states none.
+    """
+    if not isinstance(settings, EnsembleSettings) or settings.model_error is None:
+        return 0.0
+    std = settings.model_error
+    if std == "residual":
+        std = getattr(model, "residual_std", None)
+        if std is None or not np.isfinite(std):
+            raise SettingsError('model_error "residual" needs a trained emulator as the model: give a number instead')
+    return float(std) * settings.model_error_scale
+
+
+def kept_times(settings: AnalysisSettings, period: np.ndarray) -> np.ndarray:
+    """1 where the ensemble is to be kept, (time,), int64."""
+    wanted = settings.keep_members if isinstance(settings, EnsembleSettings) else "none"
+    return {"none": np.zeros(period.size, bool), "test": period == TEST, "all": np.ones(period.size, bool)}[
+        wanted
+    ].astype(np.int64)
+
+
+def give_up(record: Record, k: int) -> None:
+    """Mark the run as diverged at time index ``k``; nothing of that time stands as a result."""
+    stage = "analysis" if (np.abs(record.forecast_mean[k]) < ABSURD).all() else "forecast"
+    record.diverged = k
+    record.reason = f"the {stage} mean is not finite, or beyond {ABSURD:g} in size"
+    for series in (record.mean, record.spread, record.forecast_mean, record.forecast_spread):
+        series[k:] = np.nan
+    for series in (record.innovation, record.innovation_std):
+        series[k:] = np.nan
+    record.used[k:] = 0
+
+
+def lost_windows(record: Record, problem: Problem) -> np.ndarray:
+    """Where the forecast is worse than none: windows in which its innovations clearly exceed those of climatology.
+
+    A filter may lose the truth and still stay on the attractor: every value is finite, and the error is that of two
+    independent states, 1.4 times that of climatology.
+
+    Returns
+    -------
+    ndarray (window,), bool
+        For every window of ``LOST_WINDOW`` times but the first, which is left to spin-up.
+    """
+    climatological = np.where(problem.valid, problem.value - problem.background.mean[problem.sites], np.nan)
+    innovations = np.stack([record.innovation, climatological]).astype(float)
+    count = problem.times.size // LOST_WINDOW
+    squares = innovations[:, : count * LOST_WINDOW].reshape(2, count, LOST_WINDOW * problem.value.shape[1]) ** 2
+    sums = np.nansum(squares, axis=2)
+    return (sums[0] > LOST_FACTOR**2 * sums[1])[1:]

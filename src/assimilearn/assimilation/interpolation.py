@@ -1,0 +1,112 @@
+"""Linear interpolation in time, site by site, of the observations alone. No model; the baseline of learning from data.
+
+Between two observations of a site the analysis is the straight line; before the first and after the last it is held. Its
+variance is that of a stationary process with the climatological variance s^2 and autocorrelation rho (Wiener-Khinchin, from the
+power spectrum of the model file): with weights w_1, w_2 and distances t_1, t_2,
+
+    s^2 (1 + w_1^2 + w_2^2 - 2 w_1 rho(t_1) - 2 w_2 rho(t_2) + 2 w_1 w_2 rho(t_1 + t_2)) + w_1^2 r_1 + w_2^2 r_2
+
+A site that is never observed keeps the climatological mean and spread. There is no forecast: the forecast and innovation
+variables are NaN.
+Cost: n times.
+"""
+
+from typing import Literal
+
+import numpy as np
+from numba import njit
+
+from assimilearn.assimilation.problem import Problem
+from assimilearn.assimilation.record import Record, empty_record
+from assimilearn.assimilation.settings import AnalysisSettings
+
+
+class InterpolationSettings(AnalysisSettings):
+    """Linear interpolation of the observations in time, site by site."""
+
+    method: Literal["interpolation"] = "interpolation"
+
+
+def run(problem: Problem, settings: InterpolationSettings, rng: np.random.Generator) -> Record:
+    """Interpolate every site; several observations of a site at one time are averaged with equal weights."""
+    record = empty_record(problem)
+    record.used[:] = problem.valid
+    correlation = problem.background.autocorrelation(problem.model.time_step)
+    clock = np.cumsum(problem.steps)
+    value, variance = by_site(problem.value, problem.variance, problem.sites, problem.valid, problem.model.size)
+    for i in range(problem.model.size):
+        seen = np.flatnonzero(~np.isnan(value[:, i]))
+        if seen.size == 0:
+            record.mean[:, i] = problem.background.mean[i]
+            record.spread[:, i] = np.sqrt(problem.background.variance[i])
+            continue
+        series = value[seen, i], variance[seen, i], clock[seen]
+        record.mean[:, i], record.spread[:, i] = interpolate(
+            clock, *series, correlation, problem.background.variance[i]
+        )
+    return record
+
+
+@njit(cache=True)
+def by_site(value, variance, sites, valid, size):
+    """Observations laid out by site: values and error variances (time, site), NaN where a site is not observed."""
+    K, p = value.shape
+    total, spread, count = np.zeros((K, size)), np.zeros((K, size)), np.zeros((K, size))
+    for k in range(K):
+        for o in range(p):
+            if valid[k, o] != 0:
+                i = sites[k, o]
+                total[k, i] += value[k, o]
+                spread[k, i] += variance[k, o]
+                count[k, i] += 1
+    for k in range(K):
+        for i in range(size):
+            if count[k, i] == 0:
+                total[k, i], spread[k, i] = np.nan, np.nan
+            else:
+                total[k, i] /= count[k, i]
+                spread[k, i] /= count[k, i] ** 2
+    return total, spread
+
+
+@njit(cache=True)
+def interpolate(clock, y, r, observed, correlation, s2):
+    """Interpolate one site.
+
+    Parameters
+    ----------
+    clock, observed : ndarray (time,), (observation,), int64
+        Times wanted and times observed, in model steps, rising.
+    y, r : ndarray (observation,)
+        Observations and their error variances.
+    correlation : ndarray (step,)
+        Autocorrelation at lags of 0, 1, 2 ... model steps; taken as zero beyond.
+    s2 : float
+        Climatological variance.
+
+    Returns
+    -------
+    mean, spread : ndarray (time,)
+    """
+    mean, spread = np.empty(clock.size), np.empty(clock.size)
+    b = 0
+    for k in range(clock.size):
+        while b < observed.size - 1 and observed[b] < clock[k]:
+            b += 1
+        a = b if observed[b] <= clock[k] or b == 0 else b - 1
+        width = observed[b] - observed[a]
+        w2 = (clock[k] - observed[a]) / width if width > 0 else 0.0
+        w1 = 1 - w2
+        mean[k] = w1 * y[a] + w2 * y[b]
+        shape = 1 + w1**2 + w2**2 + 2 * w1 * w2 * at_lag(correlation, width)
+        shape -= 2 * w1 * at_lag(correlation, clock[k] - observed[a]) + 2 * w2 * at_lag(
+            correlation, observed[b] - clock[k]
+        )
+        spread[k] = np.sqrt(max(s2 * shape, 0.0) + w1**2 * r[a] + w2**2 * r[b])
+    return mean, spread
+
+
+@njit(cache=True)
+def at_lag(correlation, lag):
+    """The autocorrelation at a lag of any sign, zero beyond the table."""
+    return correlation[abs(lag)] if abs(lag) < correlation.size else 0.0

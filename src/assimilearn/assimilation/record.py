@@ -1,0 +1,105 @@
+"""What a run leaves behind, as arrays and as the Dataset of the analysis artifact."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from assimilearn.assimilation.problem import Problem
+
+SITE_VARIABLES = {
+    "mean": "analysis mean",
+    "spread": "analysis standard deviation",
+    "forecast_mean": "forecast mean",
+    "forecast_spread": "forecast standard deviation",
+}
+OBSERVATION_VARIABLES = {
+    "innovation": "observation minus forecast mean",
+    "innovation_std": "standard deviation of the innovation that the method expects",
+}
+
+
+@dataclass
+class Record:
+    """Series of one run; NaN where nothing was computed.
+
+    Attributes
+    ----------
+    mean, spread, forecast_mean, forecast_spread : ndarray (time, site), float32
+    innovation, innovation_std : ndarray (time, observation), float32
+    used : ndarray (time, observation), int8
+        1 where the observation entered the analysis.
+    kept : ndarray (kept time,), int64
+        Indices of the times at which the ensemble was kept.
+    members, forecast_members : ndarray (kept time, member, site), float32
+    diverged : int or None
+        Index of the time at which the run was given up.
+    reason : str
+        Why.
+    """
+
+    mean: np.ndarray
+    spread: np.ndarray
+    forecast_mean: np.ndarray
+    forecast_spread: np.ndarray
+    innovation: np.ndarray
+    innovation_std: np.ndarray
+    used: np.ndarray
+    kept: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    members: np.ndarray | None = None
+    forecast_members: np.ndarray | None = None
+    diverged: int | None = None
+    reason: str = ""
+
+
+def empty_record(problem: Problem, members: int = 1, kept: np.ndarray | None = None) -> Record:
+    """A record of NaN, with room for ``members`` at the time indices ``kept``."""
+    in_sites = (problem.times.size, problem.model.size)
+    in_observations = problem.value.shape
+    record = Record(
+        *(np.full(in_sites, np.nan, dtype=np.float32) for _ in SITE_VARIABLES),
+        *(np.full(in_observations, np.nan, dtype=np.float32) for _ in OBSERVATION_VARIABLES),
+        used=np.zeros(in_observations, dtype=np.int8),
+    )
+    if kept is not None and kept.size:
+        record.kept = kept
+        record.members = np.full((kept.size, members, problem.model.size), np.nan, dtype=np.float32)
+        record.forecast_members = np.full_like(record.members, np.nan)
+    return record
+
+
+def as_dataset(record: Record, problem: Problem, **attributes: Any) -> xr.Dataset:
+    """The analysis artifact."""
+    variables: dict[str, Any] = {}
+    for name, text in SITE_VARIABLES.items():
+        variables[name] = (("time", "site"), getattr(record, name), {"units": "1", "long_name": text})
+    for name, text in OBSERVATION_VARIABLES.items():
+        variables[name] = (("time", "observation"), getattr(record, name), {"units": "1", "long_name": text})
+    coordinates: dict[str, Any] = {
+        "time": ("time", problem.times, {"units": "MTU", "long_name": "time"}),
+        "site": ("site", np.arange(problem.model.size), {"units": "1", "long_name": "site index"}),
+    }
+    if record.members is not None:
+        dims = ("ensemble_time", "member", "site")
+        variables["members"] = (dims, record.members, {"units": "1", "long_name": "analysis ensemble"})
+        variables["forecast_members"] = (
+            dims,
+            record.forecast_members,
+            {"units": "1", "long_name": "forecast ensemble"},
+        )
+        ensemble_time = problem.times[record.kept]
+        coordinates["ensemble_time"] = (
+            "ensemble_time",
+            ensemble_time,
+            {"units": "MTU", "long_name": "time of a kept ensemble"},
+        )
+        member = np.arange(record.members.shape[1])
+        coordinates["member"] = ("member", member, {"units": "1", "long_name": "index of the member"})
+    attributes["time_step"] = problem.model.time_step
+    attributes["interval"] = float(np.median(np.diff(problem.times))) if problem.times.size > 1 else float("nan")
+    attributes["status"] = "ok" if record.diverged is None else "diverged"
+    if record.diverged is not None:
+        attributes["diverged_at"] = float(problem.times[record.diverged])
+        attributes["reason"] = record.reason
+    return xr.Dataset(variables, coordinates, attributes)

@@ -1,0 +1,45 @@
+"""What the settings of every assimilation method share."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from assimilearn.settings import Settings
+
+
+class AnalysisSettings(Settings):
+    """Settings of any method."""
+
+    tune: dict[str, list[Any]] | None = Field(
+        None,
+        min_length=1,
+        description="settings of this method to choose on the validation period by the rmse of the innovations "
+        "(no truth is used): name -> values; all combinations are tried",
+    )
+
+
+class CycledSettings(AnalysisSettings):
+    """Settings of methods that carry a forecast from one observation time to the next."""
+
+    background_check: float | None = Field(
+        None,
+        gt=0,
+        description="reject an observation that lies further from the forecast than this many standard deviations "
+        "of the innovation; by default none is rejected",
+    )
+
+
+class EnsembleSettings(CycledSettings):
+    """Settings of methods that carry an ensemble."""
+
+    members: int = Field(20, ge=2, description="size N of the ensemble")
+    inflation: float = Field(1.0, ge=1, description="factor on the anomalies of the analysis, after the update")
+    model_error: Annotated[float, Field(ge=0)] | Literal["residual"] | None = Field(
+        None,
+        description="standard deviation of the noise added to every site of every member after each model step; "
+        '"residual" takes the one-step error that a trained emulator states; by default none',
+    )
+    model_error_scale: float = Field(1.0, ge=0, description="factor on model_error")
+    keep_members: Literal["none", "test", "all"] = Field(
+        "none", description="write the whole ensemble, before and after each update: never, in the test period, always"
+    )
