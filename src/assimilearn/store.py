@@ -78,14 +78,14 @@ def _write_variable(file: netCDF4.Dataset, name: str, variable: xr.Variable, dat
 
 
 def encoded(attributes: Mapping[Any, Any]) -> dict[str, Any]:
-    """Attributes as NetCDF can hold them: booleans as 0/1, mappings and mixed lists as JSON, None dropped."""
+    """Attributes as NetCDF can hold them: booleans as 0/1, mappings and empty or mixed lists as JSON, None dropped."""
     result: dict[str, Any] = {}
     for name, value in attributes.items():
         if value is None:
             continue
         if isinstance(value, bool | np.bool_):
             value = int(value)
-        elif isinstance(value, Mapping) or (isinstance(value, list | tuple) and not _is_numeric(value)):
+        elif isinstance(value, Mapping) or (isinstance(value, list | tuple) and not (value and _is_numeric(value))):
             value = json.dumps(value, sort_keys=True)
         result[str(name)] = value
     return result
