@@ -1,0 +1,274 @@
+"""Scores of one analysis, in time and over the test period, with the truth or against the observations alone.
+
+Two conventions of the RMSE are kept apart. ``rmse`` is the spatial RMSE of the analysis mean at each time, and its
+entry in ``mean(score)`` is the time mean of that: the number that data assimilation papers print. ``rmse_pooled`` is
+the root of the mean square over times and sites, never smaller. Spreads are root mean squares over sites, as they must
+be to compare with an RMSE (Fortin et al. 2014, J. Hydrometeorol. 15, 1708-1713).
+
+What a run that diverged has left is kept in time, but not averaged: its means are NaN and ``status`` says why.
+"""
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from assimilearn.errors import FileError
+from assimilearn.verification.desroziers import desroziers
+from assimilearn.verification.ensembles import crps_ensemble, crps_gaussian, flatness, rank_histogram
+from assimilearn.verification.matching import (
+    at_times,
+    indices_at,
+    mean_over,
+    observed_sites,
+    root_mean_square,
+    test_period,
+)
+from assimilearn.verification.uncertainty import mean_and_uncertainty
+
+CONVENTION = (
+    "rmse: time mean of the spatial RMSE of the ensemble mean; "
+    "rmse_pooled: root of the mean over times and sites of the squared error; "
+    "spread: time mean of the root of the mean over sites of the variance"
+)
+
+LONG_NAMES = {
+    "rmse": "spatial RMSE of the analysis mean",
+    "rmse_observed": "RMSE of the analysis mean over the sites observed at that time",
+    "rmse_unobserved": "RMSE of the analysis mean over the sites not observed at that time",
+    "bias": "spatial mean of analysis mean minus truth",
+    "spread": "spatial root mean square of the analysis spread",
+    "crps_gaussian": "CRPS of the normal distribution with the mean and spread of the analysis, mean over sites",
+    "crps": "CRPS of the analysis ensemble (of its empirical distribution, not the fair one), mean over sites",
+    "forecast_rmse": "spatial RMSE of the forecast mean",
+    "forecast_spread": "spatial root mean square of the forecast spread",
+    "innovation_rmse": "root mean square of observation minus forecast",
+    "innovation_bias": "mean of observation minus forecast",
+    "innovation_spread": "root mean square of the predicted standard deviation of the innovations",
+    "innovation_chi_square": "mean over observations of (innovation / predicted standard deviation) squared",
+    "innovation_crps": "CRPS of the normal distribution predicted for the observations, mean over observations",
+    "residual_rmse": "root mean square of observation minus analysis, of the observations that the analysis used",
+    "desroziers_observation": "observation error variance after Desroziers et al. (2005), mean over observations",
+    "desroziers_forecast": "forecast error variance after Desroziers et al. (2005), mean over observations",
+    "desroziers_analysis": "analysis error variance after Desroziers et al. (2005), mean over observations",
+    "rmse_pooled": "root of the mean over times and sites of the squared error of the analysis mean",
+}
+SQUARED = {"desroziers_observation", "desroziers_forecast", "desroziers_analysis"}
+WITHOUT_UNITS = {"innovation_chi_square"}
+
+
+def score_analysis(
+    analysis: xr.Dataset, observations: xr.Dataset, truth: xr.Dataset | None, rng: np.random.Generator
+) -> xr.Dataset:
+    """Scores of ``analysis`` at every analysis time and their means over the test period.
+
+    Parameters
+    ----------
+    analysis : Dataset
+        Only ``mean`` and the coordinate ``period`` are needed; what else is there is scored too.
+    observations : Dataset
+        Those that the analysis used.
+    truth : Dataset or None
+        Without it, only scores against observations are made.
+    rng : numpy.random.Generator
+        Breaks ties of ranks, and perturbs the forecast members by the observation error where there is no truth.
+
+    Returns
+    -------
+    Dataset with the scores of ``LONG_NAMES`` along ``time``, as far as they can be made; ``rank_histogram(rank)`` over
+    the test period (of the truth among the analysis members at times and sites thinned until nearly independent; or
+    of the observations among perturbed forecast members); ``mean``, ``uncertainty`` and ``median`` (score).
+
+    Raises
+    ------
+    FileError
+        If observations or truth have no entry at an analysis time, or sizes do not match.
+    """
+    times = analysis["time"].values
+    test = test_period(analysis)
+    observations = at_times(observations, times, "observations file")
+    series = innovation_scores(analysis, observations)
+    histogram = None
+    status = _status(analysis, test)
+    if truth is not None:
+        state = _truth_at(truth, times, analysis.sizes["site"])
+        series |= state_scores(analysis, state, observed_sites(observations, analysis.sizes["site"]))
+        if "members" in analysis and status["status"] == "ok":
+            histogram = _ranks_of_truth(analysis, state, test, rng)
+    elif "forecast_members" in analysis and status["status"] == "ok":
+        histogram = _ranks_of_observations(analysis, observations, test, rng)
+    return _dataset(analysis, series, summary(series, test, status["status"] == "ok"), histogram, status)
+
+
+def state_scores(analysis: xr.Dataset, truth: np.ndarray, observed: np.ndarray) -> dict[str, np.ndarray]:
+    """Scores against ``truth (time, site)`` at every analysis time; ``observed`` is bool (time, site)."""
+    error = _finite(analysis["mean"]) - truth
+    series = {
+        "rmse": root_mean_square(error),
+        "rmse_observed": root_mean_square(error, observed),
+        "rmse_unobserved": root_mean_square(error, ~observed),
+        "bias": mean_over(error),
+    }
+    if "spread" in analysis:
+        spread = _finite(analysis["spread"])
+        series["spread"] = root_mean_square(spread)
+        series["crps_gaussian"] = mean_over(crps_gaussian(error, spread, np.zeros_like(error)))
+    if "members" in analysis:
+        series["crps"] = np.full(len(truth), np.nan)
+        index = _ensemble_index(analysis)
+        members = np.moveaxis(_finite(analysis["members"]), 1, 0)
+        series["crps"][index] = mean_over(crps_ensemble(members, truth[index]))
+    if "forecast_mean" in analysis:
+        series["forecast_rmse"] = root_mean_square(_finite(analysis["forecast_mean"]) - truth)
+    if "forecast_spread" in analysis:
+        series["forecast_spread"] = root_mean_square(_finite(analysis["forecast_spread"]))
+    return series
+
+
+def innovation_scores(analysis: xr.Dataset, observations: xr.Dataset) -> dict[str, np.ndarray]:
+    """Scores against the observations of every analysis time; spreads are among them."""
+    valid = observations["valid"].values.astype(bool)
+    residual = observation_minus(analysis["mean"], observations)
+    series = {"residual_rmse": root_mean_square(residual, valid)}
+    for name in ("spread", "forecast_spread"):
+        if name in analysis:
+            series[name] = root_mean_square(_finite(analysis[name]))
+    if "innovation" not in analysis:
+        return series
+    innovation = _finite(analysis["innovation"])
+    series["innovation_rmse"] = root_mean_square(innovation, valid)
+    series["innovation_bias"] = mean_over(innovation, valid)
+    series |= desroziers(innovation, residual, valid)
+    if "innovation_std" in analysis:
+        std = _finite(analysis["innovation_std"])
+        standardised = np.divide(innovation, std, out=np.full(std.shape, np.nan), where=std > 0)
+        series["innovation_spread"] = root_mean_square(std, valid)
+        series["innovation_chi_square"] = mean_over(standardised**2, valid)
+        series["innovation_crps"] = mean_over(crps_gaussian(innovation, std, np.zeros_like(std)), valid)
+    return series
+
+
+def observation_minus(states: xr.DataArray, observations: xr.Dataset) -> np.ndarray:
+    """Observed value minus ``states (time, site)`` at the observed sites, (time, observation); padding is no number."""
+    at_sites = np.take_along_axis(_finite(states), observations["site_index"].values.astype(np.int64), axis=1)
+    return observations["value"].values - at_sites
+
+
+def summary(series: dict[str, np.ndarray], test: np.ndarray, whole: bool) -> dict[str, tuple[float, float, float]]:
+    """Mean, its uncertainty and the median of every score over the times ``test``; NaN unless the run is ``whole``."""
+    nothing = (float("nan"),) * 3
+    if not whole:
+        return dict.fromkeys([*series, *(["rmse_pooled"] if "rmse" in series else [])], nothing)
+    result = {}
+    for name, values in series.items():
+        chosen = values[test]
+        chosen = chosen[~np.isnan(chosen)]
+        result[name] = (*mean_and_uncertainty(chosen), float(np.median(chosen))) if chosen.size else nothing
+    if "rmse" in series:
+        square, uncertainty = mean_and_uncertainty(series["rmse"][test] ** 2)
+        pooled = float(np.sqrt(square))
+        result["rmse_pooled"] = (pooled, uncertainty / (2 * pooled) if pooled != 0 else 0.0, float("nan"))
+    return result
+
+
+def thinning(fields: np.ndarray, axis: int) -> int:
+    """First distance along ``axis`` at which the autocorrelation of ``fields`` is below 0.1: a stride for thinning."""
+    anomalies = np.moveaxis(fields - fields.mean(), axis, 0)
+    variance = (anomalies**2).mean()
+    for distance in range(1, len(anomalies)):
+        if (anomalies[distance:] * anomalies[:-distance]).mean() < 0.1 * variance:
+            return distance
+    return max(len(anomalies), 1)
+
+
+def _ranks_of_truth(
+    analysis: xr.Dataset, truth: np.ndarray, test: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, str] | None:
+    """Histogram of the truth among the analysis members of the test period, and what it is."""
+    index = _ensemble_index(analysis)
+    chosen = test[index]
+    if not chosen.any():
+        return None
+    members = _finite(analysis["members"].isel(ensemble_time=np.flatnonzero(chosen)))
+    verifying = truth[index[chosen]]
+    error = members.mean(axis=1) - verifying
+    in_time, in_space = thinning(error, 0), thinning(error, 1)
+    members = np.moveaxis(members, 1, 0)[:, ::in_time, ::in_space]
+    counts = rank_histogram(members, verifying[::in_time, ::in_space], rng)
+    return counts, f"rank of the truth among the analysis members, every {in_time} saved times and {in_space} sites"
+
+
+def _ranks_of_observations(
+    analysis: xr.Dataset, observations: xr.Dataset, test: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, str] | None:
+    """Histogram of the observations among the perturbed forecast members of the test period, and what it is."""
+    index = _ensemble_index(analysis)
+    chosen = test[index]
+    members = _finite(analysis["forecast_members"].isel(ensemble_time=np.flatnonzero(chosen)))
+    there = observations.isel(time=index[chosen])
+    times, columns = np.nonzero(there["valid"].values)
+    if times.size == 0:
+        return None
+    cases = members[times, :, there["site_index"].values[times, columns]].T
+    cases = cases + rng.standard_normal(cases.shape) * there["error_std"].values[times, columns]
+    counts = rank_histogram(cases, there["value"].values[times, columns], rng)
+    return counts, "rank of the observations among the perturbed forecast members"
+
+
+def _ensemble_index(analysis: xr.Dataset) -> np.ndarray:
+    """Index into the analysis times of every time at which members are kept."""
+    index = indices_at(analysis["time"].values, analysis["ensemble_time"].values)
+    if (index < 0).any():
+        raise FileError("the analysis keeps members at times that are not analysis times")
+    return index
+
+
+def _truth_at(truth: xr.Dataset, times: np.ndarray, size: int) -> np.ndarray:
+    state = at_times(truth, times, "truth")["state"].values.astype(float)
+    if state.shape[1] != size:
+        raise FileError(f"the truth has {state.shape[1]} sites and the analysis {size}")
+    return state
+
+
+def _status(analysis: xr.Dataset, test: np.ndarray) -> dict[str, str | float]:
+    """The status of the analysis, and "diverged" too where its mean is not finite in the test period."""
+    status = {name: analysis.attrs[name] for name in ("status", "diverged_at", "reason") if name in analysis.attrs}
+    broken = test & ~np.isfinite(analysis["mean"].values).all(axis=1)
+    if status.setdefault("status", "ok") == "ok" and broken.any():
+        first = float(analysis["time"].values[np.argmax(broken)])
+        return {"status": "diverged", "diverged_at": first, "reason": "the analysis mean is not finite"}
+    return status
+
+
+def _finite(array: xr.DataArray) -> np.ndarray:
+    """Values in float64 with NaN for everything that is not finite."""
+    values = array.values.astype(float)
+    return np.where(np.isfinite(values), values, np.nan)
+
+
+def _dataset(
+    analysis: xr.Dataset,
+    series: dict[str, np.ndarray],
+    summaries: dict[str, tuple[float, float, float]],
+    histogram: tuple[np.ndarray, str] | None,
+    status: dict[str, str | float],
+) -> xr.Dataset:
+    """The scores as a file."""
+    units = analysis["mean"].attrs.get("units", "1")
+    dataset = xr.Dataset(coords={"time": analysis["time"].variable, "period": analysis["period"].variable})
+    for name, values in series.items():
+        own = "1" if name in WITHOUT_UNITS or units == "1" else f"{units}2" if name in SQUARED else units
+        dataset[name] = ("time", values, {"units": own, "long_name": LONG_NAMES[name]})
+    dataset.coords["score"] = ("score", list(summaries), {"units": "1", "long_name": "name of the score"})
+    for column, name in enumerate(("mean", "uncertainty", "median")):
+        long_name = {"uncertainty": "standard error of the mean, aware of autocorrelation"}.get(name, name)
+        attributes = {"units": "as the score", "long_name": f"{long_name} over the test period"}
+        dataset[name] = ("score", np.array([values[column] for values in summaries.values()]), attributes)
+    facts: dict[str, Any] = {"method": analysis.attrs.get("method"), "convention": CONVENTION, **status}
+    if histogram is not None:
+        counts, what = histogram
+        dataset["rank_histogram"] = ("rank", counts.astype(np.int64), {"units": "1", "long_name": what})
+        dataset.coords["rank"] = ("rank", np.arange(counts.size), {"units": "1", "long_name": "members below"})
+        chi_square, p_value = flatness(counts)
+        facts |= {"rank_chi_square": chi_square, "rank_p_value": p_value}
+    return dataset.assign_attrs({name: value for name, value in facts.items() if value is not None})

@@ -1,0 +1,84 @@
+"""How far the climate of a free run is from that of a reference: moments, density of values, power spectrum."""
+
+import numpy as np
+import xarray as xr
+
+ENERGETIC = 0.99  # share of the reference variance in the band over which spectra are compared
+FLOOR = 1e-6  # share of the reference power below which power counts as this much: a dead model is 60 dB off
+
+
+def climate_distances(run: xr.Dataset, reference: xr.Dataset) -> dict[str, float]:
+    """Distances between two climates on the same axes, 0 for equal ones.
+
+    Parameters
+    ----------
+    run, reference : Dataset
+        ``mean(site)``, ``std(site)``, ``pdf(value)`` and ``power_spectrum(frequency)``, as in a model file.
+
+    Returns
+    -------
+    dict
+        ``mean_error``: mean over sites of run minus reference, in reference standard deviations; ``std_error``:
+        relative error of the standard deviation; ``pdf_distance``: :func:`wasserstein` in reference standard
+        deviations; ``pdf_hellinger``: :func:`hellinger`; ``spectrum_distance``: :func:`log_spectral_distance` in dB.
+    """
+    std = pooled_std(reference)
+    value = reference["value"].values
+    densities = run["pdf"].values, reference["pdf"].values
+    return {
+        "mean_error": float(run["mean"].mean() - reference["mean"].mean()) / std,
+        "std_error": pooled_std(run) / std - 1,
+        "pdf_distance": wasserstein(*densities, value) / std,
+        "pdf_hellinger": hellinger(*densities, value),
+        "spectrum_distance": log_spectral_distance(
+            run["power_spectrum"].values, reference["power_spectrum"].values, reference["frequency"].values
+        ),
+    }
+
+
+def pooled_std(climate: xr.Dataset) -> float:
+    """Root of the mean over sites of the climatological variance: what errors are normalised by."""
+    return float(np.sqrt((climate["std"].values.astype(float) ** 2).mean()))
+
+
+def wasserstein(pdf: np.ndarray, reference: np.ndarray, value: np.ndarray) -> float:
+    """Integral of the distance between two distribution functions, in the units of ``value``.
+
+    Densities ``(value,)`` stand at equally spaced centres; each is first scaled to integrate to 1.
+    """
+    difference = np.cumsum(_weights(pdf) - _weights(reference))
+    return float(np.abs(difference).sum() * (value[1] - value[0]))
+
+
+def hellinger(pdf: np.ndarray, reference: np.ndarray, value: np.ndarray) -> float:
+    """sqrt(1 - integral sqrt(p q)), from 0 to 1 (no overlap); what lies outside the axis overlaps with nothing."""
+    overlap = np.sqrt(np.asarray(pdf) * np.asarray(reference)).sum() * (value[1] - value[0])
+    return float(np.sqrt(max(1 - overlap, 0.0)))
+
+
+def log_spectral_distance(spectrum: np.ndarray, reference: np.ndarray, frequency: np.ndarray) -> float:
+    """Root mean square of 10 log10 of the ratio of two power spectra over the energetic band, in dB.
+
+    The band goes up to the frequency below which 99 % of the reference power lies; NaN (beyond the Nyquist frequency of
+    one of them) and the zero frequency are left out.
+
+    Raises
+    ------
+    ValueError
+        If no frequency is left.
+    """
+    reference = np.asarray(reference, dtype=float)
+    power = np.cumsum(np.where(np.isnan(reference) | (frequency <= 0), 0.0, reference))
+    last = int(np.searchsorted(power, ENERGETIC * power[-1]))
+    band = (frequency > 0) & (np.arange(frequency.size) <= last) & (reference > 0) & ~np.isnan(spectrum)
+    if not band.any():
+        raise ValueError("the spectra have no frequency in common")
+    ratio = np.maximum(spectrum[band] / reference[band], FLOOR)
+    return float(np.sqrt(np.mean((10 * np.log10(ratio)) ** 2)))
+
+
+def _weights(pdf: np.ndarray) -> np.ndarray:
+    """Probabilities of the bins; all NaN where the density is 0 everywhere on the axis."""
+    pdf = np.asarray(pdf, dtype=float)
+    total = pdf.sum()
+    return pdf / total if total > 0 else np.full(pdf.shape, np.nan)

@@ -1,0 +1,250 @@
+"""Forecast skill against lead time, valid prediction time, and the climate of free runs of one model.
+
+Forecasts start from analyses and, where there is a truth, from true states, at times spread evenly over the test
+period; all of them advance together. Errors are spatial RMSEs divided by the climatological standard deviation, so that
+1 is the error of the climatological mean and sqrt(2) that of a random state. A forecast that blows up is recorded,
+never averaged: after its last finite lead the mean error is NaN; its valid time is at most that lead.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from pydantic import Field
+
+from assimilearn.errors import FileError
+from assimilearn.models.protocol import Model
+from assimilearn.settings import Settings
+from assimilearn.verification.climate import pooled_std
+from assimilearn.verification.free_runs import FreeRunSettings, free_run_climate
+from assimilearn.verification.matching import at_times, indices_at, root_mean_square, test_period
+from assimilearn.verification.runs import runs
+from assimilearn.verification.uncertainty import mean_and_uncertainty
+from assimilearn.verification.valid_time import valid_time
+
+
+class ForecastSettings(Settings):
+    """How forecasts are started, how far they go, and how long the model runs freely."""
+
+    starts: int = Field(100, ge=1, description="number of start times, spread evenly over the test period")
+    lead: float = Field(5.0, gt=0, description="longest lead in MTU")
+    threshold: float = Field(0.5, gt=0, description="error, in climatological standard deviations, that ends the skill")
+    free_runs: FreeRunSettings = Field(FreeRunSettings(), description="free runs whose climate is measured")
+
+
+@dataclass(frozen=True)
+class Errors:
+    """Errors (start, lead) of the forecasts from one kind of initial state, and the states of all leads."""
+
+    error: np.ndarray
+    states: np.ndarray
+
+
+def score_forecasts(
+    model: Model,
+    analysis: xr.Dataset,
+    truth: xr.Dataset | None,
+    observations: xr.Dataset,
+    model_file: xr.Dataset,
+    settings: ForecastSettings,
+    rng: np.random.Generator,
+) -> xr.Dataset:
+    """Scores of the forecasts and of the free run of ``model``.
+
+    Parameters
+    ----------
+    model : Model
+    analysis : Dataset
+        ``mean(time, site)`` with the coordinate ``period``: forecasts start from it in the test period.
+    truth : Dataset or None
+        Without it, errors are against the observations (and include the observation error), forecasts start from the
+        analysis alone, and there is no valid time.
+    observations : Dataset
+    model_file : Dataset
+        The climate and the Lyapunov exponents that errors and leads are measured by.
+    settings : ForecastSettings
+    rng : numpy.random.Generator
+        Chooses the analyses that the free runs start from.
+
+    Returns
+    -------
+    Dataset, the artifact scores/forecasts of the architecture. Leads are those multiples of the model's time step at
+    which there is something to verify against.
+
+    Raises
+    ------
+    FileError
+        If the test period is too short for one forecast, or nothing verifies at any lead above 0.
+    SettingsError
+        If the free run is shorter than a segment of the model file's power spectrum.
+    """
+    _check_sizes(model, analysis, truth, model_file)
+    steps = max(int(settings.lead / model.time_step + 1e-6), 1)
+    verifying = observations if truth is None else truth
+    starts = _starts(analysis, verifying, steps * model.time_step, settings.starts)
+    initial = {"analysis": at_times(analysis, starts, "analysis")["mean"].values.astype(float)}
+    if truth is not None:
+        initial["truth"] = at_times(truth, starts, "truth")["state"].values.astype(float)
+    times = starts[:, None] + model.time_step * np.arange(steps + 1)
+    where = indices_at(verifying["time"].values, times)
+    kept = np.flatnonzero((where >= 0).all(axis=0) if truth is not None else (where >= 0).any(axis=0))
+    if not (kept > 0).any():
+        raise FileError(f"nothing to verify against at multiples of the model's step of {model.time_step:g} MTU")
+    errors = {
+        name: _errors(model, states, verifying, where[:, kept], kept, model_file) for name, states in initial.items()
+    }
+    dataset = _dataset(errors, starts, kept * model.time_step, settings, model_file)
+    if truth is not None:
+        dataset = dataset.merge(_valid_times(dataset, settings), combine_attrs="override")
+    dataset = dataset.merge(_example(dataset, errors, truth, where[:, kept]), combine_attrs="override")
+    climate, free_run = free_run_climate(model, analysis, model_file, settings.free_runs, rng)
+    dataset = dataset.merge(climate, combine_attrs="override")
+    return dataset.assign_attrs(lyapunov_time=lyapunov_time(model_file), free_run=free_run, **_status(errors))
+
+
+def lyapunov_time(model_file: xr.Dataset) -> float:
+    """1 / first Lyapunov exponent, in MTU; NaN where there is none or it is not positive."""
+    if "lyapunov_exponent" not in model_file:
+        return float("nan")
+    first = float(model_file["lyapunov_exponent"].max())
+    return 1 / first if first > 0 else float("nan")
+
+
+def _check_sizes(model: Model, analysis: xr.Dataset, truth: xr.Dataset | None, model_file: xr.Dataset) -> None:
+    sizes = {"analysis": analysis.sizes["site"], "model file": model_file.sizes["site"]}
+    if truth is not None:
+        sizes["truth"] = truth.sizes["site"]
+    for name, size in sizes.items():
+        if size != model.size:
+            raise FileError(f"the {name} has {size} sites and the model {model.size}")
+
+
+def _starts(analysis: xr.Dataset, verifying: xr.Dataset, lead: float, count: int) -> np.ndarray:
+    """Up to ``count`` analysis times of the test period, evenly spread, all leads of which end within ``verifying``."""
+    times = analysis["time"].values
+    test = times[test_period(analysis)]
+    possible = test[test + lead <= verifying["time"].values[-1] + 1e-6]
+    if possible.size == 0:
+        raise FileError(
+            f"the test period ({test.size} analysis times) is too short for a forecast of {lead:g} MTU: lengthen "
+            "`periods.test` or shorten `lead`"
+        )
+    return possible[np.unique(np.linspace(0, possible.size - 1, count).round().astype(int))]
+
+
+def _errors(
+    model: Model, initial: np.ndarray, verifying: xr.Dataset, where: np.ndarray, kept: np.ndarray, climate: xr.Dataset
+) -> Errors:
+    """Errors at the steps ``kept`` against the truth or the observations at index ``where (start, lead)``."""
+    states = np.empty((len(initial), kept.size, model.size))
+    column = {int(step): j for j, step in enumerate(kept)}
+    for k, state in enumerate(runs(model, initial, int(kept[-1]), climate["mean"].values, climate["std"].values)):
+        if k in column:
+            states[:, column[k]] = state
+    if "state" in verifying:
+        error = root_mean_square(states - verifying["state"].values[where])
+    else:
+        sites = verifying["site_index"].values.astype(np.int64)[where]
+        departures = verifying["value"].values[where] - np.take_along_axis(states, sites, axis=2)
+        there = verifying["valid"].values[where].astype(bool) & (where >= 0)[..., None]
+        error = root_mean_square(departures, there)
+    return Errors(error / pooled_std(climate), states)
+
+
+def _dataset(
+    errors: dict[str, Errors],
+    starts: np.ndarray,
+    leads: np.ndarray,
+    settings: ForecastSettings,
+    model_file: xr.Dataset,
+) -> xr.Dataset:
+    """Errors and their means over the starts."""
+    error = np.stack([part.error for part in errors.values()])
+    lost = np.stack([np.isnan(part.states).any(axis=(0, 2)) for part in errors.values()])
+    averaged = np.array([[mean_and_uncertainty(error[i, :, j]) for j in range(leads.size)] for i in range(len(errors))])
+    averaged[lost] = np.nan
+    axes = ("initial", "lead")
+    normalised = "spatial RMSE of the forecast over the climatological standard deviation"
+    return xr.Dataset(
+        {
+            "error": (("initial", "start", "lead"), error, {"units": "1", "long_name": normalised}),
+            "error_mean": (
+                axes,
+                averaged[..., 0],
+                {"units": "1", "long_name": f"mean over starts of the {normalised}"},
+            ),
+            "error_uncertainty": (axes, averaged[..., 1], {"units": "1", "long_name": "standard error of error_mean"}),
+        },
+        coords={
+            "initial": ("initial", list(errors), {"units": "1", "long_name": "what the forecasts start from"}),
+            "start": ("start", starts, {"units": "MTU", "long_name": "time of the initial state"}),
+            "lead": ("lead", leads, {"units": "MTU", "long_name": "lead time"}),
+        },
+        attrs={"threshold": settings.threshold, "normalisation": pooled_std(model_file)},
+    )
+
+
+def _valid_times(dataset: xr.Dataset, settings: ForecastSettings) -> xr.Dataset:
+    """Valid time of every forecast, which of them are censored at the last lead, and means over the starts."""
+    times = valid_time(dataset["error"].values, dataset["lead"].values, settings.threshold)
+    averaged = np.array([mean_and_uncertainty(row) for row in times.value])
+    unknown = np.isnan(times.value).any(axis=1)
+    averaged[unknown] = np.nan
+    axes = ("initial", "start")
+    what = f"first lead with an error above {settings.threshold:g}"
+    return xr.Dataset(
+        {
+            "valid_time": (axes, times.value, {"units": "MTU", "long_name": what}),
+            "censored": (
+                axes,
+                times.censored.astype(np.int8),
+                {"units": "1", "long_name": "1 where the error was still below the threshold at the last lead"},
+            ),
+            "valid_time_mean": (
+                "initial",
+                averaged[:, 0],
+                {"units": "MTU", "long_name": f"mean over starts of {what}"},
+            ),
+            "valid_time_uncertainty": (
+                "initial",
+                averaged[:, 1],
+                {"units": "MTU", "long_name": "standard error of valid_time_mean"},
+            ),
+        }
+    )
+
+
+def _example(dataset: xr.Dataset, errors: dict[str, Errors], truth: xr.Dataset | None, where: np.ndarray) -> xr.Dataset:
+    """One forecast from an analysis: that of the median valid time, or without truth of the median mean error."""
+    if truth is not None:
+        quality = dataset["valid_time"].values[0]
+    else:
+        quality = dataset["error"].isel(initial=0).mean("lead").values
+    chosen = int(np.argsort(quality, kind="stable")[(quality.size - 1) // 2])
+    example = xr.Dataset()
+    example["forecast"] = (
+        ("lead", "site"),
+        errors["analysis"].states[chosen],
+        {"units": "1", "long_name": "one forecast from an analysis"},
+    )
+    if truth is not None:
+        verifying = truth["state"].values[where[chosen]]
+        example["verifying"] = (("lead", "site"), verifying, {"units": "1", "long_name": "truth of that forecast"})
+    example["example_start"] = (
+        (),
+        dataset["start"].values[chosen],
+        {"units": "MTU", "long_name": "start of the example forecast"},
+    )
+    site = np.arange(errors["analysis"].states.shape[2])
+    return example.assign_coords(site=("site", site, {"units": "1", "long_name": "site index"}))
+
+
+def _status(errors: dict[str, Errors]) -> dict[str, Any]:
+    """Status "ok", or "diverged" and how many forecasts were lost."""
+    lost = {name: int(np.isnan(part.states).any(axis=(1, 2)).sum()) for name, part in errors.items()}
+    if not any(lost.values()):
+        return {"status": "ok"}
+    count = len(next(iter(errors.values())).error)
+    reason = " and ".join(f"{number} of {count} forecasts from the {name}" for name, number in lost.items() if number)
+    return {"status": "diverged", "reason": f"{reason} blew up or had no finite start"}

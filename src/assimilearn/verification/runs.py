@@ -1,0 +1,50 @@
+"""Many runs of one model together, each stopped when it leaves the attractor for good.
+
+A learned model may blow up. A row that does is taken out and is NaN from then on, so that the others go on, no
+overflow is met, and an estimator that refuses infinite input is never given any.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from assimilearn.models.integrate import advance
+from assimilearn.models.protocol import Model
+
+FAR = 50.0  # climatological standard deviations: no state of a sound run is a tenth as far from the mean
+
+
+def runs(
+    model: Model, initial: np.ndarray, steps: int, mean: np.ndarray, std: np.ndarray | float
+) -> Iterator[np.ndarray]:
+    """States of all runs after 0, 1, ... ``steps`` steps of ``model``.
+
+    Parameters
+    ----------
+    model : Model
+    initial : ndarray (run, site)
+        Rows that hold a NaN are NaN throughout.
+    steps : int
+    mean, std : ndarray (site,)
+        Climatological mean and standard deviation; farther than 50 of the latter from the former, a run has blown up.
+
+    Yields
+    ------
+    ndarray (run, site), a fresh array each time.
+    """
+    states = _guarded(np.array(initial, dtype=float), mean, std)
+    yield states.copy()
+    for _ in range(steps):
+        alive = ~np.isnan(states[:, 0])
+        if alive.any():
+            with np.errstate(over="ignore", invalid="ignore"):
+                states[alive] = advance(model, states[alive], 1)
+            states = _guarded(states, mean, std)
+        yield states.copy()
+
+
+def _guarded(states: np.ndarray, mean: np.ndarray, std: np.ndarray | float) -> np.ndarray:
+    """``states`` with rows that have blown up set to NaN; NaN compares false and so counts as blown up."""
+    sound = (np.abs(states - mean) <= FAR * np.asarray(std)).all(axis=1)
+    states[~sound] = np.nan
+    return states

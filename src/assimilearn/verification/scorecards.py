@@ -1,0 +1,264 @@
+"""The scorecard: one row for every number of a study that someone could check.
+
+A row is called ``{scenario}/{node}/{score}``. ``passed`` is true or false where a number is published or known in
+closed form, false where the run behind the row diverged, and empty otherwise. ``bound`` gives, for an analysis made
+with a learned model, the RMSE of the same analysis with the true model and that of an interpolation of the
+observations.
+"""
+
+import csv
+import difflib
+import io
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+import xarray as xr
+
+from assimilearn import store
+from assimilearn.errors import FileError
+from assimilearn.models.lyapunov import kaplan_yorke_dimension, kolmogorov_sinai_entropy
+from assimilearn.verification.claims import Claim
+from assimilearn.verification.climate import pooled_std
+
+Files = Mapping[str, Mapping[str, xr.Dataset]]
+"""Datasets as {scenario: {node: Dataset}}."""
+
+NAN = float("nan")
+IDENTITY = "exact identity of Lorenz-96"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One number of the scorecard."""
+
+    name: str
+    value: float
+    uncertainty: float | None = None
+    bound: tuple[float, float] | None = None
+    published: str = ""
+    tolerance: float | None = None
+    source: str = ""
+    passed: bool | None = None
+
+
+def scorecard(
+    analyses: Files,
+    forecasts: Files,
+    models: Files,
+    claims: Iterable[Claim] = (),
+    bounds: Mapping[str, Mapping[str, tuple[str, str]]] | None = None,
+) -> list[Row]:
+    """All rows of a study, in the order of the arguments.
+
+    Parameters
+    ----------
+    analyses, forecasts, models : {scenario: {node: Dataset}}
+        Analysis scores, forecast scores and model files.
+    claims : iterable of Claim
+        A claim about a row that is not there gets a row of its own, which fails.
+    bounds : {scenario: {analysis: (analysis with the true model, interpolation)}}
+        Names of the analyses that bound the RMSE of those made with learned models.
+    """
+    rows = [
+        *(row for name, file in _nodes(analyses) for row in analysis_rows(name, file)),
+        *(row for name, file in _nodes(forecasts) for row in forecast_rows(name, file)),
+        *(row for name, file in _nodes(models) for row in model_rows(name, file)),
+    ]
+    return _with_claims(_with_bounds(rows, bounds or {}), claims)
+
+
+def analysis_rows(name: str, scores: xr.Dataset) -> list[Row]:
+    """Rows ``{name}/{score}`` for every score of the file."""
+    failed = _failure(scores)
+    return [
+        _row(f"{name}/{score}", float(mean), float(uncertainty), failed)
+        for score, mean, uncertainty in zip(
+            scores["score"].values, scores["mean"].values, scores["uncertainty"].values, strict=True
+        )
+    ]
+
+
+def forecast_rows(name: str, scores: xr.Dataset) -> list[Row]:
+    """Rows of valid times in MTU and Lyapunov times, and of the climate of the free run."""
+    failed = _failure(scores)
+    rows = []
+    if "valid_time_mean" in scores:
+        for initial, suffix in (("analysis", ""), ("truth", "_from_truth")):
+            chosen = scores.sel(initial=initial)
+            value, uncertainty = float(chosen["valid_time_mean"]), float(chosen["valid_time_uncertainty"])
+            note = _censoring(chosen)
+            unit = scores.attrs["lyapunov_time"]
+            rows.append(_row(f"{name}/valid_time{suffix}", value, uncertainty, failed, note))
+            rows.append(_row(f"{name}/valid_time{suffix}_lyapunov", value / unit, uncertainty / unit, failed, note))
+    broken = "the free run diverged" if scores.attrs.get("free_run") == "diverged" else ""
+    if scores.attrs.get("free_run") != "none":
+        for distance in ("mean_error", "std_error", "pdf_distance", "pdf_hellinger", "spectrum_distance"):
+            value = float(scores[distance]) if distance in scores else NAN
+            rows.append(_row(f"{name}/climate_{distance}", value, None, broken))
+    return rows
+
+
+def model_rows(name: str, model: xr.Dataset) -> list[Row]:
+    """Rows of the climate and the Lyapunov exponents of a model; identities of Lorenz-96 are checked."""
+    mean, std = float(model["mean"].mean()), pooled_std(model)
+    rows = [Row(f"{name}/mean", mean), Row(f"{name}/std", std)]
+    settings = json.loads(model.attrs.get("settings", "{}"))
+    lorenz96 = settings.get("method") == "lorenz96"
+    if lorenz96:
+        # The energy sum_i x_i^2 / 2 is steady on average, so <x^2> = F <x> exactly, and var = mean (F - mean).
+        variance = float((model["std"] ** 2 + model["mean"] ** 2).mean()) - mean**2
+        ratio = variance / (mean * (settings["forcing"] - mean))
+        rows.append(_identity(f"{name}/variance_identity", ratio, 1.0, 0.02))
+    if "lyapunov_exponent" not in model:
+        return rows
+    exponents = -(-model["lyapunov_exponent"]).sortby(-model["lyapunov_exponent"]).values
+    rows.append(Row(f"{name}/lyapunov_exponent_1", float(exponents[0])))
+    rows.append(Row(f"{name}/lyapunov_positive", float((exponents > 0).sum())))
+    rows.append(Row(f"{name}/kolmogorov_sinai_entropy", kolmogorov_sinai_entropy(exponents)))
+    if exponents.sum() < 0:
+        rows.append(Row(f"{name}/kaplan_yorke_dimension", kaplan_yorke_dimension(exponents)))
+    if lorenz96 and exponents.size == model.sizes["site"]:
+        # The divergence of the flow is -1 a site, everywhere.
+        rows.append(_identity(f"{name}/lyapunov_sum", float(exponents.sum()), -float(exponents.size), 0.2))
+    return rows
+
+
+def write(rows: Iterable[Row], path: str | Path) -> None:
+    """Write ``rows`` as CSV, whole or not at all; numbers with 6 significant digits, nothing for None."""
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    names = [field.name for field in fields(Row)]
+    table.writerow(names)
+    table.writerows([_text(getattr(row, name)) for name in names] for row in rows)
+    store.write_text(text.getvalue(), path)
+
+
+def read(path: str | Path) -> list[Row]:
+    """Rows of a file that :func:`write` made.
+
+    Raises
+    ------
+    FileError
+        If the file is missing or has other columns.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileError(f"{path}: no such file")
+    with open(path, encoding="utf-8", newline="") as file:
+        table = csv.DictReader(file)
+        if table.fieldnames != [field.name for field in fields(Row)]:
+            raise FileError(f"{path}: is not a scorecard; its columns are {table.fieldnames}")
+        return [_parsed(line) for line in table]
+
+
+def _nodes(files: Files) -> Iterator[tuple[str, xr.Dataset]]:
+    for scenario, nodes in files.items():
+        for node, file in nodes.items():
+            yield f"{scenario}/{node}", file
+
+
+def _row(name: str, value: float, uncertainty: float | None, failed: str, note: str = "") -> Row:
+    """A row that has failed already if ``failed`` says why; an uncertainty that is no number is none."""
+    known = uncertainty if uncertainty is not None and not math.isnan(uncertainty) else None
+    return Row(name, value, known, source=failed or note, passed=False if failed else None)
+
+
+def _identity(name: str, value: float, exact: float, tolerance: float) -> Row:
+    return Row(
+        name,
+        value,
+        published=_text(exact),
+        tolerance=tolerance,
+        source=IDENTITY,
+        passed=abs(value - exact) <= tolerance,
+    )
+
+
+def _failure(scores: xr.Dataset) -> str:
+    """Why the numbers of a file are not there; empty if they are."""
+    status = scores.attrs.get("status", "ok")
+    if status == "ok":
+        return ""
+    when = f" at {scores.attrs['diverged_at']:g} MTU" if "diverged_at" in scores.attrs else ""
+    reason = f": {scores.attrs['reason']}" if "reason" in scores.attrs else ""
+    return f"{status}{when}{reason}"
+
+
+def _censoring(scores: xr.Dataset) -> str:
+    """A word on forecasts that outlived the last lead: the mean valid time is then a lower bound."""
+    censored = int(scores["censored"].sum())
+    if not censored:
+        return ""
+    return (
+        f"lower bound: {censored} of {scores.sizes['start']} forecasts still valid at {float(scores['lead'][-1]):g} MTU"
+    )
+
+
+def _with_bounds(rows: list[Row], bounds: Mapping[str, Mapping[str, tuple[str, str]]]) -> list[Row]:
+    """``rows`` with the RMSE of the named analyses bounded by those of two others; NaN for one that is not there."""
+    values = {row.name: row.value for row in rows}
+    bounded = {
+        f"{scenario}/{analysis}/rmse": (
+            values.get(f"{scenario}/{lower}/rmse", NAN),
+            values.get(f"{scenario}/{upper}/rmse", NAN),
+        )
+        for scenario, analyses in bounds.items()
+        for analysis, (lower, upper) in analyses.items()
+    }
+    return [replace(row, bound=bounded.get(row.name)) for row in rows]
+
+
+def _with_claims(rows: list[Row], claims: Iterable[Claim]) -> list[Row]:
+    """``rows`` held against the claims; a second claim about a row repeats it."""
+    result = list(rows)
+    names = [row.name for row in rows]
+    claimed: set[str] = set()
+    for claim in claims:
+        if claim.row not in names:
+            near = difflib.get_close_matches(claim.row, names, n=1)
+            missing = "no such row" + (f", perhaps {near[0]}" if near else "")
+            result.append(_held(Row(claim.row, NAN, source=missing), claim))
+        elif claim.row in claimed:
+            result.append(_held(rows[names.index(claim.row)], claim))
+        else:
+            index = names.index(claim.row)
+            result[index] = _held(rows[index], claim)
+            claimed.add(claim.row)
+    return result
+
+
+def _held(row: Row, claim: Claim) -> Row:
+    """``row`` with what ``claim`` says and whether it holds; why a row failed before stays visible."""
+    symbol = {"equal": "", "at_most": "<= ", "at_least": ">= ", "between": ""}[claim.relation]
+    published = f"{symbol}{_text(claim.published)}" + (f" to {_text(claim.upper)}" if claim.upper is not None else "")
+    source = f"{claim.source} ({row.source})" if row.source else claim.source
+    passed = claim.holds(row.value) and row.passed is not False
+    return replace(row, published=published, tolerance=claim.tolerance, source=source, passed=passed)
+
+
+def _text(value: str | float | bool | tuple[float, float] | None) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, tuple):
+        return f"[{value[0]:.6g}, {value[1]:.6g}]"
+    return value if isinstance(value, str) else f"{value:.6g}"
+
+
+def _parsed(line: Mapping[str, str]) -> Row:
+    """A row from the texts of its columns."""
+    low_high = [float(part) for part in line["bound"].strip("[]").split(",") if part]
+    return Row(
+        line["name"],
+        float(line["value"]),
+        float(line["uncertainty"]) if line["uncertainty"] else None,
+        (low_high[0], low_high[1]) if low_high else None,
+        line["published"],
+        float(line["tolerance"]) if line["tolerance"] else None,
+        line["source"],
+        {"": None, "true": True, "false": False}[line["passed"]],
+    )
