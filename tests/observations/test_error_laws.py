@@ -1,0 +1,49 @@
+"""Each error law has the mean, the standard deviation and the tails that it promises."""
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from assimilearn.observations.errors import GaussianError, LaplaceError, OutlierError, unit_errors
+
+SHAPE = (20000, 20)
+COUNT = SHAPE[0] * SHAPE[1]
+
+
+def draw(law, shape=SHAPE, seed=0) -> np.ndarray:
+    return unit_errors(law, shape, np.random.default_rng(seed))
+
+
+@pytest.mark.parametrize(("law", "kurtosis"), [(GaussianError(), 3.0), (LaplaceError(), 6.0)])
+def test_errors_have_mean_zero_std_one_and_the_tails_of_their_law(law, kurtosis):
+    errors = draw(law)
+    assert abs(errors.mean()) < 4 / np.sqrt(COUNT)
+    assert errors.std() == pytest.approx(1.0, abs=0.01)
+    assert (errors**4).mean() == pytest.approx(kurtosis, rel=0.03)
+
+
+def test_outliers_are_as_many_and_as_large_as_asked():
+    """The variance of the mixture is 1 - p + p f^2; beyond 6 standard deviations there are only outliers."""
+    p, f = 0.05, 100.0
+    errors = draw(OutlierError(probability=p, factor=f))
+    assert errors.var() == pytest.approx(1 - p + p * f**2, rel=0.05)
+    gross = np.abs(errors) > 6
+    within_6_of_100 = 0.0478  # P(|N(0, 1)| < 0.06)
+    assert gross.mean() == pytest.approx(p * (1 - within_6_of_100), rel=0.03)
+    assert errors[~gross].std() == pytest.approx(1.0, abs=0.02)
+
+
+def test_without_outliers_the_law_is_gaussian():
+    errors = draw(OutlierError(probability=0))
+    assert errors.std() == pytest.approx(1.0, abs=0.01) and np.abs(errors).max() < 6
+
+
+@pytest.mark.parametrize("law", [GaussianError(), LaplaceError(), OutlierError()])
+def test_a_longer_record_begins_with_the_shorter_one(law):
+    np.testing.assert_array_equal(draw(law, (80, 20))[:30], draw(law, (30, 20)))
+
+
+@pytest.mark.parametrize("bad", [{"probability": -0.1}, {"probability": 1.5}, {"factor": 1.0}])
+def test_bad_outliers_are_refused(bad):
+    with pytest.raises(ValidationError, match=next(iter(bad))):
+        OutlierError(**bad)
