@@ -1,0 +1,6 @@
+"""Emulators: forecast models learned from analyses, all behind one function and one Model."""
+
+from assimilearn.emulators.emulator import Emulator
+from assimilearn.emulators.train import AnyEmulator, open_emulator, train, with_values
+
+__all__ = ["AnyEmulator", "Emulator", "open_emulator", "train", "with_values"]

@@ -1,0 +1,88 @@
+"""The periodic residual convolutional network of Brajard et al. (2020), J. Comput. Sci. 44, 101171, section 3.1.
+
+    x(t+1) = x(t) + f(x(t))
+
+where f is a batch normalisation; three parallel convolutions a, b, c (24 channels each, width 5, ReLU), joined to (a, b c);
+a convolution (37 channels, width 5, ReLU); a convolution (1 channel, width 1, linear, L2 penalty 1e-4). That is 9,389
+trainable weights. The product b c lets the network form products of neighbours, as the advection of Lorenz-96 has them.
+
+Differences from the paper: Adam with a falling learning rate by default (Adagrad on request), early stopping, states and
+increments standardised. Batch normalisation uses running statistics outside training; when training ends it is folded
+into the first layer, which is exact because the padding is circular.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from assimilearn.emulators.convolution import Layer, compiled_network, forward, initial_weights, scaled_arrays
+from assimilearn.emulators.emulator import Fitted
+from assimilearn.emulators.pairs import Windows
+from assimilearn.emulators.scaling import scaling_of
+from assimilearn.emulators.stencil import check_radius
+from assimilearn.emulators.training import Network, TrainingSettings, train_network
+from assimilearn.models.protocol import CompiledStep
+
+LOCAL = True
+LAYERS = (Layer(72, 5, "relu", product=24), Layer(37, 5, "relu"), Layer(1, 1, "linear"))
+MOMENTUM, EPSILON = 0.99, 1e-3  # the defaults of Keras, with which the paper worked
+
+
+class CnnSettings(TrainingSettings):
+    """Convolutional network of Brajard et al. (2020)."""
+
+    method: Literal["cnn"] = "cnn"
+    penalty: float = Field(1e-4, ge=0, description="L2 penalty on the weights of the last layer")
+
+
+def fit(training: Windows, validation: Windows, settings: CnnSettings, rng: np.random.Generator) -> Fitted:
+    """Train the network from random weights and fold the batch normalisation."""
+    check_radius(LAYERS[0].width // 2, training.states.shape[-1])
+    scaling = scaling_of(training)
+    network = Network(
+        initial(rng),
+        running_statistics(),
+        increment,
+        lambda weights: settings.penalty * (weights["kernel_2"] ** 2).sum(),
+    )
+    trained = train_network(network, training, validation, scaling, settings, rng)
+    arrays = scaled_arrays(scaling, folded(trained.weights, trained.statistics))
+    return Fitted(arrays, trained.loss, trained.validation_loss, trained.failure)
+
+
+def initial(rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """All 9,389 trainable weights: those of the batch normalisation, then those of the layers."""
+    return {"gamma": np.ones(1, np.float32), "beta": np.zeros(1, np.float32), **initial_weights(LAYERS, rng)}
+
+
+def running_statistics() -> dict[str, np.ndarray]:
+    """Mean and variance of the standardised states, before any batch was seen."""
+    return {"mean": np.zeros(1, np.float32), "variance": np.ones(1, np.float32)}
+
+
+def increment(weights: dict[str, Any], statistics: dict[str, Any], z: Any, training: bool) -> Any:
+    """Batch normalisation over batch and sites, then the layers; torch, (batch, site) to (batch, site)."""
+    mean, variance = statistics["mean"], statistics["variance"]
+    if training:
+        mean, variance = z.mean(), z.var(unbiased=False)
+        statistics["mean"].lerp_(mean.detach().reshape(1), 1 - MOMENTUM)
+        statistics["variance"].lerp_(variance.detach().reshape(1), 1 - MOMENTUM)
+    normalised = weights["gamma"] * (z - mean) / (variance + EPSILON).sqrt() + weights["beta"]
+    return forward(LAYERS, weights, normalised)
+
+
+def folded(weights: Mapping[str, np.ndarray], statistics: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The weights of the layers with the batch normalisation, statistics frozen, folded into the first one."""
+    scale = weights["gamma"] / np.sqrt(statistics["variance"] + EPSILON)
+    shift = weights["beta"] - scale * statistics["mean"]
+    layers = {name: values for name, values in weights.items() if name not in ("gamma", "beta")}
+    layers["bias_0"] = weights["bias_0"] + shift * weights["kernel_0"].sum(axis=(1, 2))
+    layers["kernel_0"] = scale * weights["kernel_0"]
+    return layers
+
+
+def compiled(weights: Mapping[str, np.ndarray], settings: CnnSettings) -> CompiledStep:
+    """The compiled forward pass."""
+    return compiled_network(LAYERS, weights)

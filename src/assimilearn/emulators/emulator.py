@@ -1,0 +1,87 @@
+"""An emulator is a Model: learned weights and the compiled step that uses them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from assimilearn.errors import SettingsError
+from assimilearn.models.protocol import CompiledStep
+from assimilearn.settings import Settings
+
+
+class Fitted(NamedTuple):
+    """What the ``fit`` of a method returns.
+
+    Attributes
+    ----------
+    weights : dict of name -> DataArray
+        Everything that the step needs beside the settings.
+    loss, validation_loss : ndarray (epoch,)
+        Empty for methods without epochs.
+    failure : str
+        Why the weights are unusable; empty if they are not.
+    """
+
+    weights: dict[str, xr.DataArray]
+    loss: np.ndarray = np.empty(0)
+    validation_loss: np.ndarray = np.empty(0)
+    failure: str = ""
+
+
+@dataclass(frozen=True)
+class Emulator:
+    """A learned forecast model; one step is one assimilation interval.
+
+    Attributes
+    ----------
+    settings : Settings
+        The settings of the method, as fitted.
+    weights : mapping of name -> ndarray
+    size : int
+        Number of sites.
+    time_step : float
+        Length of one step in MTU.
+    residual_std : float
+        One-step rms error on the validation period of the analysis; NaN if not measured yet.
+    compiled : CompiledStep
+    local : bool
+        Whether every site is forecast by the same function of its neighbours.
+    """
+
+    settings: Settings
+    weights: Mapping[str, np.ndarray]
+    size: int
+    time_step: float
+    residual_std: float
+    compiled: CompiledStep
+    local: bool
+
+    def step(self, states: np.ndarray) -> np.ndarray:
+        """Map ``states (..., site)`` one interval forward; the input is left as it was.
+
+        Raises
+        ------
+        ValueError
+            If the last axis is not ``size`` long.
+        """
+        states = np.array(states, dtype=float, order="C")
+        if states.ndim == 0 or states.shape[-1] != self.size:
+            raise ValueError(f"states of shape {states.shape}: the last axis must be the {self.size} sites")
+        kernel, parameters = self.compiled
+        kernel(states.reshape(-1, self.size), parameters)
+        return states
+
+    def on_ring(self, size: int) -> "Emulator":
+        """The same local emulator on a ring of another size.
+
+        Raises
+        ------
+        SettingsError
+            If the method is not local.
+        """
+        if not self.local and size != self.size:
+            raise SettingsError(f"this emulator is bound to {self.size} sites: it cannot be used on {size}")
+        return replace(self, size=size)

@@ -1,0 +1,65 @@
+"""A multi-layer perceptron on the local stencil, one set of weights for all sites.
+
+Dense layers from the standardised states z_{i-r} ... z_{i+r} to the standardised increment of site i; with linear
+activations it is linear regression. Applied at every site it is a convolution of width 2 r + 1 followed by
+convolutions of width 1, and it is trained and run as such, by the loop of `training.py`.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from assimilearn.emulators.convolution import (
+    Activation,
+    Layer,
+    compiled_network,
+    forward,
+    initial_weights,
+    scaled_arrays,
+)
+from assimilearn.emulators.emulator import Fitted
+from assimilearn.emulators.pairs import Windows
+from assimilearn.emulators.scaling import scaling_of
+from assimilearn.emulators.stencil import check_radius
+from assimilearn.emulators.training import Network, TrainingSettings, train_network
+from assimilearn.models.protocol import CompiledStep
+
+LOCAL = True
+
+
+class MlpSettings(TrainingSettings):
+    """Multi-layer perceptron on the stencil."""
+
+    method: Literal["mlp"] = "mlp"
+    radius: int = Field(4, ge=0, description="sites of the stencil to either side")
+    hidden: tuple[int, ...] = Field((32, 32), description="units of the hidden layers; none makes it linear")
+    activation: Activation = Field("swish", description="activation of the hidden layers")
+
+
+def fit(training: Windows, validation: Windows, settings: MlpSettings, rng: np.random.Generator) -> Fitted:
+    """Train the perceptron from random weights."""
+    check_radius(settings.radius, training.states.shape[-1])
+    scaling = scaling_of(training)
+    layers = layers_of(settings)
+
+    def increment(weights: dict[str, Any], statistics: dict[str, Any], z: Any, training: bool) -> Any:
+        return forward(layers, weights, z)
+
+    network = Network(initial_weights(layers, rng), {}, increment, lambda weights: 0.0)
+    trained = train_network(network, training, validation, scaling, settings, rng)
+    arrays = scaled_arrays(scaling, trained.weights)
+    return Fitted(arrays, trained.loss, trained.validation_loss, trained.failure)
+
+
+def layers_of(settings: MlpSettings) -> list[Layer]:
+    """The hidden layers and one linear output; the first layer sees the stencil."""
+    widths = [2 * settings.radius + 1] + [1] * len(settings.hidden)
+    activations: list[Activation] = [settings.activation] * len(settings.hidden) + ["linear"]
+    return [Layer(*layer) for layer in zip([*settings.hidden, 1], widths, activations, strict=True)]
+
+
+def compiled(weights: Mapping[str, np.ndarray], settings: MlpSettings) -> CompiledStep:
+    """The compiled forward pass."""
+    return compiled_network(layers_of(settings), weights)

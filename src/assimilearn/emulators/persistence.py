@@ -1,0 +1,35 @@
+"""Persistence: the forecast is the present state. The baseline of short leads."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import numpy as np
+from numba import njit
+
+from assimilearn.emulators.emulator import Fitted
+from assimilearn.emulators.pairs import Windows
+from assimilearn.models.protocol import CompiledStep
+from assimilearn.settings import Settings
+
+LOCAL = True
+
+
+class PersistenceSettings(Settings):
+    """Persistence: nothing is learned."""
+
+    method: Literal["persistence"] = "persistence"
+
+
+def fit(training: Windows, validation: Windows, settings: PersistenceSettings, rng: np.random.Generator) -> Fitted:
+    """Persistence has no weights."""
+    return Fitted({})
+
+
+def compiled(weights: Mapping[str, np.ndarray], settings: PersistenceSettings) -> CompiledStep:
+    """The identity."""
+    return CompiledStep(persist, np.zeros(0))
+
+
+@njit(cache=True)
+def persist(E, parameters):
+    """Leave every row of E (member, site) as it is."""

@@ -1,0 +1,180 @@
+"""Train any emulator on an analysis; keep it as a Dataset and open it again, without pickle."""
+
+import difflib
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from types import ModuleType
+from typing import Annotated, Any
+
+import numpy as np
+import xarray as xr
+from pydantic import Field, TypeAdapter, ValidationError
+
+from assimilearn.emulators import climatology, cnn, forest, mlp, pairs, persistence, ridge
+from assimilearn.emulators.emulator import Emulator, Fitted
+from assimilearn.errors import FileError, SettingsError
+from assimilearn.models.protocol import CompiledStep
+
+LAYOUT = 1
+"""Version of the way in which weights are stored; files of a newer one are refused."""
+
+METHODS: dict[str, ModuleType] = {
+    "persistence": persistence,
+    "climatology": climatology,
+    "ridge": ridge,
+    "forest": forest,
+    "mlp": mlp,
+    "cnn": cnn,
+}
+
+AnyEmulator = Annotated[
+    persistence.PersistenceSettings
+    | climatology.ClimatologySettings
+    | ridge.RidgeSettings
+    | forest.ForestSettings
+    | mlp.MlpSettings
+    | cnn.CnnSettings,
+    Field(discriminator="method"),
+]
+"""Settings of any emulator, told apart by `method`."""
+
+
+def train(
+    analysis: xr.Dataset, settings: Any, rng: np.random.Generator, tuned: Mapping[str, Any] | None = None
+) -> xr.Dataset:
+    """Fit an emulator to the training period of an analysis.
+
+    Parameters
+    ----------
+    analysis : xarray.Dataset
+        ``mean``, ``spread`` (time, site) and ``period(time)``. The test period is never looked at.
+    settings : settings of any emulator
+    rng : numpy.random.Generator
+    tuned : mapping of setting -> value, optional
+        Values found by a search; they replace those of ``settings``.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``weight_*``, ``loss(epoch)``, ``validation_loss(epoch)`` where there are epochs; attributes ``method``,
+        ``settings`` (JSON, with the tuned values), ``tuned`` (JSON), ``size``, ``time_step`` (MTU, one interval of the
+        analysis), ``residual_std`` (one-step rms error on the validation period), ``status`` "ok", or "failed" with
+        ``reason``.
+
+    Raises
+    ------
+    FileError
+        If the analysis diverged, is not finite or too short.
+    SettingsError
+        If a tuned setting is unknown or out of bounds, or the stencil is wider than the ring.
+    """
+    settings = with_values(settings, tuned or {})
+    lead = getattr(settings, "lead", 1)
+    training = pairs.windows(analysis, "train", lead)
+    validation = pairs.windows(analysis, "validation", lead)
+    fitted = METHODS[settings.method].fit(training, validation, settings, rng)
+    size, time_step = training.states.shape[-1], pairs.interval(analysis)
+    residual_std, reason = float("nan"), fitted.failure
+    if not reason:
+        weights = {name: array.values for name, array in fitted.weights.items()}
+        residual_std = one_step_error(emulator_of(settings, weights, size, time_step), validation)
+        reason = "" if np.isfinite(residual_std) else "the one-step forecast of the validation period is not finite"
+    attributes = {
+        "method": settings.method,
+        "settings": settings.canonical(),
+        "tuned": json.dumps(dict(tuned or {}), sort_keys=True),
+        "layout": LAYOUT,
+        "size": size,
+        "time_step": time_step,
+        "residual_std": residual_std,
+        "status": "failed" if reason else "ok",
+        **({"reason": reason} if reason else {}),
+    }
+    return as_dataset(fitted, attributes)
+
+
+def with_values(settings: Any, values: Mapping[str, Any]) -> Any:
+    """``settings`` with some values replaced and everything validated anew.
+
+    Raises
+    ------
+    SettingsError
+        Listing every name that the method does not have, with the nearest that it has, and every bad value.
+    """
+    known = sorted(set(type(settings).model_fields) - {"method"})
+    problems = []
+    for name in values:
+        if name not in known:
+            near = difflib.get_close_matches(str(name), known, n=1, cutoff=0)
+            advice = f"did you mean {near[0]}? It has {', '.join(known)}" if near else "it has no settings"
+            problems.append(f"{name}: {settings.method} has no such setting; {advice}")
+    if not problems:
+        try:
+            return type(settings).model_validate({**settings.model_dump(), **values})
+        except ValidationError as error:
+            problems = [
+                f"{'.'.join(map(str, p['loc']))}: {p['msg']}, not {p['input']!r}"
+                for p in error.errors(include_url=False)
+            ]
+    raise SettingsError("\n".join(problems))
+
+
+def one_step_error(emulator: Emulator, validation: pairs.Windows) -> float:
+    """Root mean square of (one-step forecast - analysis) over all pairs and sites."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return float(np.sqrt(np.mean((emulator.step(validation.inputs) - validation.targets) ** 2)))
+
+
+def as_dataset(fitted: Fitted, attributes: Mapping[str, Any]) -> xr.Dataset:
+    """Weights (left out if training failed), history and attributes as one Dataset."""
+    weights = {} if attributes["status"] != "ok" else fitted.weights
+    dataset = xr.Dataset({f"weight_{name}": array for name, array in weights.items()}, attrs=dict(attributes))
+    if fitted.loss.size:
+        dataset["loss"] = ("epoch", fitted.loss, {"long_name": "training loss"})
+        dataset["validation_loss"] = ("epoch", fitted.validation_loss, {"long_name": "validation loss"})
+        epochs = np.arange(1, fitted.loss.size + 1)
+        dataset = dataset.assign_coords(epoch=("epoch", epochs, {"long_name": "epoch"}))
+    for name in dataset.variables:
+        dataset[name].attrs.setdefault("units", "1")
+    return dataset
+
+
+def open_emulator(dataset: xr.Dataset) -> Emulator:
+    """The emulator that :func:`train` stored in ``dataset``; nothing in the file is executed.
+
+    Raises
+    ------
+    FileError
+        If the Dataset is no emulator, is of a newer layout, lacks weights, or its training failed.
+    """
+    attributes = dataset.attrs
+    missing = {"method", "settings", "layout", "size", "time_step", "residual_std", "status"} - set(attributes)
+    if missing:
+        raise FileError(f"this is no emulator file: it lacks the attributes {', '.join(sorted(missing))}")
+    if int(attributes["layout"]) > LAYOUT:
+        raise FileError(
+            f"the emulator is stored in layout {attributes['layout']}; this one reads up to {LAYOUT}: "
+            "upgrade assimilearn"
+        )
+    if attributes["status"] != "ok":
+        reason = attributes.get("reason", "no reason recorded")
+        raise FileError(f"the training of this {attributes['method']} emulator failed: {reason}")
+    weights = {
+        str(name).removeprefix("weight_"): dataset[name].values for name in dataset if str(name).startswith("weight_")
+    }
+    try:
+        settings = TypeAdapter(AnyEmulator).validate_json(attributes["settings"])
+        emulator = emulator_of(settings, weights, int(attributes["size"]), float(attributes["time_step"]))
+    except ValidationError as error:
+        raise FileError(f"the settings in the emulator file cannot be used: {error}") from error
+    except KeyError as error:
+        raise FileError(f"the emulator file lacks weight_{error.args[0]}") from error
+    return replace(emulator, residual_std=float(attributes["residual_std"]))
+
+
+def emulator_of(settings: Any, weights: Mapping[str, np.ndarray], size: int, time_step: float) -> Emulator:
+    """An emulator from its settings and weights; its residual is not known yet."""
+    method = METHODS[settings.method]
+    compiled: CompiledStep = method.compiled(weights, settings)
+    return Emulator(settings, weights, size, time_step, float("nan"), compiled, method.LOCAL)
