@@ -99,7 +99,13 @@ def back_substitute(L, b):
 
 @njit(cache=True)
 def scaled(Y, y, variance):
-    """Turn Y (member, observation) into S = (Y - mean) R^-1/2 / sqrt(N-1), in place; R^-1/2 (y - mean), (observation,)."""
+    """Turn Y (member, observation) into S = (Y - mean) R^-1/2 / sqrt(N-1), in place.
+
+    Returns
+    -------
+    ndarray (observation,)
+        The scaled innovation R^-1/2 (y - mean).
+    """
     N, p = Y.shape
     mean = centre(Y)
     d = np.empty(p)

@@ -34,17 +34,17 @@ def assimilate(
     settings : AnalysisSettings
         Of any of the methods.
     model_file : Dataset
-        Climatology of a model: the background of BLUE and 3D-Var, and the law of the initial ensemble, which is taken as
-        the forecast at the first time.
+        Climatology of a model: the background of BLUE and 3D-Var, and the law of the initial ensemble, which is taken
+        as the forecast at the first time.
     rng : numpy.random.Generator
 
     Returns
     -------
     Dataset
         The analysis artifact. The attribute ``status`` is "diverged" if the mean became NaN or absurd (values from
-        ``diverged_at`` on are NaN). ``lost_fraction`` is the share of windows of 100 analysis times, but the first, in which
-        innovations exceed those of climatology. With a background check there is ``rejected(time, observation)``; with tuned
-        settings ``tuning_score`` and the attribute ``tuned`` (JSON).
+        ``diverged_at`` on are NaN). ``lost_fraction`` is the share of windows of 100 analysis times, but the first, in
+        which innovations exceed those of climatology. With a background check there is ``rejected(time,
+        observation)``; with tuned settings ``tuning_score`` and the attribute ``tuned`` (JSON).
 
     Raises
     ------
@@ -69,5 +69,5 @@ def assimilate(
         dataset["rejected"] = (("time", "observation"), rejected, attributes)
     if curve is not None:
         dataset["tuning_score"] = curve
-        dataset.attrs["tuned"] = json.dumps({name: getattr(settings, name) for name in curve.dims})
+        dataset.attrs["tuned"] = json.dumps({name: getattr(settings, str(name)) for name in curve.dims})
     return dataset

@@ -1,8 +1,8 @@
 """Best linear unbiased estimate with the climatology as background at every time (optimal interpolation).
 
 Gandin (1963); Kalnay (2003), "Atmospheric modeling, data assimilation and predictability", section 5.4:
-x_a = x_c + K (y - H x_c), K = B H^T (H B H^T + R)^-1, with x_c and B the climatological mean and covariance. No forecast is made.
-Cost: p^3/3 + n p flops.
+x_a = x_c + K (y - H x_c), K = B H^T (H B H^T + R)^-1, with x_c and B the climatological mean and covariance. No
+forecast is made. Cost: p^3/3 + n p flops.
 """
 
 from dataclasses import replace

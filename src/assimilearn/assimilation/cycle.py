@@ -92,8 +92,8 @@ def cycle(
     update_noise : ndarray (time, noise)
         Random numbers for the update.
     mean_f, spread_f, mean_a, spread_a, innovation, innovation_std, used, members_f, members_a
-        Written: forecast and analysis moments (time, site), innovations (time, observation), which observations were used
-        (time, observation), kept ensembles (kept time, member, site).
+        Written: forecast and analysis moments (time, site), innovations (time, observation), which observations were
+        used (time, observation), kept ensembles (kept time, member, site).
 
     Returns
     -------

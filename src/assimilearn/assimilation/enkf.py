@@ -1,9 +1,9 @@
 """Stochastic ensemble Kalman filter: every member assimilates observations with noise of its own.
 
-Burgers, van Leeuwen & Evensen (1998), Mon. Wea. Rev. 126, 1719-1724, eqs. 13-15. The perturbations of the observations are centred
-over the members, so that the mean sees the observations as they are (Evensen 2004, Ocean Dynamics 54, 539-560, section 5), and
-multiplied by sqrt(N/(N-1)), so that their variance stays right. With S and the perturbed scaled innovations D (member,
-observation):
+Burgers, van Leeuwen & Evensen (1998), Mon. Wea. Rev. 126, 1719-1724, eqs. 13-15. The perturbations of the observations
+are centred over the members, so that the mean sees the observations as they are (Evensen 2004, Ocean Dynamics 54,
+539-560, section 5), and multiplied by sqrt(N/(N-1)), so that their variance stays right. With S and the perturbed
+scaled innovations D (member, observation):
 
     E_a = E + D (S^T S + I)^-1 S^T A / sqrt(N-1) = E + D S^T (S S^T + I)^-1 A / sqrt(N-1)
 

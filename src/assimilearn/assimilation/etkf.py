@@ -1,8 +1,8 @@
 """Ensemble transform Kalman filter with the symmetric square root.
 
-Bishop, Etherton & Majumdar (2001), Mon. Wea. Rev. 129, 420-436; symmetric form of Hunt, Kostelich & Szunyogh (2007), Physica D 230,
-112-126, eqs. 20-24. With anomalies A (member, site), scaled observed anomalies S = A_y R^-1/2 / sqrt(N-1) and scaled innovation
-d = R^-1/2 (y - H x_f):
+Bishop, Etherton & Majumdar (2001), Mon. Wea. Rev. 129, 420-436; symmetric form of Hunt, Kostelich & Szunyogh (2007),
+Physica D 230, 112-126, eqs. 20-24. With anomalies A (member, site), scaled observed anomalies S = A_y R^-1/2 /
+sqrt(N-1) and scaled innovation d = R^-1/2 (y - H x_f):
 
     x_a = x_f + A^T w / sqrt(N-1),  w = (I + S S^T)^-1 S d,      A_a = (I + S S^T)^-1/2 A
 

@@ -58,8 +58,8 @@ def run_filter(
     method : Filter
     settings : AnalysisSettings
     rng : numpy.random.Generator
-        Model error and update draw from streams of their own, each in time order: the result does not depend on how many
-        random numbers are drawn at once.
+        Model error and update draw from streams of their own, each in time order: the result does not depend on how
+        many random numbers are drawn at once.
     noise_size : int
         How many random numbers are held at once.
     """
@@ -142,12 +142,12 @@ def model_error_std(settings: AnalysisSettings, model: Model) -> float:
     """
     if not isinstance(settings, EnsembleSettings) or settings.model_error is None:
         return 0.0
-    std = settings.model_error
-    if std == "residual":
-        std = getattr(model, "residual_std", None)
-        if std is None or not np.isfinite(std):
-            raise SettingsError('model_error "residual" needs a trained emulator as the model: give a number instead')
-    return float(std) * settings.model_error_scale
+    if settings.model_error != "residual":
+        return settings.model_error * settings.model_error_scale
+    residual = getattr(model, "residual_std", None)
+    if residual is None or not np.isfinite(residual):
+        raise SettingsError('model_error "residual" needs a trained emulator as the model: give a number instead')
+    return float(residual) * settings.model_error_scale
 
 
 def kept_times(settings: AnalysisSettings, period: np.ndarray) -> np.ndarray:

@@ -1,13 +1,13 @@
 """Linear interpolation in time, site by site, of the observations alone. No model; the baseline of learning from data.
 
-Between two observations of a site the analysis is the straight line; before the first and after the last it is held. Its
-variance is that of a stationary process with the climatological variance s^2 and autocorrelation rho (Wiener-Khinchin, from the
-power spectrum of the model file): with weights w_1, w_2 and distances t_1, t_2,
+Between two observations of a site the analysis is the straight line; before the first and after the last it is held.
+Its variance is that of a stationary process with the climatological variance s^2 and autocorrelation rho
+(Wiener-Khinchin, from the power spectrum of the model file): with weights w_1, w_2 and distances t_1, t_2,
 
     s^2 (1 + w_1^2 + w_2^2 - 2 w_1 rho(t_1) - 2 w_2 rho(t_2) + 2 w_1 w_2 rho(t_1 + t_2)) + w_1^2 r_1 + w_2^2 r_2
 
-A site that is never observed keeps the climatological mean and spread. There is no forecast: the forecast and innovation
-variables are NaN.
+A site that is never observed keeps the climatological mean and spread. There is no forecast: the forecast and
+innovation variables are NaN.
 Cost: n times.
 """
 

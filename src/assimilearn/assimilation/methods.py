@@ -1,22 +1,26 @@
 """Every method: its settings, and the function that runs it."""
 
 from collections.abc import Callable
-from functools import reduce
-from operator import or_
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from pydantic import Field
 
 from assimilearn.assimilation import blue, climatology, enkf, etkf, interpolation, threedvar
 from assimilearn.assimilation.settings import AnalysisSettings
 
+AnyAnalysis = Annotated[
+    climatology.ClimatologySettings
+    | interpolation.InterpolationSettings
+    | blue.BLUESettings
+    | threedvar.ThreeDVarSettings
+    | enkf.EnKFSettings
+    | etkf.ETKFSettings,
+    Field(discriminator="method"),
+]
+"""Settings of any method, told apart by ``method``."""
+
 METHODS: dict[str, type[AnalysisSettings]] = {
-    "climatology": climatology.ClimatologySettings,
-    "interpolation": interpolation.InterpolationSettings,
-    "blue": blue.BLUESettings,
-    "3dvar": threedvar.ThreeDVarSettings,
-    "enkf": enkf.EnKFSettings,
-    "etkf": etkf.ETKFSettings,
+    cls.model_fields["method"].default: cls for cls in get_args(get_args(AnyAnalysis)[0])
 }
 """Name in the configuration -> class of settings."""
 
@@ -29,6 +33,3 @@ RUN: dict[str, Callable[..., Any]] = {
     "etkf": etkf.run,
 }
 """Name in the configuration -> ``run(problem, settings, rng) -> Record``."""
-
-AnyAnalysis = Annotated[reduce(or_, METHODS.values()), Field(discriminator="method")]
-"""Settings of any method, told apart by ``method``."""

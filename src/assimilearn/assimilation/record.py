@@ -55,17 +55,25 @@ class Record:
 
 def empty_record(problem: Problem, members: int = 1, kept: np.ndarray | None = None) -> Record:
     """A record of NaN, with room for ``members`` at the time indices ``kept``."""
+
+    def series(shape: tuple[int, ...]) -> np.ndarray:
+        return np.full(shape, np.nan, dtype=np.float32)
+
     in_sites = (problem.times.size, problem.model.size)
     in_observations = problem.value.shape
     record = Record(
-        *(np.full(in_sites, np.nan, dtype=np.float32) for _ in SITE_VARIABLES),
-        *(np.full(in_observations, np.nan, dtype=np.float32) for _ in OBSERVATION_VARIABLES),
+        mean=series(in_sites),
+        spread=series(in_sites),
+        forecast_mean=series(in_sites),
+        forecast_spread=series(in_sites),
+        innovation=series(in_observations),
+        innovation_std=series(in_observations),
         used=np.zeros(in_observations, dtype=np.int8),
     )
     if kept is not None and kept.size:
         record.kept = kept
-        record.members = np.full((kept.size, members, problem.model.size), np.nan, dtype=np.float32)
-        record.forecast_members = np.full_like(record.members, np.nan)
+        record.members = series((kept.size, members, problem.model.size))
+        record.forecast_members = series((kept.size, members, problem.model.size))
     return record
 
 

@@ -19,9 +19,9 @@ def rotation_noise(members: int) -> int:
 def rotate(A, noise):
     """Rotate the anomalies A (member, site) in place.
 
-    The rotation is uniform over all that keep the mean. In a basis whose first vector is that of ones, where the first row
-    of A vanishes, the others are turned by a uniform orthogonal matrix, applied as the product of Householder reflections of
-    Stewart (1980), SIAM J. Numer. Anal. 17, 403-409. Cost: 2 N^2 n flops, no matrix is formed.
+    The rotation is uniform over all that keep the mean. In a basis whose first vector is that of ones, where the first
+    row of A vanishes, the others are turned by a uniform orthogonal matrix, applied as the product of Householder
+    reflections of Stewart (1980), SIAM J. Numer. Anal. 17, 403-409. Cost: 2 N^2 n flops, no matrix is formed.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """Choose settings of a filter on the validation period, from the observations alone.
 
-The score is the rmse of the innovations y - H x_f: the observation is independent of the forecast's error, so the mean square is
-that of the forecast plus that of the observation, and the best forecast has the smallest. No truth is needed.
+The score is the rmse of the innovations y - H x_f: the observation is independent of the forecast's error, so the mean
+square is that of the forecast plus that of the observation, and the best forecast has the smallest. No truth is needed.
 """
 
 from collections.abc import Callable
@@ -33,7 +33,8 @@ def choose(
     settings : AnalysisSettings
         The chosen ones; ``tune`` stays, as a record of what was searched.
     score : DataArray
-        rmse of the innovations over the validation period, one dimension a tuned setting; NaN where the filter diverged.
+        rmse of the innovations over the validation period, one dimension a tuned setting; NaN where the filter
+        diverged.
 
     Raises
     ------

@@ -10,6 +10,7 @@ from assimilearn.settings import Settings
 class AnalysisSettings(Settings):
     """Settings of any method."""
 
+    method: str
     tune: dict[str, list[Any]] | None = Field(
         None,
         min_length=1,

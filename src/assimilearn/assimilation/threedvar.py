@@ -1,10 +1,10 @@
 """3D-Var: forecast by the model, analysis with a fixed background covariance.
 
-The minimum of J(x) = (x - x_f)^T B^-1 (x - x_f) / 2 + (y - H x)^T R^-1 (y - H x) / 2 (Lorenc 1986, Q. J. R. Meteorol. Soc. 112,
-1177-1194, eq. 11), which for the linear H of this project is x_f + B H^T (H B H^T + R)^-1 (y - H x_f): written so,
-no iteration is needed. :mod:`assimilearn.assimilation.cost` has J, its gradient and its minimizer.
-B is a multiple of the climatological covariance: forecast errors are far smaller than the climate's variability, and the
-denser the network, the smaller (0.02 for Lorenz-96 with every site observed at every step).
+The minimum of J(x) = (x - x_f)^T B^-1 (x - x_f) / 2 + (y - H x)^T R^-1 (y - H x) / 2 (Lorenc 1986, Q. J. R. Meteorol.
+Soc. 112, 1177-1194, eq. 11), which for the linear H of this project is x_f + B H^T (H B H^T + R)^-1 (y - H x_f):
+written so, no iteration is needed. :mod:`assimilearn.assimilation.cost` has J, its gradient and its minimizer.
+B is a multiple of the climatological covariance: forecast errors are far smaller than the climate's variability, and
+the denser the network, the smaller (0.02 for Lorenz-96 with every site observed at every step).
 Cost: p^3/3 + n p flops, and one model run.
 """
 
