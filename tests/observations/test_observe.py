@@ -9,7 +9,7 @@ from assimilearn import store
 from assimilearn.errors import FileError, SettingsError
 from assimilearn.models.truth import truth_dataset
 from assimilearn.observations import ObservationSettings, check_observations, observe
-from assimilearn.observations.errors import LaplaceError
+from assimilearn.observations.errors import LaplaceError, OutlierError
 from assimilearn.observations.networks import AllSites, Checkerboard, EverySite, FixedRandom, MovingRandom
 from assimilearn.periods import Periods, period_flags
 
@@ -84,8 +84,18 @@ def test_the_error_level_changes_neither_the_network_nor_the_draws():
     np.testing.assert_allclose(2 * errors_of(first), errors_of(second), atol=1e-12)
 
 
-def test_the_law_changes_no_network():
-    np.testing.assert_array_equal(observed()["site_index"], observed(law=LaplaceError())["site_index"])
+def test_the_network_does_not_change_the_errors():
+    """As many sites, drawn or not: the errors are the same numbers."""
+    drawn, regular = observed(network=FixedRandom(count=20)), observed(network=EverySite(stride=2))
+    np.testing.assert_allclose(errors_of(drawn), errors_of(regular), atol=1e-12)
+
+
+def test_the_law_changes_neither_the_network_nor_the_losses():
+    gaussian, outliers = observed(missing=0.2), observed(missing=0.2, law=OutlierError(probability=0.1))
+    for name in ("site_index", "valid"):
+        np.testing.assert_array_equal(gaussian[name], outliers[name])
+    laplace = observed(missing=0.2, law=LaplaceError())
+    np.testing.assert_array_equal(gaussian["valid"], laplace["valid"])
 
 
 def test_equal_generators_give_equal_observations():
