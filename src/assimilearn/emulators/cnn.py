@@ -2,13 +2,13 @@
 
     x(t+1) = x(t) + f(x(t))
 
-where f is a batch normalisation; three parallel convolutions a, b, c (24 channels each, width 5, ReLU), joined to (a, b c);
-a convolution (37 channels, width 5, ReLU); a convolution (1 channel, width 1, linear, L2 penalty 1e-4). That is 9,389
-trainable weights. The product b c lets the network form products of neighbours, as the advection of Lorenz-96 has them.
+where f is a batch normalisation; three parallel convolutions a, b, c (24 channels each, width 5, ReLU), joined to
+(a, b c); a convolution (37 channels, width 5, ReLU); a convolution (1 channel, width 1, linear, L2 penalty 1e-4). That
+is 9,389 trainable weights. The product b c lets the network form products of neighbours, as Lorenz-96 has them.
 
-Differences from the paper: Adam with a falling learning rate by default (Adagrad on request), early stopping, states and
-increments standardised. Batch normalisation uses running statistics outside training; when training ends it is folded
-into the first layer, which is exact because the padding is circular.
+Differences from the paper: Adam with a falling learning rate by default (Adagrad on request), early stopping, states
+and increments standardised. Batch normalisation uses running statistics outside training; when training ends it is
+folded into the first layer, which is exact because the padding is circular.
 """
 
 from collections.abc import Mapping
