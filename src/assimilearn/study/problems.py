@@ -98,7 +98,8 @@ def allowed_keys(schema: Mapping[str, Any], data: Any, path: Sequence[Any]) -> l
     node = _resolved(schema, schema, data)
     for part in path:
         data = data.get(part) if isinstance(data, Mapping) else data[part]
-        below = node.get("properties", {}).get(part) or node.get("additionalProperties") or node.get("items") or {}
+        named = next(iter(node.get("patternProperties", {}).values()), None) or node.get("additionalProperties")
+        below = node.get("properties", {}).get(part) or named or node.get("items") or {}
         node = _resolved(schema, below if isinstance(below, Mapping) else {}, data)
     return list(node.get("properties", {}))
 

@@ -85,7 +85,7 @@ def _kind(schema: dict[str, Any], field: dict[str, Any]) -> str:
         items = field.get("items") or (field.get("prefixItems") or [{}])[0]
         return f"list of {_kind(schema, items)}"
     if field.get("type") == "object":
-        inner = field.get("additionalProperties")
+        inner = next(iter(field.get("patternProperties", {}).values()), field.get("additionalProperties"))
         return f"by name: {_kind(schema, inner)}" if isinstance(inner, dict) and inner else "mapping"
     return field.get("type", "any value") + _bounds(field)
 

@@ -2,11 +2,12 @@
 
 from functools import reduce
 from operator import or_
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from pydantic import Field, StringConstraints, create_model
 
-from assimilearn import assimilation, emulators
+from assimilearn.assimilation import AnyAnalysis
+from assimilearn.emulators import AnyEmulator
 from assimilearn.figures import FIGURES
 from assimilearn.models import Lorenz96Settings
 from assimilearn.models.climate import ClimateSettings
@@ -36,17 +37,18 @@ class OfEmulator(Settings):
     tune: TuneSettings | None = Field(None, description="search of its settings by blocked cross-validation")
 
 
-def _nodes(methods: dict[str, type[Settings]], study: type[Settings]) -> Any:
-    """The union, told apart by `method`, of the settings of every method with what the study adds."""
-    classes = tuple(
-        create_model(f"{cls.__name__}Node", __base__=(cls, study), __doc__=cls.__doc__, __module__=__name__)
-        for cls in methods.values()
-    )
-    return Annotated[reduce(or_, classes), Field(discriminator="method")]
+def _nodes(union: Any, study: type[Settings]) -> Any:
+    """A union of settings, told apart by `method`, each with what the study adds."""
+    classes = get_args(get_args(union)[0])
+    nodes = [
+        create_model(f"{cls.__name__.removesuffix('Settings')}Node", __base__=(cls, study), __doc__=cls.__doc__)
+        for cls in classes
+    ]
+    return Annotated[reduce(or_, nodes), Field(discriminator="method")]
 
 
-AnalysisNode = _nodes(assimilation.METHODS, OfAnalysis)
-EmulatorNode = _nodes(emulators.METHODS, OfEmulator)
+AnalysisNode = _nodes(AnyAnalysis, OfAnalysis)
+EmulatorNode = _nodes(AnyEmulator, OfEmulator)
 
 
 class SimulatedTruth(TruthSettings):
@@ -88,4 +90,4 @@ class Study(Scenario):
     scenarios: dict[Name, dict[str, Any]] = Field(
         {}, description="named overrides, merged into the rest of the file; without any, the one scenario is `base`"
     )
-    claims: dict[str, Claim] = Field({}, description="published numbers, by row of the scorecard")
+    claims: list[Claim] = Field([], description="published numbers that rows of the scorecard are held against")
