@@ -53,7 +53,7 @@ def write(dataset: xr.Dataset, path: str | Path, **provenance: Any) -> None:
         with netCDF4.Dataset(temporary, "w", format="NETCDF4") as file:
             file.setncatts(encoded(attributes))
             for name, size in dataset.sizes.items():
-                file.createDimension(name, size)
+                file.createDimension(str(name), size)
             for name, variable in dataset.variables.items():
                 _write_variable(file, str(name), variable, dataset)
         os.replace(temporary, path)
@@ -68,7 +68,9 @@ def _write_variable(file: netCDF4.Dataset, name: str, variable: xr.Variable, dat
     if values.dtype == bool:
         values = values.astype(np.int8)
     kind = str if values.dtype.kind in "UO" else values.dtype
-    target = file.createVariable(name, kind, variable.dims, fill_value=False if kind is not str else None)
+    target = file.createVariable(
+        name, kind, tuple(map(str, variable.dims)), fill_value=False if kind is not str else None
+    )
     target.setncatts(encoded(variable.attrs))
     extra = [str(c) for c in dataset.coords if c not in dataset.dims and set(dataset[c].dims) <= set(variable.dims)]
     if extra and name not in dataset.coords:
