@@ -109,7 +109,7 @@ def state_scores(analysis: xr.Dataset, truth: np.ndarray, observed: np.ndarray) 
         "rmse_unobserved": root_mean_square(error, ~observed),
         "bias": mean_over(error),
     }
-    if "spread" in analysis:
+    if _has(analysis, "spread"):
         spread = _finite(analysis["spread"])
         series["spread"] = root_mean_square(spread)
         series["crps_gaussian"] = mean_over(crps_gaussian(error, spread, np.zeros_like(error)))
@@ -118,9 +118,9 @@ def state_scores(analysis: xr.Dataset, truth: np.ndarray, observed: np.ndarray) 
         index = _ensemble_index(analysis)
         members = np.moveaxis(_finite(analysis["members"]), 1, 0)
         series["crps"][index] = mean_over(crps_ensemble(members, truth[index]))
-    if "forecast_mean" in analysis:
+    if _has(analysis, "forecast_mean"):
         series["forecast_rmse"] = root_mean_square(_finite(analysis["forecast_mean"]) - truth)
-    if "forecast_spread" in analysis:
+    if _has(analysis, "forecast_spread"):
         series["forecast_spread"] = root_mean_square(_finite(analysis["forecast_spread"]))
     return series
 
@@ -131,15 +131,15 @@ def innovation_scores(analysis: xr.Dataset, observations: xr.Dataset) -> dict[st
     residual = observation_minus(analysis["mean"], observations)
     series = {"residual_rmse": root_mean_square(residual, valid)}
     for name in ("spread", "forecast_spread"):
-        if name in analysis:
+        if _has(analysis, name):
             series[name] = root_mean_square(_finite(analysis[name]))
-    if "innovation" not in analysis:
+    if not _has(analysis, "innovation"):
         return series
     innovation = _finite(analysis["innovation"])
     series["innovation_rmse"] = root_mean_square(innovation, valid)
     series["innovation_bias"] = mean_over(innovation, valid)
     series |= desroziers(innovation, residual, valid)
-    if "innovation_std" in analysis:
+    if _has(analysis, "innovation_std"):
         std = _finite(analysis["innovation_std"])
         standardised = np.divide(innovation, std, out=np.full(std.shape, np.nan), where=std > 0)
         series["innovation_spread"] = root_mean_square(std, valid)
@@ -240,6 +240,11 @@ def _status(analysis: xr.Dataset, test: np.ndarray) -> dict[str, str | float]:
     return status
 
 
+def _has(analysis: xr.Dataset, name: str) -> bool:
+    """Whether there are numbers under ``name``: a method without forecasts leaves its variables empty."""
+    return name in analysis and bool(np.isfinite(analysis[name].values).any())
+
+
 def _finite(array: xr.DataArray) -> np.ndarray:
     """Values in float64 with NaN for everything that is not finite."""
     values = array.values.astype(float)
@@ -264,11 +269,14 @@ def _dataset(
         long_name = {"uncertainty": "standard error of the mean, aware of autocorrelation"}.get(name, name)
         attributes = {"units": "as the score", "long_name": f"{long_name} over the test period"}
         dataset[name] = ("score", np.array([values[column] for values in summaries.values()]), attributes)
-    facts: dict[str, Any] = {"method": analysis.attrs.get("method"), "convention": CONVENTION, **status}
+    facts: dict[str, Any] = {"convention": CONVENTION, **status}
+    facts |= {
+        name: analysis.attrs[name] for name in ("method", "model_kind", "lost_fraction") if name in analysis.attrs
+    }
     if histogram is not None:
         counts, what = histogram
         dataset["rank_histogram"] = ("rank", counts.astype(np.int64), {"units": "1", "long_name": what})
         dataset.coords["rank"] = ("rank", np.arange(counts.size), {"units": "1", "long_name": "members below"})
         chi_square, p_value = flatness(counts)
         facts |= {"rank_chi_square": chi_square, "rank_p_value": p_value}
-    return dataset.assign_attrs({name: value for name, value in facts.items() if value is not None})
+    return dataset.assign_attrs(facts)

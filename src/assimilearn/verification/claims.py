@@ -9,9 +9,8 @@ from assimilearn.settings import Settings
 
 
 class Claim(Settings):
-    """One published number that a row of the scorecard is held against."""
+    """A published number that a row of the scorecard, which a study names, is held against."""
 
-    row: str = Field(min_length=1, description="name of the row of the scorecard, as {scenario}/{node}/{score}")
     published: float = Field(description="the published number; the lower one for the relation between")
     upper: float | None = Field(None, description="the upper number, for the relation between")
     tolerance: float = Field(0.0, ge=0, description="how far beyond the published number a value still passes")

@@ -101,7 +101,7 @@ class SpreadSkill(NamedTuple):
 
     spread: np.ndarray
     error: np.ndarray
-    count: np.ndarray
+    cases: np.ndarray
 
 
 def spread_skill(spread: np.ndarray, error: np.ndarray, bins: int = 10) -> SpreadSkill:

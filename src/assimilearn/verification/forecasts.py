@@ -17,7 +17,7 @@ from assimilearn.errors import FileError
 from assimilearn.models.protocol import Model
 from assimilearn.settings import Settings
 from assimilearn.verification.climate import pooled_std
-from assimilearn.verification.free_runs import FreeRunSettings, free_run_climate
+from assimilearn.verification.free_runs import free_run_climate
 from assimilearn.verification.matching import at_times, indices_at, root_mean_square, test_period
 from assimilearn.verification.runs import runs
 from assimilearn.verification.uncertainty import mean_and_uncertainty
@@ -30,7 +30,9 @@ class ForecastSettings(Settings):
     starts: int = Field(100, ge=1, description="number of start times, spread evenly over the test period")
     lead: float = Field(5.0, gt=0, description="longest lead in MTU")
     threshold: float = Field(0.5, gt=0, description="error, in climatological standard deviations, that ends the skill")
-    free_runs: FreeRunSettings = Field(FreeRunSettings(), description="free runs whose climate is measured")
+    free_run: float = Field(100.0, ge=0, description="MTU of each free run that the climate is measured over; 0: none")
+    free_runs: int = Field(10, ge=1, description="number of free runs, which advance together")
+    spinup: float = Field(10.0, ge=0, description="MTU of each free run before its climate is measured")
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,9 @@ def score_forecasts(
     if truth is not None:
         dataset = dataset.merge(_valid_times(dataset, settings), combine_attrs="override")
     dataset = dataset.merge(_example(dataset, errors, truth, where[:, kept]), combine_attrs="override")
-    climate, free_run = free_run_climate(model, analysis, model_file, settings.free_runs, rng)
+    climate, free_run = free_run_climate(
+        model, analysis, model_file, settings.free_run, settings.free_runs, settings.spinup, rng
+    )
     dataset = dataset.merge(climate, combine_attrs="override")
     return dataset.assign_attrs(lyapunov_time=lyapunov_time(model_file), free_run=free_run, **_status(errors))
 

@@ -6,45 +6,68 @@ little more than one, and a model that some initial states send astray is found 
 
 import numpy as np
 import xarray as xr
-from pydantic import Field
 
 from assimilearn.errors import SettingsError
 from assimilearn.models.climate import statistics
 from assimilearn.models.protocol import Model
-from assimilearn.settings import Settings
 from assimilearn.verification.climate import climate_distances
 from assimilearn.verification.matching import test_period
 from assimilearn.verification.runs import runs
 
 
-class FreeRunSettings(Settings):
-    """Free runs of a model, started from analyses of the test period."""
-
-    duration: float = Field(100.0, ge=0, description="MTU of each run over which the climate is measured; 0: no runs")
-    count: int = Field(10, ge=1, description="number of runs, which advance together")
-    spinup: float = Field(10.0, ge=0, description="MTU of each run before its climate is measured")
-
-
 def free_run_climate(
-    model: Model, analysis: xr.Dataset, model_file: xr.Dataset, settings: FreeRunSettings, rng: np.random.Generator
+    model: Model,
+    analysis: xr.Dataset,
+    model_file: xr.Dataset,
+    duration: float,
+    count: int,
+    spinup: float,
+    rng: np.random.Generator,
 ) -> tuple[xr.Dataset, str]:
-    """Climate of the free runs on the axes of the model file and its distances from it, and "ok", "diverged" or "none".
+    """Climate of the free runs of ``model`` beside that of ``model_file``.
 
-    Moments are pooled over the runs; densities and spectra are averaged. Nothing is averaged if one run blows up.
+    Parameters
+    ----------
+    model : Model
+    analysis : Dataset
+        The runs start from its ``mean (time, site)`` at times of the test period.
+    model_file : Dataset
+        Gives the axes and the reference.
+    duration : float
+        MTU of each run over which the climate is measured; 0 for no runs.
+    count : int
+        Number of runs, as far as there are finite analyses.
+    spinup : float
+        MTU of each run before that.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    Dataset
+        ``mean``, ``std`` (site), ``pdf(value)``, ``power_spectrum(frequency)``, moments pooled over the runs, and the
+        distances of :func:`climate_distances`; empty if there are no runs or one blew up.
+    str
+        "ok", "diverged" or "none".
+
+    Raises
+    ------
+    SettingsError
+        If a run is shorter than a segment of the model file's power spectrum.
     """
     from tqdm import tqdm
 
-    if settings.duration == 0:
+    if duration == 0:
         return xr.Dataset(), "none"
     frequency = model_file["frequency"].values
     segment = 1 / float(frequency[1])
-    if settings.duration < segment:
+    if duration < segment:
         raise SettingsError(
-            f"free_runs.duration ({settings.duration:g} MTU) is shorter than the segments of the power spectrum ({segment:g} MTU)"
+            f"free_run ({duration:g} MTU) is shorter than a segment of the power spectrum of the "
+            f"model file ({segment:g} MTU)"
         )
-    initial = _finite_analyses(analysis, settings.count, rng)
-    skipped = round(settings.spinup / model.time_step)
-    steps = skipped + int(np.ceil(settings.duration / model.time_step))
+    initial = _finite_analyses(analysis, count, rng)
+    skipped = round(spinup / model.time_step)
+    steps = skipped + int(np.ceil(duration / model.time_step))
     states = np.empty((steps - skipped, *initial.shape))
     together = runs(model, initial, steps, model_file["mean"].values, model_file["std"].values)
     for k, state in enumerate(tqdm(together, total=steps + 1, desc="free run", disable=None, leave=False)):

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
+import numpy as np
 import xarray as xr
 
 from assimilearn import store
@@ -44,41 +45,58 @@ class Row:
     passed: bool | None = None
 
 
-def scorecard(
-    analyses: Files,
-    forecasts: Files,
-    models: Files,
-    claims: Iterable[Claim] = (),
-    bounds: Mapping[str, Mapping[str, tuple[str, str]]] | None = None,
-) -> list[Row]:
+def scorecard(analyses: Files, forecasts: Files, models: Files, claims: Mapping[str, Claim] | None = None) -> list[Row]:
     """All rows of a study, in the order of the arguments.
 
     Parameters
     ----------
     analyses, forecasts, models : {scenario: {node: Dataset}}
-        Analysis scores, forecast scores and model files.
-    claims : iterable of Claim
-        A claim about a row that is not there gets a row of its own, which fails.
-    bounds : {scenario: {analysis: (analysis with the true model, interpolation)}}
-        Names of the analyses that bound the RMSE of those made with learned models.
+        Analysis scores, forecast scores and model files. The attributes ``model_kind`` and ``method`` of analysis
+        scores tell what bounds what.
+    claims : {row: Claim}
+        Published numbers. A claim about a row that is not there gets a row of its own, which fails.
     """
     rows = [
         *(row for name, file in _nodes(analyses) for row in analysis_rows(name, file)),
         *(row for name, file in _nodes(forecasts) for row in forecast_rows(name, file)),
         *(row for name, file in _nodes(models) for row in model_rows(name, file)),
     ]
-    return _with_claims(_with_bounds(rows, bounds or {}), claims)
+    bounds = {name: bound for scenario, files in analyses.items() for name, bound in rmse_bounds(scenario, files)}
+    return _with_claims([replace(row, bound=bounds.get(row.name)) for row in rows], claims or {})
+
+
+def rmse_bounds(scenario: str, analyses: Mapping[str, xr.Dataset]) -> Iterator[tuple[str, tuple[float, float]]]:
+    """Row and bounds of the RMSE of every analysis with a learned model.
+
+    Below stands the best analysis of the same method with a physical model, or of any method if there is none; above
+    the best interpolation. NaN for a bound that the scenario does not have.
+    """
+    physical = {name: scores for name, scores in analyses.items() if scores.attrs.get("model_kind") == "physical"}
+    interpolations = [scores for scores in analyses.values() if scores.attrs.get("method") == "interpolation"]
+    for name, scores in analyses.items():
+        if scores.attrs.get("model_kind") == "emulator":
+            method = scores.attrs.get("method")
+            same = [other for other in physical.values() if other.attrs.get("method") == method]
+            yield f"{scenario}/{name}/rmse", (_best(same or physical.values()), _best(interpolations))
+
+
+def _best(analyses: Iterable[xr.Dataset]) -> float:
+    """Lowest mean RMSE of ``analyses``; NaN where none has one."""
+    values = [float(s["mean"].sel(score="rmse")) for s in analyses if "rmse" in s["score"].values]
+    return min((value for value in values if not math.isnan(value)), default=NAN)
 
 
 def analysis_rows(name: str, scores: xr.Dataset) -> list[Row]:
     """Rows ``{name}/{score}`` for every score of the file."""
     failed = _failure(scores)
-    return [
+    columns = (scores[name].values for name in ("score", "mean", "uncertainty"))
+    rows = [
         _row(f"{name}/{score}", float(mean), float(uncertainty), failed)
-        for score, mean, uncertainty in zip(
-            scores["score"].values, scores["mean"].values, scores["uncertainty"].values, strict=True
-        )
+        for score, mean, uncertainty in zip(*columns, strict=True)
     ]
+    if "lost_fraction" in scores.attrs:
+        rows.append(_row(f"{name}/lost_fraction", float(scores.attrs["lost_fraction"]), None, failed))
+    return rows
 
 
 def forecast_rows(name: str, scores: xr.Dataset) -> list[Row]:
@@ -114,7 +132,7 @@ def model_rows(name: str, model: xr.Dataset) -> list[Row]:
         rows.append(_identity(f"{name}/variance_identity", ratio, 1.0, 0.02))
     if "lyapunov_exponent" not in model:
         return rows
-    exponents = -(-model["lyapunov_exponent"]).sortby(-model["lyapunov_exponent"]).values
+    exponents = np.sort(model["lyapunov_exponent"].values)[::-1]
     rows.append(Row(f"{name}/lyapunov_exponent_1", float(exponents[0])))
     rows.append(Row(f"{name}/lyapunov_positive", float((exponents > 0).sum())))
     rows.append(Row(f"{name}/kolmogorov_sinai_entropy", kolmogorov_sinai_entropy(exponents)))
@@ -126,7 +144,7 @@ def model_rows(name: str, model: xr.Dataset) -> list[Row]:
     return rows
 
 
-def write(rows: Iterable[Row], path: str | Path) -> None:
+def write_scorecard(rows: Iterable[Row], path: str | Path) -> None:
     """Write ``rows`` as CSV, whole or not at all; numbers with 6 significant digits, nothing for None."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
@@ -136,8 +154,8 @@ def write(rows: Iterable[Row], path: str | Path) -> None:
     store.write_text(text.getvalue(), path)
 
 
-def read(path: str | Path) -> list[Row]:
-    """Rows of a file that :func:`write` made.
+def read_scorecard(path: str | Path) -> list[Row]:
+    """Rows of a file that :func:`write_scorecard` made.
 
     Raises
     ------
@@ -197,36 +215,15 @@ def _censoring(scores: xr.Dataset) -> str:
     )
 
 
-def _with_bounds(rows: list[Row], bounds: Mapping[str, Mapping[str, tuple[str, str]]]) -> list[Row]:
-    """``rows`` with the RMSE of the named analyses bounded by those of two others; NaN for one that is not there."""
-    values = {row.name: row.value for row in rows}
-    bounded = {
-        f"{scenario}/{analysis}/rmse": (
-            values.get(f"{scenario}/{lower}/rmse", NAN),
-            values.get(f"{scenario}/{upper}/rmse", NAN),
-        )
-        for scenario, analyses in bounds.items()
-        for analysis, (lower, upper) in analyses.items()
-    }
-    return [replace(row, bound=bounded.get(row.name)) for row in rows]
-
-
-def _with_claims(rows: list[Row], claims: Iterable[Claim]) -> list[Row]:
-    """``rows`` held against the claims; a second claim about a row repeats it."""
-    result = list(rows)
+def _with_claims(rows: list[Row], claims: Mapping[str, Claim]) -> list[Row]:
+    """``rows`` held against the claims."""
     names = [row.name for row in rows]
-    claimed: set[str] = set()
-    for claim in claims:
-        if claim.row not in names:
-            near = difflib.get_close_matches(claim.row, names, n=1)
+    result = [_held(row, claims[row.name]) if row.name in claims else row for row in rows]
+    for name, claim in claims.items():
+        if name not in names:
+            near = difflib.get_close_matches(name, names, n=1)
             missing = "no such row" + (f", perhaps {near[0]}" if near else "")
-            result.append(_held(Row(claim.row, NAN, source=missing), claim))
-        elif claim.row in claimed:
-            result.append(_held(rows[names.index(claim.row)], claim))
-        else:
-            index = names.index(claim.row)
-            result[index] = _held(rows[index], claim)
-            claimed.add(claim.row)
+            result.append(_held(Row(name, NAN, source=missing), claim))
     return result
 
 

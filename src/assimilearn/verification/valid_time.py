@@ -31,7 +31,7 @@ def valid_time(error: np.ndarray, leads: np.ndarray, threshold: float) -> ValidT
     """
     error = np.asarray(error, dtype=float)
     above = ~(error <= threshold)
-    censored = ~above.any(axis=-1)
+    censored = np.asarray(~above.any(axis=-1))
     after = np.where(censored, error.shape[-1] - 1, above.argmax(axis=-1))
     before = np.maximum(after - 1, 0)
     low = np.take_along_axis(error, before[..., None], axis=-1)[..., 0]
