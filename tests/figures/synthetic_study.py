@@ -121,6 +121,10 @@ def make_analysis(name, truth, observations, rng):
     )
 
 
+def error_of(name):
+    return ANALYSES[name][0]
+
+
 def make_analysis_scores(name, analysis, truth, rng):
     error = analysis["mean"].values - truth.state.values
     rmse, spread = np.sqrt((error**2).mean(1)), np.sqrt((analysis.spread.values**2).mean(1))
@@ -139,10 +143,16 @@ def make_analysis_scores(name, analysis, truth, rng):
     }
     if name not in ENSEMBLES:
         del series["crps"]
+    kind = "emulator" if name.startswith("etkf-") else "none" if error_of(name) > 1 else "physical"
     scores = xr.Dataset(
         {key: ("time", value, {"units": "1"}) for key, value in series.items()},
         coords={"time": truth.time, "period": truth.period},
-        attrs={"status": "ok", "convention": "time mean of the spatial rmse", "method": analysis.attrs["method"]},
+        attrs={
+            "status": "ok",
+            "convention": "time mean of the spatial rmse",
+            "method": analysis.attrs["method"],
+            "model_kind": kind,
+        },
     )
     test = scores.period.values == 3
     scores["mean"] = ("score", [value[test].mean() for value in series.values()])
@@ -150,7 +160,7 @@ def make_analysis_scores(name, analysis, truth, rng):
     if name in ENSEMBLES:
         ranks = np.linspace(-1, 1, 31)
         shape = 1 + (1 / ANALYSES[name][1] - 1) * 2 * ranks**2
-        scores["rank_histogram"] = ("rank", rng.poisson(2000 * shape), {"units": "1"})
+        scores["rank_histogram"] = ("rank", rng.poisson(2000 * shape), {"units": "1", "long_name": "rank of the truth"})
     return scores.assign_coords(score=list(series))
 
 
@@ -196,16 +206,15 @@ def make_forecast_scores(name, truth, model, rng, starts=25, steps=120):
     above = error > 0.5
     valid = np.where(above.any(2), lead[above.argmax(2)], lead[-1])
     free = forecast_of(name, state[:1], 2000, state, rng)[:, :, :].reshape(-1, SITES)[200:]
+    pdf = np.histogram(free, np.linspace(-12, 18, 61), density=True)[0]
     diverging = name == "ridge-blue"
-    free = np.full_like(free, np.nan) if diverging else free
-    edges = np.linspace(-12, 18, 61)
-    pdf = np.histogram(free, edges, density=True)[0] if not diverging else np.full(60, np.nan)
-    return xr.Dataset(
+    scores = xr.Dataset(
         {
             "error": (("initial", "start", "lead"), error, {"units": "1"}),
             "error_mean": (("initial", "lead"), error.mean(1), {"units": "1"}),
             "error_uncertainty": (("initial", "lead"), error.std(1) / np.sqrt(starts), {"units": "1"}),
             "valid_time": (("initial", "start"), valid, {"units": "MTU"}),
+            "censored": (("initial", "start"), (~above.any(2)).astype(np.int8), {"units": "1"}),
             "valid_time_mean": ("initial", valid.mean(1), {"units": "MTU"}),
             "valid_time_uncertainty": ("initial", valid.std(1) / np.sqrt(starts), {"units": "MTU"}),
             "forecast": (("lead", "site"), example, {"units": "1"}),
@@ -223,8 +232,15 @@ def make_forecast_scores(name, truth, model, rng, starts=25, steps=120):
             "frequency": model.frequency,
             "site": truth.site,
         },
-        attrs={"lyapunov_time": LYAPUNOV_TIME, "free_run": "diverged" if diverging else "ok"},
+        attrs={
+            "lyapunov_time": LYAPUNOV_TIME,
+            "free_run": "diverged" if diverging else "ok",
+            "threshold": 0.5,
+            "normalisation": CLIMATE_STD,
+            "model_kind": "physical" if name == "lorenz96" else "emulator",
+        },
     )
+    return scores.drop_vars(["mean", "std", "pdf", "power_spectrum"]) if diverging else scores
 
 
 def forecast_of(name, initial, steps, state, rng):
@@ -250,6 +266,7 @@ def make_tuning(rng, settings, sensitivity=0.3):
         {
             "score": (("candidate", "fold"), folds, {"units": "1"}),
             "mean_score": ("candidate", folds.mean(1), {"units": "1"}),
+            "standard_error": ("candidate", folds.std(1, ddof=1) / np.sqrt(5), {"units": "1"}),
             "best": ((), best),
             "train_size": ("fold", np.full(5, 2000)),
             **{name: ("candidate", values) for name, values in flat.items()},
@@ -315,5 +332,8 @@ def without_truth(study):
         kept = kept.drop_vars("rank_histogram", errors="ignore")
         part = full[["mean", "uncertainty"]].sel(score=[*INNOVATION_SCORES])
         scores[name] = kept.assign({key: part[key] for key in ("mean", "uncertainty")})
-    forecasts = {name: full.sel(initial=["analysis"]) for name, full in study["forecast_scores"].items()}
+    absent = ["verifying", "valid_time", "censored", "valid_time_mean", "valid_time_uncertainty"]
+    forecasts = {
+        name: full.sel(initial=["analysis"]).drop_vars(absent) for name, full in study["forecast_scores"].items()
+    }
     return {**study, "truth": None, "analysis_scores": scores, "forecast_scores": forecasts}

@@ -93,7 +93,7 @@ def draw(score: str, groups: dict[str, dict[str, xr.Dataset]], limits: dict[str,
         units = next(iter(members.values()))[score].attrs.get("units")
         axes.set_ylabel(label(NAMES[score][2], units))
         axes.grid(axis="y")
-        letter(axes, index, f"Analyses with {group}")
+        letter(axes, index, group)
         plain_log(axes, "y")
         axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.2)
     panels[-1].set_xlabel("Time (MTU)")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from assimilearn.figures.inputs import Group, need, need_variables
+from assimilearn.figures.inputs import Group, having, need, need_variables
 from assimilearn.figures.style import (
     BLACK,
     CENTIMETRE,
@@ -22,11 +22,15 @@ if TYPE_CHECKING:
 
 VARIABLES = ("pdf", "power_spectrum", "mean", "std")
 DECADES = 5  # of the spectrum below the reference's highest density
-HEADROOM = 1.6  # the pdf of a run at rest is a spike: the axis ends at so many times the reference's mode
+HEADROOM = 1.6  # the pdf of a run with little variability is a spike: the axis ends at so many times the reference
+REST = 0.01  # of the reference's standard deviation: a run that varies less is at rest
+DIVERGED, AT_REST = "diverged", "at rest"
 
 
 def plot(*, forecast_scores: Group | None = None, model: xr.Dataset | None = None) -> "Figure":
     """Four panels; a free run that diverged has no lines and is named in the legend as diverged.
+
+    A run at rest (persistence, climatology) has no pdf or spectrum to compare: it stands in the panel of deviations.
 
     Parameters
     ----------
@@ -49,28 +53,32 @@ def plot(*, forecast_scores: Group | None = None, model: xr.Dataset | None = Non
 
 def draw(scores: Group, model: xr.Dataset) -> "Figure":
     """Four panels, one legend below."""
+    whole = having(scores, *VARIABLES)
+    runs = {name: d for name, d in scores.items() if name in whole or d.attrs.get("free_run") == DIVERGED}
     figure = new_figure(TWO_COLUMNS, 11.8 * CENTIMETRE)
     panels = figure.subplots(2, 2).ravel()
     for axes, variable in zip(panels, VARIABLES, strict=True):
         axis = model[variable].dims[0]
-        for name, dataset in scores.items():
-            if variable not in dataset:
-                continue
-            over = dataset.attrs.get("free_run", "ok") != "ok"
-            values = np.full(model.sizes[axis], np.nan) if over else visible(variable, dataset[variable].values)
-            title = f"{name} (diverged)" if over else name
-            axes.plot(along(dataset, str(axis)), values, label=title, **line(name))
+        for name, dataset in runs.items():
+            trouble = remark(dataset, model)
+            hidden = trouble == DIVERGED or (trouble == AT_REST and variable != "std")
+            values = np.full(model.sizes[axis], np.nan) if hidden else visible(variable, dataset[variable].values)
+            axes.plot(
+                model[axis].values, values, label=name if trouble is None else f"{name} ({trouble})", **line(name)
+            )
         reference = visible(variable, model[variable].values)
-        axes.plot(along(model, str(axis)), reference, color=BLACK, linewidth=2.2, alpha=0.35, label="reference climate")
+        axes.plot(model[axis].values, reference, color=BLACK, linewidth=2.2, alpha=0.35, label="reference climate")
     name_axes(panels, model)
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=5)
     return figure
 
 
-def along(dataset: xr.Dataset, axis: str) -> np.ndarray:
-    """The values of an axis; the index where the file gives none."""
-    return dataset[axis].values
+def remark(dataset: xr.Dataset, model: xr.Dataset) -> str | None:
+    """What to write beside the name of a free run: that it diverged, or came to rest; None for any other."""
+    if dataset.attrs.get("free_run") == DIVERGED:
+        return DIVERGED
+    return AT_REST if float(dataset["std"].max()) < REST * float(model["std"].mean()) else None
 
 
 def visible(variable: str, values: np.ndarray) -> np.ndarray:
@@ -97,8 +105,10 @@ def name_axes(panels: "np.ndarray[tuple[int], np.dtype[np.object_]]", model: xr.
     for axes, quantity in ((mean, "Mean"), (std, "Standard deviation")):
         axes.set(xlabel="Site (index)", ylabel=label(quantity, state))
     spread = float(model["std"].mean())
-    mean.set_ylim(float(model["mean"].mean()) - 0.5 * spread, float(model["mean"].mean()) + 0.5 * spread)
-    std.set_ylim(-0.05 * spread, 1.45 * spread)
+    middle = float(model["mean"].mean())
+    low, high = mean.get_ylim()
+    mean.set_ylim(max(low, middle - 2 * spread), min(high, middle + 2 * spread))
+    std.set_ylim(-0.05 * spread, min(std.get_ylim()[1], 3 * spread))
     for index, (axes, title) in enumerate(
         zip(panels, ("Distribution", "Temporal power spectrum", "Mean of sites", "Deviation of sites"), strict=True)
     ):

@@ -1,5 +1,6 @@
 """Score of every candidate on every fold against each searched setting, the chosen candidate marked."""
 
+import json
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-RESERVED = frozenset({"mean_score", "candidate"})
 DECADES = 30.0  # highest / lowest value from which an axis is logarithmic
 SMALL_PANELS = 3
 
@@ -47,7 +47,7 @@ def plot(*, tuning: Group | None = None) -> "Figure":
     """
     need("cross_validation", tuning=tuning)
     assert tuning is not None
-    searches = having(tuning, "score", "mean_score", "best")
+    searches = having(tuning, "score", "mean_score", "standard_error", "best")
     panels = [(name, setting) for name, dataset in searches.items() for setting in searched(dataset)]
     if not panels:
         raise FigureError("the figure 'cross_validation' needs a searched setting in the tuning, which has none")
@@ -57,8 +57,8 @@ def plot(*, tuning: Group | None = None) -> "Figure":
 
 def searched(search: xr.Dataset) -> list[str]:
     """The names of the settings along ``candidate`` that take more than one value."""
-    names = [str(name) for name, variable in search.variables.items() if variable.dims == ("candidate",)]
-    return [name for name in names if name not in RESERVED and len(np.unique(search[name].values)) > 1]
+    names = json.loads(search.attrs["chosen"])
+    return [name for name in names if name in search and len(np.unique(search[name].values)) > 1]
 
 
 def draw(searches: dict[str, xr.Dataset], places: list[tuple[str, str]]) -> "Figure":
@@ -74,7 +74,7 @@ def draw(searches: dict[str, xr.Dataset], places: list[tuple[str, str]]) -> "Fig
         search = searches[name]
         one_setting(axes, search, setting, colour(name))
         axes.set_xlabel(label(setting.replace("_", " "), search[setting].attrs.get("units")))
-        axes.set_ylabel(label("Score (mean squared error)", search["score"].attrs.get("units")))
+        axes.set_ylabel(label("Weighted mean squared error", search["score"].attrs.get("units")))
         letter(axes, index, name)
     handles = {
         text: handle for axes in figure.axes for handle, text in zip(*axes.get_legend_handles_labels(), strict=True)
@@ -88,8 +88,8 @@ def one_setting(axes: "Axes", search: xr.Dataset, setting: str, shade: str) -> N
     best = int(search["best"])
     slice_ = alike(search, setting, best)
     values, place = positions(search[setting].values)
-    score = search["score"].transpose("candidate", "fold").values
-    mean = search["mean_score"].values
+    score = finite(search["score"].transpose("candidate", "fold").values)
+    mean = finite(search["mean_score"].values)
     others = np.setdiff1d(np.arange(len(mean)), slice_)
     if len(others):
         axes.plot(place[others], mean[others], "o", mfc="none", mec=GREY, mew=0.5, ms=2.5, label="other candidates")
@@ -98,13 +98,17 @@ def one_setting(axes: "Axes", search: xr.Dataset, setting: str, shade: str) -> N
         axes.plot(
             place[slice_], score[slice_, fold], color=shade, linewidth=0.5, alpha=0.5, marker=".", ms=2, label=text
         )
-    folds = np.maximum(np.isfinite(score[slice_]).sum(1), 1)
-    error = np.nanstd(score[slice_], axis=1, ddof=1) / np.sqrt(folds) if score.shape[1] > 1 else None
+    error = finite(search["standard_error"].values)[slice_]
     axes.errorbar(
         place[slice_], mean[slice_], error, color=BLACK, elinewidth=0.8, capsize=1.5, label="mean ± standard error"
     )
     axes.plot(place[best], mean[best], "*", color=VERMILION, mec=BLACK, mew=0.4, ms=8, label="chosen", zorder=5)
     scale_axes(axes, values, score)
+
+
+def finite(score: np.ndarray) -> np.ndarray:
+    """Scores with NaN, which no line passes through, for candidates that failed."""
+    return np.where(np.isfinite(score), score, np.nan)
 
 
 def alike(search: xr.Dataset, setting: str, best: int) -> np.ndarray:
@@ -131,6 +135,5 @@ def scale_axes(axes: "Axes", values: np.ndarray, score: np.ndarray) -> None:
         axes.set_xticks(range(len(names)), list(names))
     elif values.min() > 0 and values.max() / values.min() >= DECADES:
         axes.set_xscale("log")
-    finite = score[np.isfinite(score)]
-    if finite.size and finite.min() > 0 and finite.max() / finite.min() >= DECADES:
+    if np.nanmin(score) > 0 and np.nanmax(score) / np.nanmin(score) >= DECADES:
         plain_log(axes, "y")

@@ -26,69 +26,88 @@ if TYPE_CHECKING:
 
 COLUMNS = 4
 HIGHEST = 3.0  # of a relative frequency: beyond it a bar is cut and its value written
+# error, spread, and their names on the axes
+PAIRS = (
+    ("rmse", "spread", "RMSE of the mean", "Spread"),
+    ("innovation_rmse", "innovation_spread", "RMS of innovations", "Expected RMS of innovations"),
+)
 
 
 def plot(*, analysis_scores: Group | None = None) -> "Figure":
-    """A rank histogram for each ensemble analysis; below, CRPS and error against spread.
+    """Rank histograms in rows of four; below them, error against spread and CRPS.
 
     Parameters
     ----------
     analysis_scores : mapping of names to Datasets
-        Shown are those with ``rank_histogram`` that did not diverge; both need a truth.
+        Those that did not diverge are shown, with a histogram if they have ``rank_histogram``. Without a truth the
+        innovations stand for the errors, the ranks are those of observations, and there is no CRPS.
 
     Raises
     ------
     FigureError
-        If no analysis has a rank histogram.
+        If no sound analysis has a mean error and spread.
     """
     need("ensemble_calibration", analysis_scores=analysis_scores)
     assert analysis_scores is not None
-    scores = {n: d for n, d in having(analysis_scores, "rank_histogram", "mean").items() if diverged(d) is None}
-    if not scores:
-        raise FigureError(
-            "the figure 'ensemble_calibration' needs rank_histogram in the analysis scores, which lack it"
-        )
-    with style():
-        return draw(scores)
+    sound = {name: d for name, d in having(analysis_scores, "mean").items() if diverged(d) is None}
+    for pair in PAIRS:
+        scores = {name: d for name, d in sound.items() if known(d, pair[0]) and known(d, pair[1])}
+        if scores:
+            with style():
+                return draw(scores, pair)
+    raise FigureError(
+        "the figure 'ensemble_calibration' needs an analysis that did not diverge and has scores of error and spread"
+    )
 
 
-def draw(scores: dict[str, xr.Dataset]) -> "Figure":
-    """Histograms in rows of four, then two wide panels."""
-    rows = -(-len(scores) // COLUMNS)
-    figure = new_figure(TWO_COLUMNS, (3.1 * rows + 6.2) * CENTIMETRE)
-    halves: Any = figure.subfigures(2, 1, height_ratios=[3.1 * rows, 6.0])
-    upper, lower = halves
-    panels = upper.subplots(rows, COLUMNS, squeeze=False, sharey=True).ravel()
-    for axes in panels[len(scores) :]:
-        axes.remove()
-    for index, (axes, (name, dataset)) in enumerate(zip(panels, scores.items(), strict=False)):
-        rank_histogram(axes, name, dataset["rank_histogram"].values)
-        letter(axes, index, name)
-        if index % COLUMNS == 0:
-            axes.set_ylabel("Relative\nfrequency (–)")
-        if index + COLUMNS >= len(scores):
-            axes.set_xlabel("Rank of the truth (–)")
-        else:
-            axes.tick_params(labelbottom=False)
-    left, right = lower.subplots(1, 2)
-    units = next(iter(scores.values()))["rmse"].attrs.get("units") if having(scores, "rmse") else None
-    crps(left, scores, units)
-    letter(left, len(scores), "CRPS over the test period")
-    error_against_spread(right, scores, units)
-    letter(right, len(scores) + 1, "Error against spread")
+def known(scores: xr.Dataset, name: str) -> bool:
+    """Whether the mean of a score is there."""
+    return bool(np.isfinite(mean_score(scores, name)[0]))
+
+
+def draw(scores: dict[str, xr.Dataset], pair: tuple[str, str, str, str]) -> "Figure":
+    """Histograms above, one or two wide panels below."""
+    ranked, scored = having(scores, "rank_histogram"), {name: d for name, d in scores.items() if known(d, "crps")}
+    rows = -(-len(ranked) // COLUMNS)
+    figure = new_figure(TWO_COLUMNS, (3.1 * rows + 6.4) * CENTIMETRE)
+    lower: Any = figure
+    if ranked:
+        halves: Any = figure.subfigures(2, 1, height_ratios=[3.1 * rows, 6.4])
+        rank_histograms(halves[0], ranked)
+        lower = halves[1]
+    panels = lower.subplots(1, 2 if scored else 1, squeeze=False)[0]
+    units = next(iter(scores.values()))[pair[0]].attrs.get("units") if having(scores, pair[0]) else None
+    if scored:
+        crps(panels[0], scored, units)
+        letter(panels[0], len(ranked), "CRPS over the test period")
+    error_against_spread(panels[-1], scores, pair, units)
+    letter(panels[-1], len(ranked) + bool(scored), "Error against spread")
     return figure
 
 
-def rank_histogram(axes: "Axes", name: str, counts: np.ndarray) -> None:
-    """Frequencies of the ranks relative to those of a reliable ensemble, which are all 1."""
-    relative = counts / counts.mean()
-    axes.bar(np.arange(len(counts)), relative, width=1.0, color=colour(name), alpha=0.85)
-    axes.axhline(1.0, color=BLACK, linewidth=0.7, linestyle=(0, (4, 2)))
-    axes.set_xlim(-0.5, len(counts) - 0.5)
-    axes.set_ylim(0, min(HIGHEST, 1.15 * max(1.0, relative.max(), axes.get_ylim()[1] / 1.15)))
-    if relative.max() > HIGHEST:
-        text = f"highest {relative.max():.3g}"
-        axes.text(0.5, 0.95, text, transform=axes.transAxes, ha="center", va="top", fontsize=6)
+def rank_histograms(part: Any, ranked: dict[str, xr.Dataset]) -> None:
+    """Frequencies of the ranks relative to those of a reliable ensemble, which are all 1; (sub)figure ``part``."""
+    rows = -(-len(ranked) // COLUMNS)
+    panels = part.subplots(rows, COLUMNS, squeeze=False, sharey=True).ravel()
+    for axes in panels[len(ranked) :]:
+        axes.remove()
+    relative = {name: d["rank_histogram"].values / d["rank_histogram"].values.mean() for name, d in ranked.items()}
+    top = min(HIGHEST, 1.2 * max(frequencies.max() for frequencies in relative.values()))
+    for index, (axes, (name, frequencies)) in enumerate(zip(panels, relative.items(), strict=False)):
+        axes.bar(np.arange(len(frequencies)), frequencies, width=1.0, color=colour(name), alpha=0.85)
+        axes.axhline(1.0, color=BLACK, linewidth=0.7, linestyle=(0, (4, 2)))
+        axes.set(xlim=(-0.5, len(frequencies) - 0.5), ylim=(0, top))
+        if frequencies.max() > HIGHEST:
+            text = f"highest {frequencies.max():.3g}"
+            axes.text(0.5, 0.95, text, transform=axes.transAxes, ha="center", va="top", fontsize=6)
+        letter(axes, index, name)
+        if index % COLUMNS == 0:
+            axes.set_ylabel("Relative\nfrequency (–)")
+        if index + COLUMNS >= len(ranked):
+            observed = "observation" in str(ranked[name]["rank_histogram"].attrs.get("long_name", ""))
+            axes.set_xlabel(f"Rank of the {'observation' if observed else 'truth'} (–)")
+        else:
+            axes.tick_params(labelbottom=False)
 
 
 def crps(axes: "Axes", scores: dict[str, xr.Dataset], units: str | None) -> None:
@@ -98,27 +117,27 @@ def crps(axes: "Axes", scores: dict[str, xr.Dataset], units: str | None) -> None
         axes.errorbar(value, row, xerr=half, fmt=marker(name), color=colour(name), ms=4.5, elinewidth=1)
     axes.set_yticks(range(len(scores)), list(scores))
     axes.set_ylim(len(scores) - 0.5, -0.5)
-    axes.set_xlim(left=0)
+    plain_log(axes, "x")
     axes.grid(axis="both")
     axes.set_xlabel(label("Continuous ranked probability score", units))
 
 
-def error_against_spread(axes: "Axes", scores: dict[str, xr.Dataset], units: str | None) -> None:
-    """Mean error over mean spread: on the diagonal they agree, above it the ensemble is too sure of itself."""
+def error_against_spread(
+    axes: "Axes", scores: dict[str, xr.Dataset], pair: tuple[str, str, str, str], units: str | None
+) -> None:
+    """Mean error over mean spread: on the diagonal they agree, above it the analysis is too sure of itself."""
     ends = []
     for name, dataset in scores.items():
-        (spread, across), (rmse, up) = mean_score(dataset, "spread"), mean_score(dataset, "rmse")
-        axes.errorbar(
-            spread, rmse, up, across, fmt=marker(name), color=colour(name), ms=4.5, elinewidth=0.8, label=name
-        )
-        ends += [spread, rmse]
-    low, high = 0.85 * np.nanmin(ends), 1.2 * np.nanmax(ends)
-    axes.plot(
-        [low, high], [low, high], color=GREY, linewidth=0.7, linestyle=(0, (4, 2)), label="error = spread", zorder=0
-    )
+        (error, up), (spread, across) = mean_score(dataset, pair[0]), mean_score(dataset, pair[1])
+        look = {"fmt": marker(name), "color": colour(name), "ms": 4.5, "elinewidth": 0.8}
+        axes.errorbar(spread, error, up, across, label=name, **look)
+        ends += [spread, error]
+    low, high = 0.85 * min(ends), 1.2 * max(ends)
+    dashes = (0, (4, 2))
+    axes.plot([low, high], [low, high], color=GREY, linewidth=0.7, linestyle=dashes, label="error = spread", zorder=0)
+    axes.set(xlim=(low, high), ylim=(low, high), aspect="equal")
     plain_log(axes, "x")
     plain_log(axes, "y")
-    axes.set(xlim=(low, high), ylim=(low, high), aspect="equal")
-    axes.set_xlabel(label("Spread", units))
-    axes.set_ylabel(label("RMSE of the mean", units))
+    axes.set_xlabel(label(pair[3], units))
+    axes.set_ylabel(label(pair[2], units))
     axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.2)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from assimilearn.figures.inputs import Group, having, lyapunov_time, need, need_variables
+from assimilearn.figures.inputs import FigureError, Group, having, lyapunov_time, need
 from assimilearn.figures.style import (
     BLACK,
     CENTIMETRE,
@@ -23,13 +23,15 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-THRESHOLD = 0.5  # of the normalised error: the valid prediction time ends here
-SATURATION = {1.0: "error of climatology", float(np.sqrt(2)): "error of two unrelated states"}
+SATURATION = {1.0: "saturation: 1 and √2", float(np.sqrt(2)): None}  # climatology; two unrelated states
+HIGHEST = 1.75  # of the error axis: a forecast that grows without bound leaves the panel
 TITLES = {"analysis": "From analyses", "truth": "From true states"}
 
 
 def plot(*, forecast_scores: Group | None = None, model: xr.Dataset | None = None) -> "Figure":
-    """Panels for forecasts from analyses and from true states, where there are any, and the valid prediction times.
+    """Panels for forecasts from analyses and from true states, and for the valid prediction times.
+
+    Without a truth there are forecasts from analyses alone, measured against the observations, and no valid times.
 
     Parameters
     ----------
@@ -44,12 +46,9 @@ def plot(*, forecast_scores: Group | None = None, model: xr.Dataset | None = Non
     """
     need("forecast_skill", forecast_scores=forecast_scores)
     assert forecast_scores is not None
-    scores = having(forecast_scores, "error_mean", "valid_time_mean")
+    scores = having(forecast_scores, "error_mean", "error_uncertainty")
     if not scores:
-        first = next(iter(forecast_scores))
-        need_variables(
-            "forecast_skill", forecast_scores[first], ("error_mean", "valid_time_mean"), f"scores of {first}"
-        )
+        raise FigureError("the figure 'forecast_skill' needs error_mean in the forecast scores, which lack it")
     with style():
         return draw(scores, lyapunov_time(model, scores))
 
@@ -58,19 +57,23 @@ def draw(scores: dict[str, xr.Dataset], unit: float | None) -> "Figure":
     """Curves to the left, valid times to the right, one legend below."""
     present = {str(name) for dataset in scores.values() for name in dataset["initial"].values}
     initials = [initial for initial in TITLES if initial in present]
-    figure = new_figure(TWO_COLUMNS, (7.4 + 0.42 * len(scores) / 3) * CENTIMETRE)
-    panels = figure.subplots(1, len(initials) + 1, squeeze=False, width_ratios=[1.0] * len(initials) + [0.9])[0]
+    last = max(float(dataset["lead"].max()) for dataset in scores.values())
+    timed = having(scores, "valid_time_mean", "valid_time_uncertainty")
+    figure = new_figure(TWO_COLUMNS, (7.4 + 0.14 * len(scores)) * CENTIMETRE)
+    ratios = [1.0] * len(initials) + [0.9] * bool(timed)
+    panels = figure.subplots(1, len(ratios), squeeze=False, width_ratios=ratios)[0]
     for index, (axes, initial) in enumerate(zip(panels, initials, strict=False)):
         for name, dataset in scores.items():
             if initial in dataset["initial"].values:
                 skill_curve(axes, name, dataset.sel(initial=initial))
-        reference_lines(axes)
-        axes.set(xlabel="Lead time (MTU)", ylabel="Normalised RMSE (–)", xlim=(0, None), ylim=(0, 1.65))
+        reference_lines(axes, {float(d.attrs["threshold"]) for d in timed.values() if "threshold" in d.attrs})
+        axes.set(xlabel="Lead time (MTU)", ylabel="Normalised RMSE (–)", xlim=(0, last), ylim=(0, HIGHEST))
         lyapunov_axis(axes, unit)
-        letter(axes, index, TITLES[initial])
-    valid_times(panels[-1], scores, initials)
-    lyapunov_axis(panels[-1], unit)
-    letter(panels[-1], len(initials), "Valid prediction time")
+        letter(axes, index, TITLES[initial] if timed else f"{TITLES[initial]}, against the observations")
+    if timed:
+        valid_times(panels[-1], timed, initials)
+        lyapunov_axis(panels[-1], unit)
+        letter(panels[-1], len(initials), "Valid prediction time")
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=5)
     return figure
@@ -84,25 +87,20 @@ def skill_curve(axes: "Axes", name: str, scores: xr.Dataset) -> None:
     axes.plot(lead, mean, label=name, **line(name))
 
 
-def reference_lines(axes: "Axes") -> None:
-    """The threshold of the valid time and the two levels at which error saturates."""
-    axes.axhline(THRESHOLD, color=GREY, linewidth=0.7, linestyle=(0, (6, 2)), label="threshold", zorder=0)
-    for level, meaning in SATURATION.items():
-        axes.axhline(level, color=GREY, linewidth=0.6, zorder=0)
-        axes.annotate(
-            meaning,
-            (0.98, level),
-            xycoords=("axes fraction", "data"),
-            xytext=(0, 1.5),
-            textcoords="offset points",
-            ha="right",
-            fontsize=6,
-            color=GREY,
-        )
+def reference_lines(axes: "Axes", thresholds: set[float]) -> None:
+    """The threshold of the valid time, where there is one, and the two levels at which error saturates."""
+    for threshold in sorted(thresholds):
+        text = f"threshold: {threshold:g}"
+        axes.axhline(threshold, color=GREY, linewidth=0.7, linestyle=(0, (6, 2)), label=text, zorder=0)
+    for level, text in SATURATION.items():
+        axes.axhline(level, color=GREY, linewidth=0.6, label=text, zorder=0)
 
 
 def valid_times(axes: "Axes", scores: dict[str, xr.Dataset], initials: list[str]) -> None:
-    """Horizontal bars of the valid time with its uncertainty: filled from analyses, open from true states."""
+    """Horizontal bars of the valid time with its uncertainty: filled from analyses, open from true states.
+
+    An arrow ends the bar of a model of which some forecasts were still valid at the last lead: a lower bound.
+    """
     from matplotlib.patches import Patch
 
     height = 0.8 / len(initials)
@@ -115,6 +113,8 @@ def valid_times(axes: "Axes", scores: dict[str, xr.Dataset], initials: list[str]
             value, half = float(chosen["valid_time_mean"]), float(chosen["valid_time_uncertainty"])
             place = row + (k - (len(initials) - 1) / 2) * height
             axes.barh(place, value, 0.85 * height, edgecolor=colour(name), facecolor=colour(name), **fills[initial])
+            if "censored" in chosen and chosen["censored"].any():
+                axes.plot(value + half, place, ">", color=BLACK, ms=3, clip_on=False)
             axes.errorbar(value, place, xerr=half, color=BLACK, elinewidth=0.7, capsize=1.2, capthick=0.7, fmt="none")
     axes.set_yticks(range(len(scores)), list(scores))
     axes.invert_yaxis()

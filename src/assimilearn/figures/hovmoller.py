@@ -129,7 +129,8 @@ def draw(
         image = mesh(axes, times, field, STATE_COLOURS, low, high)
         letter(axes, index, name, beside_axis=index == 0 and unit is not None)
     figure.colorbar(image, ax=list(panels[:-1]), label=label("State", units), extend="both", aspect=35, pad=0.01)
-    top = float(np.nanpercentile(np.abs(error), 99)) or 1.0
+    known = np.abs(error[np.isfinite(error)])
+    top = float(np.percentile(known, 99)) if known.size else 1.0
     image = mesh(panels[-1], times, error, ERROR_COLOURS, -top, top)
     letter(panels[-1], count - 1, title)
     figure.colorbar(image, ax=panels[-1], label=label(title.split(":")[0], units), extend="both", aspect=10, pad=0.01)

@@ -1,6 +1,9 @@
-"""One example forecast of the best learned models: truth, forecast and difference over lead time and space."""
+"""One example forecast of the best learned models: truth, forecast and difference over lead time and space.
 
-from typing import TYPE_CHECKING
+Without a truth the forecasts alone are shown.
+"""
+
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -23,7 +26,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SHOWN = 3  # models
-THRESHOLD = 0.5  # of the normalised error
 TRIVIAL = frozenset({"persistence", "climatology"})
 
 
@@ -34,7 +36,7 @@ def plot(*, forecast_scores: Group | None = None, model: xr.Dataset | None = Non
 
     Parameters
     ----------
-    forecast_scores : mapping of names to Datasets, at least one with ``forecast`` and ``verifying``
+    forecast_scores : mapping of names to Datasets, at least one with ``forecast``
     model : Dataset, optional
         Its attribute ``node`` names the physical model; it gives the Lyapunov time where the scores do not.
 
@@ -45,9 +47,9 @@ def plot(*, forecast_scores: Group | None = None, model: xr.Dataset | None = Non
     """
     need("hovmoller_forecast", forecast_scores=forecast_scores)
     assert forecast_scores is not None
-    scores = having(forecast_scores, "forecast", "verifying")
+    scores = having(forecast_scores, "forecast", "verifying") or having(forecast_scores, "forecast")
     if not scores:
-        raise FigureError("the figure 'hovmoller_forecast' needs forecast and verifying in the scores, which lack them")
+        raise FigureError("the figure 'hovmoller_forecast' needs forecast in the forecast scores, which lack it")
     with style():
         return draw(chosen(scores, model), lyapunov_time(model, scores))
 
@@ -69,37 +71,52 @@ def valid_time(scores: xr.Dataset) -> float:
 
 def draw(scores: dict[str, xr.Dataset], unit: float | None) -> "Figure":
     """A row for each model, a colour bar for states and one for differences."""
+    verified = bool(having(scores, "verifying"))
     figure = new_figure(TWO_COLUMNS, (2.4 + 3.1 * len(scores)) * CENTIMETRE)
-    panels = figure.subplots(len(scores), 3, sharex=True, sharey=True, squeeze=False)
-    states = np.concatenate([dataset["verifying"].values.ravel() for dataset in scores.values()])
+    panels = figure.subplots(len(scores), 3 if verified else 1, sharex=True, sharey=True, squeeze=False)
+    states = np.concatenate([d["verifying" if verified else "forecast"].values.ravel() for d in scores.values()])
     low, high = np.nanpercentile(states, [0.5, 99.5])
-    top = 0.75 * (high - low)
     for row, (name, dataset) in enumerate(scores.items()):
-        time = dataset["lead"].values / (unit or 1.0)
-        true, forecast = (dataset[key].transpose("lead", "site").values for key in ("verifying", "forecast"))
-        state = mesh(panels[row, 0], time, true, STATE_COLOURS, low, high)
-        mesh(panels[row, 1], time, forecast, STATE_COLOURS, low, high)
-        error = mesh(panels[row, 2], time, forecast - true, ERROR_COLOURS, -top, top)
-        for column, title in enumerate(("truth", f"forecast: {name}", "forecast − truth")):
-            letter(panels[row, column], 3 * row + column, title)
-            panels[row, column].label_outer()
-        end = end_of_validity(dataset, float(np.std(states[np.isfinite(states)])))
-        if end is not None:
-            panels[row, 2].axvline(end / (unit or 1.0), color=BLACK, linewidth=0.8, linestyle=(0, (3, 1.5)))
+        one_model(panels[row], row, name, dataset, (low, high), unit)
     for axes in panels[-1]:
         axes.set_xlabel("Lead time (MTU)" if unit is None else "Lead time (LT)")
     units = next(iter(scores.values()))["forecast"].attrs.get("units")
-    figure.colorbar(
-        state, ax=list(panels[:, :2].ravel()), location="bottom", label=label("State", units), extend="both", aspect=40
-    )
-    figure.colorbar(
-        error, ax=list(panels[:, 2]), location="bottom", label=label("Difference", units), extend="both", aspect=20
-    )
+    bars = {"location": "bottom", "extend": "both"}
+    first = panels[:, :2].ravel().tolist()
+    figure.colorbar(first[0].collections[0], ax=first, label=label("State", units), aspect=40, **bars)
+    if verified:
+        last = panels[:, 2].tolist()
+        figure.colorbar(last[0].collections[0], ax=last, label=label("Difference", units), aspect=20, **bars)
     return figure
 
 
-def end_of_validity(scores: xr.Dataset, deviation: float) -> float | None:
+def one_model(
+    panels: Any, row: int, name: str, dataset: xr.Dataset, limits: tuple[float, float], unit: float | None
+) -> None:
+    """Truth, forecast and difference of one model, the end of its validity marked; without a truth the forecast."""
+    time = dataset["lead"].values / (unit or 1.0)
+    low, high = limits
+    forecast = dataset["forecast"].transpose("lead", "site").values
+    fields = {f"forecast: {name}": (forecast, STATE_COLOURS, low, high)}
+    if "verifying" in dataset:
+        true = dataset["verifying"].transpose("lead", "site").values
+        top = 0.75 * (high - low)
+        fields = {"truth": (true, STATE_COLOURS, low, high), **fields}
+        fields["forecast − truth"] = (forecast - true, ERROR_COLOURS, -top, top)
+        end = end_of_validity(dataset)
+        if end is not None:
+            panels[2].axvline(end / (unit or 1.0), color=BLACK, linewidth=0.8, linestyle=(0, (3, 1.5)))
+    for column, (axes, (title, field)) in enumerate(zip(panels, fields.items(), strict=True)):
+        mesh(axes, time, *field)
+        letter(axes, len(fields) * row + column, title)
+        axes.label_outer()
+
+
+def end_of_validity(scores: xr.Dataset) -> float | None:
     """First lead in MTU at which this forecast's normalised error exceeds the threshold; None if it never does."""
+    if "threshold" not in scores.attrs or "normalisation" not in scores.attrs:
+        return None
     difference = (scores["forecast"] - scores["verifying"]).transpose("lead", "site").values
-    over = np.sqrt((difference**2).mean(axis=1)) > THRESHOLD * deviation
+    error = np.sqrt((difference**2).mean(axis=1)) / scores.attrs["normalisation"]
+    over = ~(error <= scores.attrs["threshold"])
     return float(scores["lead"].values[over.argmax()]) if over.any() else None

@@ -11,7 +11,7 @@ from assimilearn.periods import select_period
 
 Group = Mapping[str, xr.Dataset]
 
-UNMODELLED, PHYSICAL, LEARNED = "no forecast model", "the physical model", "learned models"
+UNMODELLED, PHYSICAL, LEARNED = "Without a forecast model", "With the physical model", "With learned models"
 GROUPS = (UNMODELLED, PHYSICAL, LEARNED)
 METHODS_WITHOUT_MODEL = frozenset({"climatology", "interpolation", "persistence", "blue"})
 KINDS = {"none": UNMODELLED, "physical": PHYSICAL, "emulator": LEARNED}

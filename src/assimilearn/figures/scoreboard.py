@@ -7,23 +7,37 @@ import xarray as xr
 
 from assimilearn.figures.analysis_error import BOUNDS, drawn_score
 from assimilearn.figures.inputs import Group, bounds, diverged, grouped, having, mean_score, need, need_variables
-from assimilearn.figures.style import CENTIMETRE, GREY, TWO_COLUMNS, colour, label, new_figure, plain_log, style
+from assimilearn.figures.style import (
+    BLACK,
+    CENTIMETRE,
+    GREY,
+    LIGHT_GREY,
+    TWO_COLUMNS,
+    colour,
+    label,
+    new_figure,
+    plain_log,
+    style,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-QUANTITIES = {"rmse": "Mean over the test period", "innovation_rmse": "Mean innovation over the test period"}
+QUANTITIES = {
+    "rmse": "RMSE and spread, mean over the test period",
+    "innovation_rmse": "RMS of innovations and their spread, mean over the test period",
+}
 # score: marker, face (None: filled with the name's colour), size, vertical offset in rows, name in the legend
 MARKS = {
     "rmse": {
-        "rmse": ("o", None, 5.0, 0.0, "RMSE of the mean"),
+        "rmse": ("o", None, 4.5, 0.0, "RMSE of the mean"),
         "spread": ("D", "white", 3.5, 0.22, "spread"),
         "rmse_observed": (">", None, 2.5, -0.22, "RMSE, observed sites"),
         "rmse_unobserved": ("<", "white", 2.5, -0.22, "RMSE, unobserved sites"),
     },
     "innovation_rmse": {
-        "innovation_rmse": ("o", None, 5.0, 0.0, "RMS of innovations"),
+        "innovation_rmse": ("o", None, 4.5, 0.0, "RMS of innovations"),
         "innovation_spread": ("D", "white", 3.5, 0.22, "innovation spread"),
     },
 }
@@ -74,16 +88,12 @@ def draw(score: str, groups: dict[str, dict[str, xr.Dataset]], limits: dict[str,
     rows = sum(map(len, groups.values())) + len(groups)
     figure = new_figure(TWO_COLUMNS, (1.8 + 0.55 * rows) * CENTIMETRE)
     axes = figure.subplots()
-    row, names = 0, {}
+    names: list[str] = []
     for group, members in groups.items():
-        axes.text(
-            0.0, row, f" {group[0].upper()}{group[1:]}", transform=axes.get_yaxis_transform(), va="center", color=GREY
-        )
+        names.append(group)
         for name, dataset in members.items():
-            row += 1
-            names[row] = name
-            one_row(axes, row, name, dataset, score)
-        row += 1
+            one_row(axes, len(names), name, dataset, score)
+            names.append(name)
     for value, look in zip(limits.values(), BOUNDS, strict=False):
         axes.axvline(value, zorder=0, **look)
     plain_log(axes, "x")
@@ -94,9 +104,11 @@ def draw(score: str, groups: dict[str, dict[str, xr.Dataset]], limits: dict[str,
         if score in dataset
     )
     axes.set_xlabel(label(QUANTITIES[score], units))
-    axes.set_yticks(list(names), list(names.values()))
-    axes.set_ylim(row - 0.3, -0.7)
-    axes.grid(axis="both")
+    axes.set_yticks(range(len(names)), names)
+    for text in axes.get_yticklabels():
+        text.set_fontweight("bold" if text.get_text() in groups else "normal")
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.grid(axis="x")
     axes.tick_params(axis="y", length=0)
     legend(axes, score, limits)
     return figure
@@ -104,6 +116,7 @@ def draw(score: str, groups: dict[str, dict[str, xr.Dataset]], limits: dict[str,
 
 def one_row(axes: "Axes", row: int, name: str, dataset: xr.Dataset, score: str) -> None:
     """Dots of one analysis with their uncertainty, or the word that it diverged."""
+    axes.axhline(row, color=LIGHT_GREY, linewidth=0.4, zorder=0)
     trouble = diverged(dataset)
     if trouble is not None:
         axes.text(0.5, row, trouble, transform=axes.get_yaxis_transform(), va="center", ha="center", color=colour(name))
@@ -122,7 +135,11 @@ def one_row(axes: "Axes", row: int, name: str, dataset: xr.Dataset, score: str) 
             mfc=face or colour(name),
             ms=size,
             mew=0.7,
-            elinewidth=1.0 if main else 0.6,
+            ecolor=BLACK,
+            elinewidth=0.7,
+            capsize=1.5,
+            capthick=0.7,
+            zorder=3 if main else 2,
         )
 
 

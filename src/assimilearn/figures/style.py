@@ -45,6 +45,9 @@ KNOWN: dict[str, tuple[str, Any, str]] = {
     "cnn": (VERMILION, SOLID, "o"),
 }
 
+# up to which highest / lowest value which multiples of a power of ten are labelled
+LABELLED = ((4, (1, 1.5, 2, 3, 4, 5, 7)), (40, (1, 2, 3, 5)), (1e3, (1, 2, 5)))
+
 STATE_COLOURS, ERROR_COLOURS = "viridis", "RdBu_r"
 
 
@@ -150,21 +153,26 @@ def letter(axes: "Axes", index: int, title: str, beside_axis: bool = False) -> N
 
 def lyapunov_axis(axes: "Axes", unit: float | None, start: float = 0.0) -> None:
     """A second axis on top in Lyapunov times of ``unit`` MTU, counted from ``start``; none if ``unit`` is None."""
+    from matplotlib.ticker import MaxNLocator
+
     if unit is None:
         return
     forward: Callable[[Any], Any] = lambda mtu: (mtu - start) / unit  # noqa: E731
     backward: Callable[[Any], Any] = lambda times: times * unit + start  # noqa: E731
     second = axes.secondary_xaxis("top", functions=(forward, backward))
     second.set_xlabel("Lyapunov times (LT)")
+    second.xaxis.set_major_locator(MaxNLocator(nbins=9, steps=[1, 2, 5, 10]))
 
 
 def plain_log(axes: "Axes", which: str) -> None:
-    """A logarithmic axis ("x" or "y") with labels at 1, 2 and 5 times the powers of ten, written as plain numbers."""
+    """A logarithmic axis ("x" or "y") with plain numbers, as many as fit the range of what has been drawn."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     axes.set(**{f"{which}scale": "log"})
     axis = getattr(axes, f"{which}axis")
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    low, high = sorted(getattr(axes, f"get_{which}lim")())
+    subs = next((subs for span, subs in LABELLED if high < span * max(low, 1e-300)), (1,))
+    axis.set_major_locator(LogLocator(subs=subs))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_locator(LogLocator(subs=range(1, 10)))
     axis.set_minor_formatter(NullFormatter())
