@@ -9,6 +9,8 @@ from numba import njit
 from assimilearn.errors import FileError, SettingsError
 from assimilearn.models.protocol import CompiledStep
 
+ROUND_OFF = 1e-9  # relative size of a variance that changes nothing
+
 
 @dataclass(frozen=True)
 class Background:
@@ -34,9 +36,9 @@ class Background:
 
     def draw(self, members: int, rng: np.random.Generator) -> np.ndarray:
         """Independent draws (member, site) from the normal law with these moments."""
-        values, vectors = np.linalg.eigh(self.covariance)
-        root = vectors * np.sqrt(np.maximum(values, 0))
-        return np.ascontiguousarray(self.mean + rng.standard_normal((members, self.mean.size)) @ root.T)
+        jitter = ROUND_OFF * self.variance.mean() * np.eye(self.mean.size)  # B of a short run may be singular
+        root = np.linalg.cholesky(self.covariance + jitter)
+        return self.mean + rng.standard_normal((members, self.mean.size)) @ root.T
 
     def autocorrelation(self, time_step: float) -> np.ndarray:
         """Autocorrelation in time at lags 0, 1, 2 ... steps of ``time_step`` MTU (lag,).

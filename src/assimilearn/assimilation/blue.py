@@ -28,12 +28,8 @@ def run(problem: Problem, settings: BLUESettings, rng: np.random.Generator) -> R
     """Analyse every time on its own. The spread is the square root of the diagonal of (I - K H) B."""
     background = problem.background
     problem = replace(problem, model=ClimatologyModel(background.mean, problem.model.time_step))
-    method = Filter(
-        static_update,
-        background.covariance.ravel(),
-        background.mean[None],
-        static_variance=background.variance,
-    )
+    B = background.covariance
+    method = Filter(static_update, B.ravel(), members=1, static_variance=background.variance)
     record = run_filter(problem, method, settings, rng)
-    write_spread(record, problem, background.covariance)
+    write_spread(record, problem, B)
     return record

@@ -3,16 +3,12 @@
 Cost: none.
 """
 
-from dataclasses import replace
 from typing import Literal
 
 import numpy as np
-from numba import njit
 
-from assimilearn.assimilation.background import ClimatologyModel
-from assimilearn.assimilation.filtering import Filter, run_filter
 from assimilearn.assimilation.problem import Problem
-from assimilearn.assimilation.record import Record
+from assimilearn.assimilation.record import Record, empty_record
 from assimilearn.assimilation.settings import AnalysisSettings
 
 
@@ -22,14 +18,13 @@ class ClimatologySettings(AnalysisSettings):
     method: Literal["climatology"] = "climatology"
 
 
-@njit(cache=True)
-def no_update(E, Y, y, variance, sites, parameters, noise):
-    """Leave E as it is."""
-
-
 def run(problem: Problem, settings: ClimatologySettings, rng: np.random.Generator) -> Record:
     """Climatology at every observation time, forecast and analysis alike; innovations are those of climatology."""
-    background = problem.background
-    problem = replace(problem, model=ClimatologyModel(background.mean, problem.model.time_step))
-    method = Filter(no_update, np.empty(0), background.mean[None], static_variance=background.variance)
-    return run_filter(problem, method, settings, rng)
+    mean, variance = problem.background.mean, problem.background.variance
+    record = empty_record(problem)
+    record.mean[:] = record.forecast_mean[:] = mean
+    record.spread[:] = record.forecast_spread[:] = np.sqrt(variance)
+    valid = problem.valid != 0
+    record.innovation[valid] = (problem.value - mean[problem.sites])[valid]
+    record.innovation_std[valid] = np.sqrt(variance[problem.sites] + problem.variance)[valid]
+    return record

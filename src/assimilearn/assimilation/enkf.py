@@ -68,12 +68,11 @@ def enkf_update(E, Y, y, variance, sites, parameters, noise):
 
 
 def run(problem: Problem, settings: EnKFSettings, rng: np.random.Generator) -> Record:
-    """Cycle an ensemble drawn from the climatology."""
-    (initial_rng,) = rng.spawn(1)
+    """Cycle the ensemble."""
     method = Filter(
         enkf_update,
         np.array([settings.inflation]),
-        problem.background.draw(settings.members, initial_rng),
+        settings.members,
         noise=settings.members * problem.value.shape[1],
     )
     return run_filter(problem, method, settings, rng)

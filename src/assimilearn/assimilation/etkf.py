@@ -30,7 +30,7 @@ class ETKFSettings(EnsembleSettings):
     """Ensemble transform Kalman filter, symmetric square root."""
 
     method: Literal["etkf"] = "etkf"
-    inflation: float = Field(1.02, ge=1, description="factor on the anomalies of the analysis, after the update")
+    inflation: float = Field(1.04, ge=1, description="factor on the anomalies of the analysis, after the update")
     rotation: bool = Field(False, description="rotate the anomalies at random after each update, keeping their mean")
 
 
@@ -71,12 +71,11 @@ def transform_in_observations(A, mean, S, d):
 
 
 def run(problem: Problem, settings: ETKFSettings, rng: np.random.Generator) -> Record:
-    """Cycle an ensemble drawn from the climatology."""
-    (initial_rng,) = rng.spawn(1)
+    """Cycle the ensemble."""
     method = Filter(
         etkf_update,
         np.array([settings.inflation]),
-        problem.background.draw(settings.members, initial_rng),
+        settings.members,
         noise=rotation_noise(settings.members) if settings.rotation else 0,
     )
     return run_filter(problem, method, settings, rng)

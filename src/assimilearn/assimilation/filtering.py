@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from assimilearn.assimilation.cycle import ABSURD, compiled_cycle, cycle, ensemble_moments
+from assimilearn.assimilation.cycle import ABSURD, compiled_cycle, cycle, ensemble_moments, select
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.record import Record, empty_record
 from assimilearn.assimilation.settings import AnalysisSettings, CycledSettings, EnsembleSettings
+from assimilearn.assimilation.start import first_ensemble, first_mean
 from assimilearn.errors import SettingsError
 from assimilearn.models.protocol import Model
 from assimilearn.periods import TEST
@@ -26,8 +27,8 @@ class Filter:
     ----------
     update : numba dispatcher of the signature UPDATE
     parameters : ndarray (parameter,)
-    initial : ndarray (member, site)
-        Forecast ensemble at the first observation time; one row for methods that carry a single state.
+    members : int
+        1 for methods that carry a single state.
     noise : int
         Standard normal numbers that the update needs at each time.
     static_variance : ndarray (site,), optional
@@ -37,7 +38,7 @@ class Filter:
 
     update: Any
     parameters: np.ndarray
-    initial: np.ndarray
+    members: int
     noise: int = 0
     static_variance: np.ndarray | None = None
     moments: Any = ensemble_moments
@@ -50,7 +51,7 @@ def run_filter(
     rng: np.random.Generator,
     noise_size: int = NOISE_SIZE,
 ) -> Record:
-    """Cycle over all observation times.
+    """Start from the climatology given the first observations, then cycle over all later observation times.
 
     Parameters
     ----------
@@ -63,14 +64,14 @@ def run_filter(
     noise_size : int
         How many random numbers are held at once.
     """
-    model_rng, update_rng = rng.spawn(2)
+    start_rng, model_rng, update_rng = rng.spawn(3)
     error_std = model_error_std(settings, problem.model)
     keep = kept_times(settings, problem.period)
-    E = np.array(method.initial, dtype=float, order="C")
-    record = empty_record(problem, E.shape[0], np.flatnonzero(keep))
+    record = empty_record(problem, method.members, np.flatnonzero(keep))
+    E = first_analysis(problem, method, settings, record, start_rng)
     total = E.size * int(problem.steps.sum()) * (error_std > 0) + method.noise * problem.times.size
     chunk = max(1, problem.times.size * noise_size // max(total, 1))
-    for first in range(0, problem.times.size, chunk):
+    for first in range(1, problem.times.size, chunk):
         here = slice(first, min(first + chunk, problem.times.size))
         steps = int(problem.steps[here].sum()) if error_std > 0 else 0
         done = _cycle_chunk(
@@ -82,6 +83,29 @@ def run_filter(
             give_up(record, first + done)
             break
     return record
+
+
+def first_analysis(
+    problem: Problem, method: Filter, settings: AnalysisSettings, record: Record, rng: np.random.Generator
+) -> np.ndarray:
+    """Write the first time of ``record``; the ensemble (member, site) with which the cycle goes on."""
+    background = problem.background
+    record.forecast_mean[0], record.forecast_spread[0] = background.mean, np.sqrt(background.variance)
+    select(
+        *(problem.value[0], problem.variance[0], problem.sites[0], problem.valid[0], background.mean),
+        *(np.sqrt(background.variance), check_limit(settings)),
+        *(record.innovation[0], record.innovation_std[0], record.used[0]),
+    )
+    used = record.used[0] != 0
+    if method.members == 1:
+        forecast, E = background.mean[None], first_mean(problem, used)[None]
+    else:
+        forecast, E = first_ensemble(problem, used, method.members, rng)
+    record.mean[0] = E.mean(axis=0)
+    record.spread[0] = E.std(axis=0, ddof=1) if method.members > 1 else np.nan
+    if record.kept[:1].tolist() == [0] and record.members is not None and record.forecast_members is not None:
+        record.members[0], record.forecast_members[0] = E, forecast
+    return E
 
 
 def _cycle_chunk(

@@ -24,7 +24,7 @@ class Problem:
     period : ndarray (time,), int8
         Flags of :mod:`assimilearn.periods`.
     steps : ndarray (time,), int64
-        Model steps since the previous observation time; 0 for the first, at which the background is the forecast.
+        Model steps since the previous observation time; 0 for the first, at which the climatology is the forecast.
     value, variance : ndarray (time, observation)
         Observations and their error variances; 0 and 1 in the padding.
     sites : ndarray (time, observation), int64

@@ -33,7 +33,7 @@ class CycledSettings(AnalysisSettings):
 class EnsembleSettings(CycledSettings):
     """Settings of methods that carry an ensemble."""
 
-    members: int = Field(20, ge=2, description="size N of the ensemble")
+    members: int = Field(30, ge=2, description="size N of the ensemble")
     inflation: float = Field(1.0, ge=1, description="factor on the anomalies of the analysis, after the update")
     model_error: Annotated[float, Field(ge=0)] | Literal["residual"] | None = Field(
         None,

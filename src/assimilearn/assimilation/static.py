@@ -58,9 +58,15 @@ def static_spread(B, variance, sites):
 
 
 def write_spread(record: Record, problem: Problem, B: np.ndarray) -> None:
-    """Set the spread of every analysis done; computed anew only where the used observations change."""
+    """Set the spread of every analysis done; computed anew only where the used observations change.
+
+    At the first time the background is the climatology, whatever B is later.
+    """
     known: dict[bytes, np.ndarray] = {}
-    for k in np.flatnonzero(~np.isnan(record.mean[:, 0])):
+    first = problem.background.covariance
+    used = record.used[0] != 0
+    record.spread[0] = static_spread(first, problem.variance[0, used], problem.sites[0, used])
+    for k in 1 + np.flatnonzero(~np.isnan(record.mean[1:, 0])):
         used = record.used[k] != 0
         sites, variance = problem.sites[k, used], problem.variance[k, used]
         network = sites.tobytes() + variance.tobytes()

@@ -30,7 +30,7 @@ class ThreeDVarSettings(CycledSettings):
 def run(problem: Problem, settings: ThreeDVarSettings, rng: np.random.Generator) -> Record:
     """Cycle one state. The spread is the square root of the diagonal of (I - K H) B."""
     B = settings.background_scale * problem.background.covariance
-    method = Filter(static_update, B.ravel(), problem.background.mean[None], static_variance=np.diag(B).copy())
+    method = Filter(static_update, B.ravel(), members=1, static_variance=np.diag(B).copy())
     record = run_filter(problem, method, settings, rng)
     write_spread(record, problem, B)
     return record
