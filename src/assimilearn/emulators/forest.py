@@ -29,7 +29,7 @@ class ForestSettings(Settings):
     """Random forest on a stencil."""
 
     method: Literal["forest"] = "forest"
-    radius: int = Field(2, ge=0, description="sites of the stencil to either side")
+    radius: int = Field(2, ge=0, le=100, description="sites of the stencil to either side")
     n_estimators: int = Field(20, ge=1, description="number of trees")
     max_depth: int = Field(12, ge=1, le=40, description="largest depth of a tree")
     min_samples_leaf: int = Field(10, ge=1, description="fewest training samples in a leaf")
@@ -90,11 +90,15 @@ def _ordered(tree: Any, start: int) -> np.ndarray:
 
 
 def compiled(weights: Mapping[str, np.ndarray], settings: ForestSettings) -> CompiledStep:
-    """Parameters: mean, std, increment std, radius, count of trees, depth, the roots, then four numbers a node."""
+    """Parameters: mean, std, increment std, radius, counts of trees and nodes, depth, roots, values, then the nodes.
+
+    A node is its threshold and the bits of an integer, child x 256 + feature: small enough to stay in the cache.
+    """
     head = [float(weights[name]) for name in ("state_mean", "state_std", "increment_std")]
-    counts = [settings.radius, weights["root"].size, int(weights["depth"])]
-    table = np.column_stack([weights[name] for name in ("feature", "threshold", "child", "value")])
-    return CompiledStep(forest_step, np.concatenate([head, counts, weights["root"], table.ravel()]))
+    counts = [settings.radius, weights["root"].size, weights["value"].size, int(weights["depth"])]
+    links = weights["child"].astype(np.int64) * 256 + weights["feature"]
+    nodes = np.column_stack([weights["threshold"], links.view(np.float64)])
+    return CompiledStep(forest_step, np.concatenate([head, counts, weights["root"], weights["value"], nodes.ravel()]))
 
 
 @njit(cache=True)
@@ -103,23 +107,27 @@ def forest_step(E, parameters):
 
     All sites walk down a tree together, so that their look-ups do not wait for one another. A site in its leaf stays.
     """
-    mean, std, scale = parameters[0], parameters[1], parameters[2]
-    radius, trees, depth = int(parameters[3]), int(parameters[4]), int(parameters[5])
+    mean, std, scale, radius = parameters[0], parameters[1], parameters[2], int(parameters[3])
+    trees, count, depth = int(parameters[4]), int(parameters[5]), int(parameters[6])
+    roots, values = parameters[7 : 7 + trees], parameters[7 + trees : 7 + trees + count]
+    nodes = parameters[7 + trees + count :]
+    links = nodes.view(np.uint64)
     n = E.shape[1]
-    z, total, node = np.empty(n + 2 * radius, np.float32), np.empty(n), np.empty(n, np.int64)
-    nodes = parameters[6 + trees :]
+    z, total, at = np.empty(n + 2 * radius, np.float32), np.empty(n), np.empty(n, np.uint64)
+    one, byte, mask = np.uint64(1), np.uint64(8), np.uint64(255)
     for member in range(E.shape[0]):
         x = E[member]
         for i in range(n + 2 * radius):
             z[i] = (x[(i - radius) % n] - mean) / std  # float32, as scikit-learn compares
         total[:] = 0.0
         for tree in range(trees):
-            node[:] = int(parameters[6 + tree])
+            at[:] = np.uint64(roots[tree])
             for _ in range(depth):
                 for i in range(n):
-                    at = COLUMNS * node[i]
-                    node[i] = int(nodes[at + 2]) + (z[i + int(nodes[at])] > nodes[at + 1])
+                    node = at[i] << one
+                    link = links[node | one]
+                    at[i] = (link >> byte) + np.uint64(z[np.uint64(i) + (link & mask)] > nodes[node])
             for i in range(n):
-                total[i] += nodes[COLUMNS * node[i] + 3]
+                total[i] += values[at[i]]
         for i in range(n):
             x[i] += scale * (total[i] / trees)

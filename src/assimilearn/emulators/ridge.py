@@ -4,7 +4,10 @@
 
 with all monomials m_k of degree 1 to `degree`, and b, c minimising sum w (increment / s - b - c m)^2 + alpha |c|^2.
 One RK4 step of Lorenz-96 is, to first order in its time step, such a polynomial of degree 2 and radius 2; the higher
-orders need more of both. Cost of the fit: rows x monomials^2; of a step: three flops a monomial, site and member.
+orders need more of both: with degree 3 and radius 4 long runs are stable, with degree 2 they overflow.
+
+The fit adds up the normal equations block by block, so that memory does not grow with the record; the solution is that
+of scikit-learn's Ridge. Cost of the fit: rows x monomials^2; of a step: one flop or two a monomial, site and member.
 """
 
 from collections.abc import Mapping
@@ -19,106 +22,114 @@ from assimilearn.emulators.emulator import Fitted
 from assimilearn.emulators.pairs import Windows
 from assimilearn.emulators.scaling import scaling_of
 from assimilearn.emulators.stencil import stencil
-from assimilearn.models.lorenz96 import FAST
 from assimilearn.models.protocol import CompiledStep
 from assimilearn.settings import Settings
 
 LOCAL = True
-NONE = -1  # the place of a missing factor in a monomial of lower degree
 MAX_DEGREE = 3
+BLOCK = 20_000  # rows of the regression whose features are held at once
 
 
 class RidgeSettings(Settings):
     """Ridge regression on a polynomial stencil."""
 
     method: Literal["ridge"] = "ridge"
-    radius: int = Field(3, ge=0, description="sites of the stencil to either side")
-    degree: int = Field(2, ge=1, le=MAX_DEGREE, description="highest degree of the monomials; 1 is a linear model")
+    radius: int = Field(4, ge=0, description="sites of the stencil to either side")
+    degree: int = Field(3, ge=1, le=MAX_DEGREE, description="highest degree of the monomials; 1 is a linear model")
     alpha: float = Field(10.0, ge=0, description="ridge penalty on the weights of the standardised monomials")
 
 
 def fit(training: Windows, validation: Windows, settings: RidgeSettings, rng: np.random.Generator) -> Fitted:
-    """Weighted ridge regression by scikit-learn; nothing is drawn at random."""
-    from sklearn.linear_model import Ridge
-
+    """Solve the weighted ridge regression; nothing is drawn at random."""
     scaling = scaling_of(training)
     rows = stencil(scaling.standardise(training.inputs), settings.radius).reshape(-1, 2 * settings.radius + 1)
-    factors = monomials(2 * settings.radius + 1, settings.degree)
     increments = ((training.targets - training.inputs) / scaling.increment_std).reshape(-1)
-    regression = Ridge(alpha=settings.alpha, solver="cholesky", copy_X=False)
-    regression.fit(features(rows, settings.degree), increments, sample_weight=training.weights[:, 0].reshape(-1))
+    factors = monomials(rows.shape[1], settings.degree)
+    coefficients = solve(rows, increments, training.weights[:, 0].reshape(-1), settings)
+    texts = {
+        "coefficient": "weight of the monomial of standardised states",
+        "factor": "factors of the monomial: 0 is the number one, k the k-th site of the stencil",
+    }
     return Fitted(
         {
             **scaling.arrays(),
-            "intercept": xr.DataArray(float(regression.intercept_), attrs={"long_name": "constant term"}),
-            "coefficient": xr.DataArray(
-                regression.coef_,
-                dims="monomial",
-                attrs={"long_name": "weight of the monomial, of the standardised states"},
-            ),
-            "factor": xr.DataArray(
-                factors,
-                dims=("monomial", "place"),
-                attrs={"long_name": "factors of the monomial as places in the stencil, -1 where there is none"},
-            ),
+            "coefficient": xr.DataArray(coefficients, dims="monomial", attrs={"long_name": texts["coefficient"]}),
+            "factor": xr.DataArray(factors, dims=("monomial", "place"), attrs={"long_name": texts["factor"]}),
         }
     )
 
 
-def features(rows: np.ndarray, degree: int) -> np.ndarray:
-    """All monomials of degree 1 to ``degree`` of ``rows (row, place)``: (row, monomial)."""
+def solve(rows: np.ndarray, target: np.ndarray, weights: np.ndarray, settings: RidgeSettings) -> np.ndarray:
+    """Ridge coefficients (monomial,), the constant first and without penalty.
+
+    Parameters
+    ----------
+    rows : ndarray (row, place)
+    target, weights : ndarray (row,)
+    settings : RidgeSettings
+    """
     from sklearn.preprocessing import PolynomialFeatures
 
-    return PolynomialFeatures(degree, include_bias=False).fit_transform(rows)
+    expand = PolynomialFeatures(settings.degree).fit_transform
+    count = len(monomials(rows.shape[1], settings.degree))
+    gram, moment = np.zeros((count, count)), np.zeros(count)
+    for start in range(0, len(rows), BLOCK):
+        block = slice(start, start + BLOCK)
+        features = expand(rows[block])
+        weighted = features * weights[block, None]
+        gram += weighted.T @ features
+        moment += weighted.T @ target[block]
+    penalty = np.full(count, settings.alpha)
+    penalty[0] = 0.0
+    return np.linalg.lstsq(gram + np.diag(penalty), moment)[0]
 
 
 def monomials(places: int, degree: int) -> np.ndarray:
-    """Factors of every monomial in the order of :func:`features`: (monomial, 3) int64."""
+    """Factors (monomial, 3) of every monomial, rising: 0 is the number one, k the k-th place; int64."""
     from sklearn.preprocessing import PolynomialFeatures
 
-    powers = PolynomialFeatures(degree, include_bias=False).fit(np.zeros((1, places))).powers_
-    factors = np.full((len(powers), MAX_DEGREE), NONE, dtype=np.int64)
+    powers = PolynomialFeatures(degree).fit(np.zeros((1, places))).powers_
+    factors = np.zeros((len(powers), MAX_DEGREE), dtype=np.int64)
     for k, power in enumerate(powers):
-        factors[k, : power.sum()] = np.repeat(np.arange(places), power)
+        factors[k, MAX_DEGREE - power.sum() :] = np.repeat(np.arange(1, places + 1), power)
     return factors
 
 
 def compiled(weights: Mapping[str, np.ndarray], settings: RidgeSettings) -> CompiledStep:
-    """Parameters: mean, std, increment std, intercept, radius, number of monomials, then each one's row."""
-    head = [float(weights[name]) for name in ("state_mean", "state_std", "increment_std", "intercept")]
-    table = np.column_stack([weights["factor"], weights["coefficient"]])
-    return CompiledStep(polynomial_step, np.concatenate([head, [settings.radius, len(table)], table.ravel()]))
+    """Parameters: mean, std, increment std, radius, number of pairs, pairs (a, b), then a row of coefficients a pair.
+
+    Monomials a b c that share a b are one row, so that the polynomial is sum of z_a z_b (T z)_ab with z_0 = 1.
+    """
+    factors = weights["factor"]
+    pairs, row = np.unique(factors[:, :2], axis=0, return_inverse=True)
+    table = np.zeros((len(pairs), 2 * settings.radius + 2))
+    table[row.reshape(-1), factors[:, 2]] = weights["coefficient"]
+    head = [float(weights[name]) for name in ("state_mean", "state_std", "increment_std")]
+    return CompiledStep(
+        polynomial_step, np.concatenate([head, [settings.radius, len(pairs)], pairs.ravel(), table.ravel()])
+    )
 
 
-@njit(cache=True, fastmath=FAST)
+@njit(cache=True)
 def polynomial_step(E, parameters):
     """Advance every row of E (member, site) by the polynomial, in place."""
-    mean, std, scale, intercept = parameters[0], parameters[1], parameters[2], parameters[3]
-    radius, count = int(parameters[4]), int(parameters[5])
-    table = parameters[6:].reshape(count, MAX_DEGREE + 1)
+    mean, std, scale = parameters[0], parameters[1], parameters[2]
+    radius, count = int(parameters[3]), int(parameters[4])
+    pairs = parameters[5 : 5 + 2 * count].astype(np.int64)
+    places = 2 * radius + 2
+    table = parameters[5 + 2 * count :].reshape(count, places)
     n = E.shape[1]
-    z, increment = np.empty(n + 2 * radius), np.empty(n)
+    Z, T, total = np.ones((places, n)), np.empty((count, n)), np.empty(n)
     for member in range(E.shape[0]):
         x = E[member]
-        for i in range(n + 2 * radius):
-            z[i] = (x[(i - radius) % n] - mean) / std
-        increment[:] = intercept
-        for k in range(count):
-            _add_monomial(z, table[k], increment)
+        for k in range(1, places):
+            for i in range(n):
+                Z[k, i] = (x[(i + k - 1 - radius) % n] - mean) / std
+        np.dot(table, Z, T)
+        total[:] = 0.0
+        for p in range(count):
+            a, b, t = Z[pairs[2 * p]], Z[pairs[2 * p + 1]], T[p]
+            for i in range(n):
+                total[i] += a[i] * b[i] * t[i]
         for i in range(n):
-            x[i] += scale * increment[i]
-
-
-@njit(cache=True, fastmath=FAST)
-def _add_monomial(z, row, increment):
-    """Add one monomial of the padded ring z to increment (site,); one branch per degree so that the loops vectorise."""
-    a, b, c, weight = int(row[0]), int(row[1]), int(row[2]), row[3]
-    if b == NONE:
-        for i in range(increment.size):
-            increment[i] += weight * z[i + a]
-    elif c == NONE:
-        for i in range(increment.size):
-            increment[i] += weight * z[i + a] * z[i + b]
-    else:
-        for i in range(increment.size):
-            increment[i] += weight * z[i + a] * z[i + b] * z[i + c]
+            x[i] += scale * total[i]
