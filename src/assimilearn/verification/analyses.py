@@ -87,12 +87,13 @@ def score_analysis(
     times = analysis["time"].values
     test = test_period(analysis)
     observations = at_times(observations, times, "observations file")
+    observed = observed_sites(observations, analysis.sizes["site"])
     series = innovation_scores(analysis, observations)
     histogram = None
     status = _status(analysis, test)
     if truth is not None:
         state = _truth_at(truth, times, analysis.sizes["site"])
-        series |= state_scores(analysis, state, observed_sites(observations, analysis.sizes["site"]))
+        series |= state_scores(analysis, state, observed)
         if "members" in analysis and status["status"] == "ok":
             histogram = _ranks_of_truth(analysis, state, test, rng)
     elif "forecast_members" in analysis and status["status"] == "ok":

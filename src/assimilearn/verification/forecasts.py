@@ -18,7 +18,7 @@ from assimilearn.models.protocol import Model
 from assimilearn.settings import Settings
 from assimilearn.verification.climate import pooled_std
 from assimilearn.verification.free_runs import free_run_climate
-from assimilearn.verification.matching import at_times, indices_at, root_mean_square, test_period
+from assimilearn.verification.matching import at_times, indices_at, observed_sites, root_mean_square, test_period
 from assimilearn.verification.runs import runs
 from assimilearn.verification.uncertainty import mean_and_uncertainty
 from assimilearn.verification.valid_time import valid_time
@@ -82,6 +82,7 @@ def score_forecasts(
         If the free run is shorter than a segment of the model file's power spectrum.
     """
     _check_sizes(model, analysis, truth, model_file)
+    observed_sites(observations, model.size)  # refuses sites that the model does not have
     steps = max(int(settings.lead / model.time_step + 1e-6), 1)
     verifying = observations if truth is None else truth
     starts = _starts(analysis, verifying, steps * model.time_step, settings.starts)

@@ -1,0 +1,191 @@
+"""The scorecard: names, bounds, claims, failures, and its CSV."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+import xarray as xr
+from pydantic import ValidationError
+
+from assimilearn.errors import FileError
+from assimilearn.verification import Claim, Row, read_scorecard, scorecard, write_scorecard
+
+
+def analysis_scores(rmse, uncertainty=0.01, **attributes):
+    return xr.Dataset(
+        {"mean": ("score", [rmse, 0.2]), "uncertainty": ("score", [uncertainty, np.nan])},
+        coords={"score": ["rmse", "spread"]},
+        attrs={"status": "ok", **attributes},
+    )
+
+
+def forecast_scores(**attributes):
+    return xr.Dataset(
+        {
+            "valid_time_mean": ("initial", [2.0, 3.0]),
+            "valid_time_uncertainty": ("initial", [0.2, 0.3]),
+            "censored": (("initial", "start"), [[0, 0], [1, 0]]),
+            "std_error": ((), -0.1),
+        },
+        coords={"initial": ["analysis", "truth"], "start": [0.0, 1.0], "lead": [0.0, 5.0]},
+        attrs={"status": "ok", "free_run": "ok", "lyapunov_time": 0.5, **attributes},
+    )
+
+
+def lorenz96_file(forcing=8.0, exponents=(1.7, 0.0, -5.7)):
+    mean = np.full(3, 2.34)
+    return xr.Dataset(
+        {
+            "mean": ("site", mean),
+            "std": ("site", np.sqrt(mean * (8.0 - mean))),
+            "lyapunov_exponent": ("index", np.array(exponents)),
+        },
+        attrs={"settings": json.dumps({"method": "lorenz96", "forcing": forcing})},
+    )
+
+
+def by_name(rows):
+    return {row.name: row for row in rows}
+
+
+def claim(published, **others):
+    return Claim(published=published, source="a paper", **others)
+
+
+def test_rows_are_named_after_scenario_node_and_score():
+    rows = by_name(
+        scorecard(
+            {"base": {"etkf": analysis_scores(0.28, lost_fraction=0.02)}},
+            {"base": {"cnn": forecast_scores()}},
+            {"base": {"l96": lorenz96_file()}},
+        )
+    )
+    assert rows["base/etkf/rmse"] == Row("base/etkf/rmse", 0.28, 0.01)
+    assert rows["base/etkf/spread"].uncertainty is None
+    assert rows["base/etkf/lost_fraction"].value == 0.02
+    assert rows["base/cnn/valid_time"].value == 2.0
+    assert rows["base/cnn/valid_time_lyapunov"] == Row("base/cnn/valid_time_lyapunov", 4.0, 0.4)
+    assert rows["base/cnn/climate_std_error"].value == -0.1
+    assert rows["base/l96/lyapunov_exponent_1"].value == 1.7
+    assert rows["base/l96/kaplan_yorke_dimension"].value == pytest.approx(2 + 1.7 / 5.7)
+
+
+def test_a_censored_mean_valid_time_is_called_a_lower_bound():
+    rows = by_name(scorecard({}, {"base": {"cnn": forecast_scores()}}, {}))
+    assert rows["base/cnn/valid_time_from_truth"].source == "lower bound: 1 of 2 forecasts still valid at 5 MTU"
+    assert rows["base/cnn/valid_time"].source == ""
+
+
+@pytest.mark.parametrize(
+    ("given", "value", "passed"),
+    [
+        (claim(0.2, tolerance=0.01), 0.209, True),
+        (claim(0.2, tolerance=0.01), 0.211, False),
+        (claim(0.2, relation="at_most"), 0.1, True),
+        (claim(0.2, relation="at_most", tolerance=0.01), 0.22, False),
+        (claim(0.2, relation="at_least"), 0.3, True),
+        (claim(0.2, relation="at_least"), 0.1, False),
+        (claim(0.2, upper=0.3, relation="between"), 0.25, True),
+        (claim(0.2, upper=0.3, relation="between", tolerance=0.02), 0.31, True),
+        (claim(-0.3, upper=0.0, relation="between"), 0.1, False),
+        (claim(0.2, relation="at_most"), math.nan, False),
+    ],
+)
+def test_a_claim_passes_within_its_tolerance_and_never_on_nan(given, value, passed):
+    row = by_name(scorecard({"s": {"a": analysis_scores(value)}}, {}, {}, {"s/a/rmse": given}))["s/a/rmse"]
+    assert row.passed is passed
+    assert row.tolerance == given.tolerance and row.source == "a paper"
+
+
+def test_a_row_without_a_claim_neither_passes_nor_fails():
+    assert by_name(scorecard({"s": {"a": analysis_scores(0.3)}}, {}, {}))["s/a/rmse"].passed is None
+
+
+def test_a_claim_about_a_missing_row_fails_and_names_the_nearest():
+    rows = scorecard({"s": {"etkf": analysis_scores(0.3)}}, {}, {}, {"s/etfk/rmse": claim(0.2)})
+    assert rows[-1].name == "s/etfk/rmse" and rows[-1].passed is False and math.isnan(rows[-1].value)
+    assert "perhaps s/etkf/rmse" in rows[-1].source
+
+
+def test_a_diverged_analysis_fails_and_says_when_and_why():
+    broken = analysis_scores(math.nan, status="diverged", diverged_at=12.5, reason="not finite")
+    rows = scorecard({"s": {"a": broken}}, {}, {}, {"s/a/rmse": claim(0.2, relation="at_least")})
+    assert {row.passed for row in rows} == {False}
+    assert by_name(rows)["s/a/rmse"].source == "a paper (diverged at 12.5 MTU: not finite)"
+    assert by_name(rows)["s/a/spread"].source == "diverged at 12.5 MTU: not finite"
+
+
+def test_a_diverged_free_run_fails_in_its_climate_rows_alone():
+    rows = by_name(scorecard({}, {"s": {"cnn": forecast_scores(free_run="diverged")}}, {}))
+    assert rows["s/cnn/climate_pdf_distance"].passed is False
+    assert rows["s/cnn/climate_pdf_distance"].source == "the free run diverged"
+    assert rows["s/cnn/valid_time"].passed is None
+
+
+def test_learned_analyses_are_bounded_by_the_true_model_and_interpolation():
+    analyses = {
+        "interpolation": analysis_scores(1.05, method="interpolation", model_kind="none"),
+        "enkf": analysis_scores(0.25, method="enkf", model_kind="physical"),
+        "etkf": analysis_scores(0.28, method="etkf", model_kind="physical"),
+        "etkf-cnn": analysis_scores(0.5, method="etkf", model_kind="emulator"),
+        "etkf-broken": analysis_scores(math.nan, method="etkf", model_kind="physical", status="diverged"),
+    }
+    rows = by_name(scorecard({"s": analyses, "other": {"a": analysis_scores(0.1)}}, {}, {}))
+    assert rows["s/etkf-cnn/rmse"].bound == (0.28, 1.05)
+    assert rows["s/etkf-cnn/spread"].bound is None and rows["s/etkf/rmse"].bound is None
+
+
+def test_a_bound_that_the_scenario_lacks_is_no_number():
+    rows = by_name(scorecard({"s": {"etkf-cnn": analysis_scores(0.5, model_kind="emulator")}}, {}, {}))
+    assert np.isnan(rows["s/etkf-cnn/rmse"].bound).all()
+
+
+def test_exact_identities_of_lorenz96_pass_and_fail_as_they_must():
+    rows = by_name(scorecard({}, {}, {"s": {"l96": lorenz96_file(exponents=(1.7, 0.0, -4.7))}}))
+    assert rows["s/l96/variance_identity"].passed is True
+    assert rows["s/l96/variance_identity"].value == pytest.approx(1)
+    assert rows["s/l96/lyapunov_sum"].passed is True and rows["s/l96/lyapunov_sum"].published == "-3"
+    wrong = by_name(scorecard({}, {}, {"s": {"l96": lorenz96_file(forcing=10.0, exponents=(1.0, 0.5, -9.0))}}))
+    assert wrong["s/l96/variance_identity"].passed is False
+    assert wrong["s/l96/lyapunov_sum"].passed is False
+
+
+def test_too_few_exponents_give_no_dimension():
+    rows = by_name(scorecard({}, {}, {"s": {"l96": lorenz96_file(exponents=(1.7, 0.5))}}))
+    assert "s/l96/kaplan_yorke_dimension" not in rows and "s/l96/lyapunov_sum" not in rows
+
+
+def test_the_table_survives_its_file_with_six_significant_digits(tmp_path):
+    rows = [
+        Row("s/a/rmse", 0.123456789, 0.01, (0.28, 1.05), "<= 0.2", 0.01, 'a paper, with "quotes"', True),
+        Row("s/b/rmse", math.nan, bound=(math.nan, 1.0), passed=False),
+        Row("s/c/rmse", 1e-7),
+    ]
+    write_scorecard(rows, tmp_path / "scorecard.csv")
+    text = (tmp_path / "scorecard.csv").read_text()
+    assert text.splitlines()[0] == "name,value,uncertainty,bound,published,tolerance,source,passed"
+    assert text.splitlines()[3] == "s/c/rmse,1e-07,,,,,,"
+    back = read_scorecard(tmp_path / "scorecard.csv")
+    assert back[0].value == 0.123457 and back[0].bound == (0.28, 1.05) and back[0].source == rows[0].source
+    assert math.isnan(back[1].value) and math.isnan(back[1].bound[0]) and back[1].passed is False
+    assert back[2] == rows[2]
+    write_scorecard(back, tmp_path / "again.csv")
+    assert (tmp_path / "again.csv").read_text() == text
+
+
+def test_a_file_that_is_no_scorecard_is_refused(tmp_path):
+    (tmp_path / "other.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(FileError, match="is not a scorecard"):
+        read_scorecard(tmp_path / "other.csv")
+    with pytest.raises(FileError, match="no such file"):
+        read_scorecard(tmp_path / "nothing.csv")
+
+
+def test_contradictory_claims_are_refused():
+    with pytest.raises(ValidationError, match="upper is needed"):
+        claim(0.2, relation="between")
+    with pytest.raises(ValidationError, match="upper is needed"):
+        claim(0.2, upper=0.3)
+    with pytest.raises(ValidationError, match="below published"):
+        claim(0.2, upper=0.1, relation="between")
