@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from assimilearn.verification.uncertainty import effective_size, mean_and_uncertainty
+from assimilearn.verification.uncertainty import mean_and_uncertainty
 
 
 def ar1(phi, size, rng, realizations=1):
@@ -70,11 +70,6 @@ def test_a_constant_is_certain():
 def test_an_alternating_series_keeps_some_uncertainty():
     mean, uncertainty = mean_and_uncertainty(np.tile([1.0, -1.0], 50))
     assert mean == 0 and 0 < uncertainty < 0.05
-
-
-def test_effective_size_of_an_ar1_series_is_its_closed_form():
-    sizes = [effective_size(series) for series in ar1(0.8, 5000, np.random.default_rng(1), 100)]
-    assert np.median(sizes) == pytest.approx(1 / variance_of_mean(0.8, 5000), rel=0.1)
 
 
 def test_a_field_is_refused():

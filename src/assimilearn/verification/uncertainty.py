@@ -31,16 +31,6 @@ def mean_and_uncertainty(series: np.ndarray) -> tuple[float, float]:
     return mean, float(np.sqrt(_variance_of_mean(values - mean)))
 
 
-def effective_size(series: np.ndarray) -> float:
-    """How many independent values would give a mean as certain as that of ``series (time,)``; NaN if unknown."""
-    values = np.asarray(series, dtype=float)
-    values = values[~np.isnan(values)]
-    _, uncertainty = mean_and_uncertainty(values)
-    if not uncertainty > 0:
-        return float("nan")
-    return float(values.var(ddof=1) / uncertainty**2)
-
-
 def _variance_of_mean(anomalies: np.ndarray) -> float:
     """Variance of the mean, from ``anomalies (time,)`` about that mean."""
     n = anomalies.size
