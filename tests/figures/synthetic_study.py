@@ -121,10 +121,6 @@ def make_analysis(name, truth, observations, rng):
     )
 
 
-def error_of(name):
-    return ANALYSES[name][0]
-
-
 def make_analysis_scores(name, analysis, truth, rng):
     error = analysis["mean"].values - truth.state.values
     rmse, spread = np.sqrt((error**2).mean(1)), np.sqrt((analysis.spread.values**2).mean(1))
@@ -143,7 +139,7 @@ def make_analysis_scores(name, analysis, truth, rng):
     }
     if name not in ENSEMBLES:
         del series["crps"]
-    kind = "emulator" if name.startswith("etkf-") else "none" if error_of(name) > 1 else "physical"
+    kind = "emulator" if name.startswith("etkf-") else "physical"
     scores = xr.Dataset(
         {key: ("time", value, {"units": "1"}) for key, value in series.items()},
         coords={"time": truth.time, "period": truth.period},

@@ -129,7 +129,7 @@ def error_against_spread(
     ends = []
     for name, dataset in scores.items():
         (error, up), (spread, across) = mean_score(dataset, pair[0]), mean_score(dataset, pair[1])
-        look = {"fmt": marker(name), "color": colour(name), "ms": 4.5, "elinewidth": 0.8}
+        look: dict[str, Any] = {"fmt": marker(name), "color": colour(name), "ms": 4.5, "elinewidth": 0.8}
         axes.errorbar(spread, error, up, across, label=name, **look)
         ends += [spread, error]
     low, high = 0.85 * min(ends), 1.2 * max(ends)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-SATURATION = {1.0: "saturation: 1 and √2", float(np.sqrt(2)): None}  # climatology; two unrelated states
+SATURATION = (1.0, float(np.sqrt(2)))  # error of climatology; of two unrelated states
 HIGHEST = 1.75  # of the error axis: a forecast that grows without bound leaves the panel
 TITLES = {"analysis": "From analyses", "truth": "From true states"}
 
@@ -92,7 +92,7 @@ def reference_lines(axes: "Axes", thresholds: set[float]) -> None:
     for threshold in sorted(thresholds):
         text = f"threshold: {threshold:g}"
         axes.axhline(threshold, color=GREY, linewidth=0.7, linestyle=(0, (6, 2)), label=text, zorder=0)
-    for level, text in SATURATION.items():
+    for level, text in zip(SATURATION, ("saturation: 1 and √2", "_"), strict=True):
         axes.axhline(level, color=GREY, linewidth=0.6, label=text, zorder=0)
 
 

@@ -30,7 +30,7 @@ TRIVIAL = frozenset({"persistence", "climatology"})
 
 
 def plot(*, forecast_scores: Group | None = None, model: xr.Dataset | None = None) -> "Figure":
-    """One row for each of the three models with the longest valid times, the physical and trivial ones left out.
+    """One row for each of the three models with the longest valid times (without a truth: smallest errors), the physical and trivial ones left out.
 
     Where nothing else is there the physical and trivial ones are shown. Time is in Lyapunov times if known.
 
@@ -47,7 +47,8 @@ def plot(*, forecast_scores: Group | None = None, model: xr.Dataset | None = Non
     """
     need("hovmoller_forecast", forecast_scores=forecast_scores)
     assert forecast_scores is not None
-    scores = having(forecast_scores, "forecast", "verifying") or having(forecast_scores, "forecast")
+    scores = having(forecast_scores, "error_mean", "forecast", "verifying")
+    scores = scores or having(forecast_scores, "error_mean", "forecast")
     if not scores:
         raise FigureError("the figure 'hovmoller_forecast' needs forecast in the forecast scores, which lack it")
     with style():
@@ -60,13 +61,14 @@ def chosen(scores: dict[str, xr.Dataset], model: xr.Dataset | None) -> dict[str,
     learned = {
         n: d for n, d in scores.items() if n not in left_out and d.attrs.get("model_kind") != "physical"
     } or scores
-    names = sorted(learned, key=lambda name: -valid_time(learned[name]))
+    names = sorted(learned, key=lambda name: -skill(learned[name]))
     return {name: learned[name] for name in names[:SHOWN]}
 
 
-def valid_time(scores: xr.Dataset) -> float:
-    """Mean valid time over all initial states, 0 where there is none."""
-    return float(np.nan_to_num(scores["valid_time_mean"].mean())) if "valid_time_mean" in scores else 0.0
+def skill(scores: xr.Dataset) -> float:
+    """Mean valid time, or where there is none minus the mean error; lowest if that is not finite."""
+    value = scores["valid_time_mean"].mean() if "valid_time_mean" in scores else -scores["error_mean"].mean()
+    return float(np.nan_to_num(value, nan=-np.inf))
 
 
 def draw(scores: dict[str, xr.Dataset], unit: float | None) -> "Figure":
@@ -81,7 +83,7 @@ def draw(scores: dict[str, xr.Dataset], unit: float | None) -> "Figure":
     for axes in panels[-1]:
         axes.set_xlabel("Lead time (MTU)" if unit is None else "Lead time (LT)")
     units = next(iter(scores.values()))["forecast"].attrs.get("units")
-    bars = {"location": "bottom", "extend": "both"}
+    bars: dict[str, Any] = {"location": "bottom", "extend": "both"}
     first = panels[:, :2].ravel().tolist()
     figure.colorbar(first[0].collections[0], ax=first, label=label("State", units), aspect=40, **bars)
     if verified:

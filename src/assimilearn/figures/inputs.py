@@ -14,7 +14,7 @@ Group = Mapping[str, xr.Dataset]
 UNMODELLED, PHYSICAL, LEARNED = "Without a forecast model", "With the physical model", "With learned models"
 GROUPS = (UNMODELLED, PHYSICAL, LEARNED)
 METHODS_WITHOUT_MODEL = frozenset({"climatology", "interpolation", "persistence", "blue"})
-KINDS = {"none": UNMODELLED, "physical": PHYSICAL, "emulator": LEARNED}
+KINDS = {"physical": PHYSICAL, "emulator": LEARNED}
 
 
 class FigureError(AssimilearnError):
@@ -71,14 +71,14 @@ def in_test_period(figure: str, dataset: xr.Dataset) -> xr.Dataset:
 def group_of(name: str, dataset: xr.Dataset, emulators: Iterable[str] = ()) -> str:
     """The group of an analysis: without a forecast model, with the physical one, with a learned one.
 
-    The attribute ``model_kind`` ("none", "physical", "emulator") decides. Without it the method does, and then the
-    name: an analysis with an emulator is called METHOD-EMULATOR.
+    A method that makes no forecasts is without a model, whatever model it was given; of the others the attribute
+    ``model_kind`` ("physical", "emulator") decides, and where it is missing the name METHOD-EMULATOR.
     """
+    if method_of(name, dataset) in METHODS_WITHOUT_MODEL:
+        return UNMODELLED
     kind = dataset.attrs.get("model_kind")
     if kind in KINDS:
         return KINDS[kind]
-    if method_of(name, dataset) in METHODS_WITHOUT_MODEL:
-        return UNMODELLED
     return LEARNED if any(name.endswith(f"-{emulator}") for emulator in emulators) else PHYSICAL
 
 

@@ -39,10 +39,10 @@ KNOWN: dict[str, tuple[str, Any, str]] = {
     "3dvar": (ORANGE, SOLID, "s"),
     "enkf": (GREEN, SOLID, "D"),
     "etkf": (BLUE, SOLID, "o"),
-    "ridge": (ORANGE, SOLID, "s"),
-    "forest": (GREEN, SOLID, "^"),
-    "mlp": (PURPLE, SOLID, "D"),
-    "cnn": (VERMILION, SOLID, "o"),
+    "ridge": (ORANGE, SOLID, "X"),
+    "forest": (GREEN, SOLID, "P"),
+    "mlp": (PURPLE, SOLID, "*"),
+    "cnn": (VERMILION, SOLID, "p"),
 }
 
 # up to which highest / lowest value which multiples of a power of ten are labelled

@@ -1,0 +1,349 @@
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from synthetic_study import ANALYSES, TEST, make_study, without_truth
+
+from assimilearn import figures
+from assimilearn.figures import FIGURES, KINDS, REQUIRED, FigureError, inputs
+from assimilearn.figures.hovmoller import on_sites
+
+CAPTIONS = Path(__file__).parents[2] / "workflow" / "report"
+# panels that carry data, colour bars not counted
+PANELS = {
+    "hovmoller": 4,
+    "analysis_error": 3,
+    "scoreboard": 1,
+    "ensemble_calibration": 6 + 2,
+    "forecast_skill": 3,
+    "hovmoller_forecast": 9,
+    "climate": 4,
+    "cross_validation": 3,
+    "learning_curves": 3,
+}
+
+
+@pytest.fixture(scope="module")
+def study():
+    return make_study()
+
+
+@pytest.fixture(scope="module")
+def drawn(study):
+    return {name: figures.plot(name, **study) for name in FIGURES}
+
+
+def panels(figure):
+    return [axes for axes in figure.axes if axes.get_label() != "<colorbar>"]
+
+
+def legend_texts(figure):
+    legends = [*figure.legends, *(axes.get_legend() for axes in figure.axes if axes.get_legend())]
+    return [text.get_text() for legend in legends for text in legend.get_texts()]
+
+
+def labels(figure):
+    return [text for axes in figure.axes for text in (axes.get_xlabel(), axes.get_ylabel()) if text]
+
+
+def drawn_levels(axes, across):
+    """Positions of the lines that cross a whole panel, horizontally or vertically."""
+    data = [line.get_ydata() if across == "y" else line.get_xdata() for line in axes.lines]
+    return [values[0] for values in data if len(values) == 2 and values[0] == values[1]]
+
+
+def copies(datasets):
+    return {name: dataset.copy() for name, dataset in datasets.items()}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_figure_has_its_panels(drawn, name):
+    assert len(panels(drawn[name])) == PANELS[name]
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_axis_label_has_units_in_brackets(drawn, name):
+    texts = labels(drawn[name])
+    assert len(texts) >= 2
+    assert [text for text in texts if not re.fullmatch(r"[^()]+ \([^()]+\)", text.replace("\n", " "))] == []
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_figure_has_the_width_of_a_page_and_eight_point_text(drawn, name):
+    assert drawn[name].get_figwidth() * 2.54 == pytest.approx(17.4)
+    sizes = {axes.xaxis.label.get_fontsize() for axes in panels(drawn[name])}
+    assert sizes == {8.0}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_no_two_tick_labels_of_an_axis_overlap(drawn, name):
+    figure = drawn[name]
+    figure.draw_without_rendering()
+    for axes in figure.axes:
+        for axis, low, high in ((axes.xaxis, "x0", "x1"), (axes.yaxis, "y0", "y1")):
+            texts = [text for text in axis.get_ticklabels() if text.get_text() and text.get_visible()]
+            boxes = sorted((text.get_window_extent() for text in texts), key=lambda box: getattr(box, low))
+            limits = axes.get_window_extent()
+            inside = [b for b in boxes if getattr(b, high) > getattr(limits, low) - 20 and b.width > 0]
+            gaps = [getattr(b, low) - getattr(a, high) for a, b in zip(inside, inside[1:], strict=False)]
+            assert min(gaps, default=1) > 0, (name, [text.get_text() for text in texts])
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_everything_stands_inside_the_page(drawn, name):
+    figure = drawn[name]
+    figure.draw_without_rendering()
+    box, (width, height) = figure.get_tightbbox(), figure.get_size_inches()
+    assert box.x0 > -0.02 and box.y0 > -0.02
+    assert box.x1 < width + 0.02 and box.y1 < height + 0.02
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_figure_can_do_without_what_is_not_required(study, name):
+    given = {kind: study[kind] for kind in REQUIRED[name]}
+    assert panels(figures.plot(name, **given))
+
+
+@pytest.mark.parametrize(("name", "kind"), [(name, kind) for name in FIGURES for kind in REQUIRED[name]])
+def test_what_is_required_and_missing_is_named_in_one_error(study, name, kind):
+    for absent in (None, {}):
+        with pytest.raises(FigureError, match=f"{name}.* needs {kind}"):
+            figures.plot(name, **{**study, kind: absent})
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_figure_is_drawn_without_a_truth(study, name):
+    figure = figures.plot(name, **without_truth(study))
+    assert panels(figure)
+    assert not [text for text in labels(figure) if text.startswith(("RMSE", "CRPS", "Error"))]
+
+
+def test_required_kinds_are_kinds_that_the_figure_reads():
+    assert set(REQUIRED) == set(FIGURES)
+    for name, kinds in FIGURES.items():
+        assert set(REQUIRED[name]) <= set(kinds) <= set(KINDS)
+
+
+def test_unknown_figures_and_kinds_are_refused(study):
+    with pytest.raises(FigureError, match="no figure is called 'hovmöller'"):
+        figures.plot("hovmöller", **study)
+    with pytest.raises(FigureError, match="no kind of dataset is called score"):
+        figures.plot("climate", score=study["model"])
+
+
+def test_every_figure_has_a_caption_without_a_number():
+    for name in FIGURES:
+        caption = (CAPTIONS / f"{name}.rst").read_text()
+        assert len(caption) > 100
+        assert not re.search(r"\d", caption)
+    assert {path.stem for path in CAPTIONS.glob("*.rst")} == set(FIGURES)
+
+
+def test_planning_imports_no_matplotlib_and_drawing_no_pyplot(tmp_path):
+    code = (
+        "import sys; from assimilearn import figures; assert 'matplotlib' not in sys.modules\n"
+        "import numpy as np, xarray as xr\n"
+        "loss = xr.Dataset({'loss': ('epoch', [2.0, 1.0])}, coords={'epoch': [1, 2]})\n"
+        "figures.save(figures.plot('learning_curves', emulators={'cnn': loss}), sys.argv[1])\n"
+        "assert 'matplotlib' in sys.modules and 'matplotlib.pyplot' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "curve")], check=True, timeout=60)
+
+
+# ---- what single figures show ---------------------------------------------------------------------------------
+
+
+def test_errors_in_time_lie_between_interpolation_and_the_filter_with_the_physical_model(study, drawn):
+    expected = [float(study["analysis_scores"][name]["mean"].sel(score="rmse")) for name in ("interpolation", "etkf")]
+    for axes in panels(drawn["analysis_error"]):
+        assert drawn_levels(axes, "y") == pytest.approx(expected)
+    assert {"time mean of interpolation", "time mean of etkf"} <= set(legend_texts(drawn["analysis_error"]))
+
+
+def test_errors_in_time_cover_the_test_period_and_no_more(study, drawn):
+    test = study["truth"].time.values[-TEST:]
+    for axes in panels(drawn["analysis_error"]):
+        long = [line.get_xdata() for line in axes.lines if len(line.get_xdata()) > 2]
+        assert all(len(x) == TEST and x[0] == test[0] and x[-1] == test[-1] for x in long)
+
+
+def test_every_analysis_stands_in_the_legend_of_errors_and_on_the_scoreboard(drawn):
+    assert set(ANALYSES) <= set(legend_texts(drawn["analysis_error"]))
+    rows = [text.get_text() for text in panels(drawn["scoreboard"])[0].get_yticklabels()]
+    assert set(ANALYSES) <= set(rows)
+
+
+def test_scoreboard_goes_by_group_and_from_worst_to_best(drawn):
+    rows = [text.get_text() for text in panels(drawn["scoreboard"])[0].get_yticklabels()]
+    assert rows == [
+        "Without a forecast model",
+        *("climatology", "blue", "interpolation"),
+        "With the physical model",
+        *("3dvar", "enkf", "etkf"),
+        "With learned models",
+        *("etkf-forest", "etkf-mlp", "etkf-ridge", "etkf-cnn"),
+    ]
+
+
+def test_scoreboard_draws_the_bounds_as_vertical_lines(study, drawn):
+    levels = drawn_levels(panels(drawn["scoreboard"])[0], "x")
+    for name in ("interpolation", "etkf"):
+        expected = float(study["analysis_scores"][name]["mean"].sel(score="rmse"))
+        assert any(level == pytest.approx(expected) for level in levels)
+
+
+def test_scoreboard_names_a_diverged_analysis_instead_of_scoring_it(study):
+    scores = copies(study["analysis_scores"])
+    scores["etkf-mlp"].attrs.update(status="diverged", diverged_at=71.5)
+    axes = panels(figures.plot("scoreboard", analysis_scores=scores))[0]
+    assert [text.get_text() for text in axes.texts] == ["diverged at 71.5 MTU"]
+
+
+def test_groups_without_the_attribute_follow_from_method_and_names(study):
+    bare = copies(study["analysis_scores"])
+    for dataset in bare.values():
+        del dataset.attrs["model_kind"]
+    groups = inputs.grouped(bare, study["forecast_scores"])
+    assert {group: list(members) for group, members in groups.items()} == {
+        group: list(members) for group, members in inputs.grouped(study["analysis_scores"]).items()
+    }
+
+
+def test_without_an_etkf_the_best_filter_with_the_physical_model_is_the_lower_bound(study):
+    scores = {name: d for name, d in study["analysis_scores"].items() if name != "etkf"}
+    assert list(inputs.bounds(scores, "rmse")) == ["interpolation", "enkf"]
+    scores = copies(scores)
+    scores["enkf"].attrs["status"] = "diverged"
+    assert list(inputs.bounds(scores, "rmse")) == ["interpolation", "3dvar"]
+
+
+def test_hovmoller_shows_error_with_and_innovation_without_a_truth(study, drawn):
+    titles = [axes.get_title(loc="left") for axes in panels(drawn["hovmoller"])]
+    assert titles == ["(a) Truth", "(b) Observations", "(c) Analysis: etkf", "(d) Error: analysis − truth"]
+    titles = [axes.get_title(loc="left") for axes in panels(figures.plot("hovmoller", **without_truth(study)))]
+    assert titles == ["(a) Observations", "(b) Analysis: etkf", "(c) Innovation: observation − forecast"]
+
+
+def test_hovmoller_colours_the_error_of_the_analysis_on_a_scale_symmetric_about_zero(study, drawn):
+    mesh = panels(drawn["hovmoller"])[3].collections[0]
+    low, high = mesh.get_clim()
+    assert low == -high
+    error = (study["analyses"]["etkf"]["mean"] - study["truth"].state).values[-200:]
+    np.testing.assert_allclose(mesh.get_array().T, error, atol=1e-6)
+
+
+def test_hovmoller_puts_each_observation_on_its_site_and_leaves_the_others_blank(study):
+    observations = study["observations"].isel(time=slice(0, 20))
+    field = on_sites(observations["value"], observations, 40)
+    for time, column in ((0, 0), (0, 19), (5, 7)):
+        site = int(observations.site_index[time, column])
+        assert field[time, site] == float(observations.value[time, column])
+    assert np.isfinite(field).sum() == observations.valid.values.sum()
+
+
+def test_hovmoller_refuses_a_truth_on_another_clock(study):
+    truth = study["truth"].assign_coords(time=study["truth"].time + 0.02)
+    with pytest.raises(FigureError, match="the truth at the times of the analysis"):
+        figures.plot("hovmoller", **{**study, "truth": truth})
+
+
+def test_a_series_without_periods_is_refused(study):
+    bare = {name: dataset.drop_vars("period") for name, dataset in study["analysis_scores"].items()}
+    with pytest.raises(FigureError, match="period"):
+        figures.plot("analysis_error", analysis_scores=bare)
+
+
+def test_skill_has_threshold_saturation_and_a_second_axis_in_lyapunov_times(drawn):
+    for axes in panels(drawn["forecast_skill"])[:2]:
+        assert drawn_levels(axes, "y") == pytest.approx([0.5, 1.0, np.sqrt(2)])
+        upper = axes.child_axes[0]
+        assert upper.get_xlabel() == "Lyapunov times (LT)"
+        axes.figure.draw_without_rendering()
+        assert upper.get_xlim()[1] == pytest.approx(axes.get_xlim()[1] * 1.69)
+
+
+def test_skill_marks_valid_times_that_are_lower_bounds(study, drawn):
+    censored = sum(
+        int(dataset.censored.sel(initial=initial).any())
+        for dataset in study["forecast_scores"].values()
+        for initial in ("analysis", "truth")
+    )
+    arrows = [line for line in panels(drawn["forecast_skill"])[2].lines if line.get_marker() == ">"]
+    assert len(arrows) == censored >= 1
+
+
+def test_climate_names_runs_that_diverged_or_came_to_rest_and_draws_the_others(drawn):
+    texts = legend_texts(drawn["climate"])
+    assert {"ridge-blue (diverged)", "persistence (at rest)", "cnn", "reference climate"} <= set(texts)
+    lines = {line.get_label(): line.get_ydata() for line in panels(drawn["climate"])[0].lines}
+    assert np.isnan(lines["ridge-blue (diverged)"]).all()
+    assert np.isfinite(lines["cnn"]).all()
+
+
+def test_cross_validation_marks_the_chosen_candidate_and_has_log_axes_for_decades(study, drawn):
+    learning, width = panels(drawn["cross_validation"])[1:]
+    search = study["tuning"]["cnn"]
+    best = int(search.best)
+    for axes, setting in ((learning, "learning_rate"), (width, "width")):
+        star = next(line for line in axes.lines if line.get_label() == "chosen")
+        point = [float(star.get_xdata()[0]), float(star.get_ydata()[0])]
+        assert point == pytest.approx([float(search[setting][best]), float(search.mean_score[best])])
+    assert (learning.get_xscale(), width.get_xscale()) == ("log", "linear")
+
+
+def test_cross_validation_lines_hold_the_other_settings_at_the_chosen_values(study, drawn):
+    search = study["tuning"]["cnn"]
+    rate = search.learning_rate.values[int(search.best)]
+    expected = search.mean_score.values[search.learning_rate.values == rate]
+    axes = panels(drawn["cross_validation"])[2]
+    mean = next(box for box in axes.containers if box.get_label() == "mean ± standard error")
+    np.testing.assert_allclose(mean.lines[0].get_ydata(), expected)
+
+
+def test_cross_validation_takes_settings_that_are_texts_and_candidates_that_failed(study):
+    search = study["tuning"]["ridge"].copy(deep=True)
+    names = np.array(["a", "b", "c", "d", "e", "f", "g", "h", "i"], dtype=object)
+    search["penalty"] = ("candidate", names)
+    search["score"][0] = np.inf
+    search["mean_score"][0] = np.inf
+    axes = panels(figures.plot("cross_validation", tuning={"ridge": search}))[0]
+    assert [text.get_text() for text in axes.get_xticklabels()] == list(names)
+
+
+def test_learning_curves_mark_the_epoch_of_the_lowest_validation_loss(study, drawn):
+    names = ["mlp", "cnn", "cnn-blue"]
+    for axes, name in zip(panels(drawn["learning_curves"]), names, strict=True):
+        emulator = study["emulators"][name]
+        expected = float(emulator.epoch[int(emulator.validation_loss.argmin())])
+        assert drawn_levels(axes, "x") == [expected]
+
+
+def test_learning_curves_without_networks_say_what_is_missing(study):
+    with pytest.raises(FigureError, match="needs loss"):
+        figures.plot("learning_curves", emulators={"ridge": study["emulators"]["ridge"]})
+
+
+def test_rank_histograms_are_relative_to_a_flat_one(drawn):
+    for axes in panels(drawn["ensemble_calibration"])[:6]:
+        heights = [bar.get_height() for bar in axes.patches]
+        assert len(heights) == 31
+        assert np.mean(heights) == pytest.approx(1)
+
+
+def test_forecasts_shown_are_those_of_the_best_learned_models(study, drawn):
+    titles = [axes.get_title(loc="left") for axes in panels(drawn["hovmoller_forecast"])]
+    shown = [title.split(": ")[1] for title in titles if "forecast: " in title]
+    learned = {n: d for n, d in study["forecast_scores"].items() if n not in ("lorenz96", "persistence", "climatology")}
+    assert shown == sorted(learned, key=lambda name: -float(learned[name].valid_time_mean.mean()))[:3]
+
+
+def test_running_mean_of_a_line_is_the_line_inside_and_skips_missing_values():
+    values = np.arange(20.0)
+    np.testing.assert_allclose(inputs.running_mean(values, 5)[2:-2], values[2:-2])
+    values[10] = np.nan
+    smooth = inputs.running_mean(np.where(np.isnan(values), np.nan, 3.0), 5)
+    assert np.isnan(smooth[10])
+    np.testing.assert_allclose(np.delete(smooth, 10), 3.0)
