@@ -85,10 +85,8 @@ def test_the_residual_of_a_model_that_states_none(observations):
 
 
 def test_the_residual_of_an_emulator_is_the_noise_that_its_number_gives(observations):
-    Emulator = make_dataclass(
-        "Emulator", [("residual_std", float)], bases=(type(linear_model()),), frozen=True, kw_only=True
-    )
-    emulator = Emulator(linear_model().M, residual_std=0.4)
+    Emulator = make_dataclass("Emulator", [("residual_std", float, 0.4)], bases=(LinearModel,), frozen=True)
+    emulator = Emulator(linear_model().M)
     stated = run(observations, METHODS["etkf"](model_error="residual", model_error_scale=0.5), model=emulator)
     given = run(observations, METHODS["etkf"](model_error=0.2), model=emulator)
     np.testing.assert_array_equal(stated["mean"], given["mean"])

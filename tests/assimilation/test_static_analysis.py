@@ -25,11 +25,8 @@ def blue(forecast, B, y, variance, sites):
 def test_gradient_of_the_cost_equals_finite_differences(case):
     forecast, B, y, variance, sites = case
     x, precision = forecast + 0.3, np.linalg.inv(B)
-    slopes = [
-        (cost(x + h, forecast, precision, y, variance, sites) - cost(x - h, forecast, precision, y, variance, sites))
-        / 2e-5
-        for h in 1e-5 * np.eye(7)
-    ]
+    rest = forecast, precision, y, variance, sites
+    slopes = [(cost(x + h, *rest) - cost(x - h, *rest)) / 2e-5 for h in 1e-5 * np.eye(7)]
     np.testing.assert_allclose(gradient(x, *rest), slopes, rtol=1e-6, atol=1e-7)
 
 
