@@ -13,6 +13,7 @@ import numpy as np
 import xarray as xr
 from numba import njit
 
+from assimilearn.emulators.ring_convolution import ring_convolution
 from assimilearn.emulators.scaling import Scaling
 from assimilearn.models.protocol import CompiledStep
 
@@ -56,25 +57,22 @@ def initial_weights(layers: Sequence[Layer], rng: np.random.Generator) -> dict[s
 
 def forward(layers: Sequence[Layer], weights: Mapping[str, Any], z: Any) -> Any:
     """Torch forward pass: standardised states (batch, site) to standardised increments (batch, site)."""
-    from torch.nn import functional
-
-    hidden = z[:, None]
+    convolve = ring_convolution()
+    hidden = z[:, :, None]
     for k, layer in enumerate(layers):
-        radius = layer.width // 2
-        padded = functional.pad(hidden, (radius, radius), mode="circular") if radius else hidden
-        hidden = activate(functional.conv1d(padded, weights[f"kernel_{k}"], weights[f"bias_{k}"]), layer.activation)
+        hidden = activate(convolve(hidden, weights[f"kernel_{k}"], weights[f"bias_{k}"]), layer.activation)
         if layer.product:
             hidden = multiply(hidden, layer.product)
-    return hidden[:, 0]
+    return hidden[:, :, 0]
 
 
 def multiply(hidden: Any, product: int) -> Any:
-    """Channels (a, b, c) to (a, b c), where b and c have ``product`` channels each."""
+    """Channels (a, b, c) to (a, b c), where b and c have ``product`` channels each; (batch, site, channel)."""
     import torch
 
-    keep = hidden.shape[1] - 2 * product
-    a, b, c = hidden.split([keep, product, product], dim=1)
-    return torch.cat([a, b * c], dim=1)
+    keep = hidden.shape[2] - 2 * product
+    a, b, c = hidden.split([keep, product, product], dim=2)
+    return torch.cat([a, b * c], dim=2)
 
 
 def activate(x: Any, activation: Activation) -> Any:
