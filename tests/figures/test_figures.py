@@ -1,6 +1,7 @@
 import re
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -67,7 +68,7 @@ def test_every_figure_has_its_panels(drawn, name):
 @pytest.mark.parametrize("name", FIGURES)
 def test_every_axis_label_has_units_in_brackets(drawn, name):
     texts = labels(drawn[name])
-    assert len(texts) >= 2
+    assert texts
     assert [text for text in texts if not re.fullmatch(r"[^()]+ \([^()]+\)", text.replace("\n", " "))] == []
 
 
@@ -80,16 +81,18 @@ def test_every_figure_has_the_width_of_a_page_and_eight_point_text(drawn, name):
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_no_two_tick_labels_of_an_axis_overlap(drawn, name):
-    figure = drawn[name]
-    figure.draw_without_rendering()
-    for axes in figure.axes:
+    drawn[name].draw_without_rendering()
+    for axes in [*drawn[name].axes, *(upper for main in drawn[name].axes for upper in main.child_axes)]:
         for axis, low, high in ((axes.xaxis, "x0", "x1"), (axes.yaxis, "y0", "y1")):
-            texts = [text for text in axis.get_ticklabels() if text.get_text() and text.get_visible()]
-            boxes = sorted((text.get_window_extent() for text in texts), key=lambda box: getattr(box, low))
-            limits = axes.get_window_extent()
-            inside = [b for b in boxes if getattr(b, high) > getattr(limits, low) - 20 and b.width > 0]
-            gaps = [getattr(b, low) - getattr(a, high) for a, b in zip(inside, inside[1:], strict=False)]
-            assert min(gaps, default=1) > 0, (name, [text.get_text() for text in texts])
+            start, end = sorted(axis.get_view_interval())
+            ticks = [tick for tick in axis.get_major_ticks() if start <= tick.get_loc() <= end]
+            boxes = [text.get_window_extent() for tick in ticks for text in (tick.label1, tick.label2) if shown(text)]
+            boxes.sort(key=lambda box: getattr(box, low))
+            assert all(getattr(b, low) > getattr(a, high) for a, b in pairwise(boxes))
+
+
+def shown(text):
+    return text.get_visible() and text.get_text()
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -238,7 +241,7 @@ def test_hovmoller_colours_the_error_of_the_analysis_on_a_scale_symmetric_about_
 def test_hovmoller_puts_each_observation_on_its_site_and_leaves_the_others_blank(study):
     observations = study["observations"].isel(time=slice(0, 20))
     field = on_sites(observations["value"], observations, 40)
-    for time, column in ((0, 0), (0, 19), (5, 7)):
+    for time, column in ((0, 0), (1, 19), (5, 7)):
         site = int(observations.site_index[time, column])
         assert field[time, site] == float(observations.value[time, column])
     assert np.isfinite(field).sum() == observations.valid.values.sum()
@@ -317,7 +320,7 @@ def test_learning_curves_mark_the_epoch_of_the_lowest_validation_loss(study, dra
     names = ["mlp", "cnn", "cnn-blue"]
     for axes, name in zip(panels(drawn["learning_curves"]), names, strict=True):
         emulator = study["emulators"][name]
-        expected = float(emulator.epoch[int(emulator.validation_loss.argmin())])
+        expected = float(emulator.epoch[np.argmin(emulator.validation_loss.values)])
         assert drawn_levels(axes, "x") == [expected]
 
 

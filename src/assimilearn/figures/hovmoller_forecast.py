@@ -30,9 +30,10 @@ TRIVIAL = frozenset({"persistence", "climatology"})
 
 
 def plot(*, forecast_scores: Group | None = None, model: xr.Dataset | None = None) -> "Figure":
-    """One row for each of the three models with the longest valid times (without a truth: smallest errors), the physical and trivial ones left out.
+    """One row for each of the three best models, the physical and trivial ones left out.
 
-    Where nothing else is there the physical and trivial ones are shown. Time is in Lyapunov times if known.
+    The best have the longest valid times, or without a truth the smallest errors. Where nothing else is there the
+    physical and trivial ones are shown. Time is in Lyapunov times if known.
 
     Parameters
     ----------
