@@ -34,6 +34,7 @@ class CnnSettings(TrainingSettings):
     """Convolutional network of Brajard et al. (2020)."""
 
     method: Literal["cnn"] = "cnn"
+    epochs: int = Field(10, ge=1, description="largest number of passes through the training period")
     penalty: float = Field(1e-4, ge=0, description="L2 penalty on the weights of the last layer")
 
 

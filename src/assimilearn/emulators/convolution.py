@@ -2,8 +2,8 @@
 
 A network maps the standardised state to the standardised increment and is the same function at every site, so it runs
 on a ring of any size. A dense network on the stencil is one too: a first layer as wide as the stencil, then layers of
-width 1. The compiled step works in float32, as the network was trained, one member at a time: shifted copies of the
-channels, then one matrix product a layer, so that a member's forecast does not depend on the others.
+width 1. The compiled step works in float32, as the network was trained, one member at a time: a copy of every site's
+neighbours, then one matrix product a layer, so that a member's forecast does not depend on the others.
 """
 
 from collections.abc import Mapping, Sequence
@@ -108,7 +108,7 @@ def compiled_network(layers: Sequence[Layer], weights: Mapping[str, np.ndarray])
     inputs = 1
     for k, layer in enumerate(layers):
         parts.append(np.array([layer.channels, inputs, layer.width, CODES[layer.activation], layer.product], float))
-        parts += [weights[f"kernel_{k}"].ravel(), weights[f"bias_{k}"]]
+        parts += [weights[f"kernel_{k}"].transpose(2, 1, 0).ravel(), weights[f"bias_{k}"]]
         inputs = layer.channels - layer.product
     return CompiledStep(network_step, np.concatenate(parts).astype(float))
 
@@ -123,48 +123,57 @@ def network_step(E, parameters):
     """Advance every row of E (member, site) by the network, in place."""
     mean, std, scale = parameters[0], parameters[1], parameters[2]
     numbers = parameters.astype(np.float32)
-    first = np.empty((1, E.shape[1]), np.float32)
+    first = np.empty((E.shape[1], 1), np.float32)
     for member in range(E.shape[0]):
         x = E[member]
         for i in range(x.size):
-            first[0, i] = (x[i] - mean) / std
+            first[i, 0] = (x[i] - mean) / std
         hidden, at = first, 4
         for _ in range(int(parameters[3])):
             outputs, inputs, width = int(parameters[at]), int(parameters[at + 1]), int(parameters[at + 2])
             code, product = int(parameters[at + 3]), int(parameters[at + 4])
             at += 5
-            kernel = numbers[at : at + outputs * inputs * width].reshape(outputs, inputs * width)
+            kernel = numbers[at : at + outputs * inputs * width].reshape(inputs * width, outputs)
             at += kernel.size
-            hidden = np.dot(kernel, _neighbours(hidden, width))
+            hidden = np.dot(_columns(hidden, inputs, width), kernel)
             _activate(hidden, numbers[at : at + outputs], code)
             at += outputs
             if product:
-                hidden[outputs - 2 * product : outputs - product] *= hidden[outputs - product :]
-                hidden = hidden[: outputs - product]
+                _multiply(hidden, product)
         for i in range(x.size):
-            x[i] += scale * hidden[0, i]
+            x[i] += scale * hidden[i, 0]
 
 
 @njit(cache=True)
-def _neighbours(hidden, width):
-    """Channels (channel, site) shifted along the ring: (channel x width, site)."""
-    channels, n = hidden.shape
-    shifted = np.empty((channels * width, n), np.float32)
-    for c in range(channels):
-        for j in range(width):
-            shift = (j - width // 2) % n
-            shifted[c * width + j, : n - shift] = hidden[c, shift:]
-            shifted[c * width + j, n - shift :] = hidden[c, :shift]
-    return shifted
+def _columns(hidden, inputs, width):
+    """The first ``inputs`` channels of hidden (site, channel) at each site's neighbours: (site, width x input)."""
+    n, radius = hidden.shape[0], width // 2
+    padded = np.empty((n + 2 * radius) * inputs, np.float32)
+    for i in range(n + 2 * radius):
+        for c in range(inputs):
+            padded[i * inputs + c] = hidden[(i - radius) % n, c]
+    columns = np.empty((n, width * inputs), np.float32)
+    for i in range(n):
+        for k in range(width * inputs):
+            columns[i, k] = padded[i * inputs + k]
+    return columns
+
+
+@njit(cache=True)
+def _multiply(hidden, product):
+    """Channels (a, b, c) to (a, b c, c), in place."""
+    keep = hidden.shape[1] - 2 * product
+    for i in range(hidden.shape[0]):
+        for c in range(keep, keep + product):
+            hidden[i, c] *= hidden[i, c + product]
 
 
 @njit(cache=True)
 def _activate(hidden, bias, code):
-    """Add the bias (channel,) and apply the activation to hidden (channel, site), in place; NaN stays NaN."""
-    for c in range(hidden.shape[0]):
-        row = hidden[c]
-        for i in range(row.size):
-            y = row[i] + bias[c]
+    """Add the bias (channel,) and apply the activation to hidden (site, channel), in place; NaN stays NaN."""
+    for i in range(hidden.shape[0]):
+        for c in range(bias.size):
+            y = hidden[i, c] + bias[c]
             if code == TANH:
                 y = np.tanh(y)
             elif code == RELU:
@@ -175,4 +184,4 @@ def _activate(hidden, bias, code):
                 y = np.float32(1) / (np.float32(1) + np.exp(-y))
             elif code == SWISH:
                 y = y / (np.float32(1) + np.exp(-y))
-            row[i] = y
+            hidden[i, c] = y

@@ -31,8 +31,8 @@ class ForestSettings(Settings):
     method: Literal["forest"] = "forest"
     radius: int = Field(2, ge=0, le=100, description="sites of the stencil to either side")
     n_estimators: int = Field(20, ge=1, description="number of trees")
-    max_depth: int = Field(12, ge=1, le=40, description="largest depth of a tree")
-    min_samples_leaf: int = Field(10, ge=1, description="fewest training samples in a leaf")
+    max_depth: int = Field(14, ge=1, le=40, description="largest depth of a tree")
+    min_samples_leaf: int = Field(3, ge=1, description="fewest training samples in a leaf")
     max_features: float = Field(1.0, gt=0, le=1, description="fraction of the stencil tried at every split")
     max_samples: float = Field(0.1, gt=0, le=1, description="fraction of the samples (times x sites) drawn for a tree")
 
@@ -105,29 +105,36 @@ def compiled(weights: Mapping[str, np.ndarray], settings: ForestSettings) -> Com
 def forest_step(E, parameters):
     """Advance every row of E (member, site) by the forest, in place.
 
-    All sites walk down a tree together, so that their look-ups do not wait for one another. A site in its leaf stays.
+    A tree is walked by all members and sites before the next one: its nodes stay in the cache, and look-ups do not wait
+    for one another. A site that has reached its leaf stays there.
     """
     mean, std, scale, radius = parameters[0], parameters[1], parameters[2], int(parameters[3])
     trees, count, depth = int(parameters[4]), int(parameters[5]), int(parameters[6])
     roots, values = parameters[7 : 7 + trees], parameters[7 + trees : 7 + trees + count]
     nodes = parameters[7 + trees + count :]
-    links = nodes.view(np.uint64)
-    n = E.shape[1]
-    z, total, at = np.empty(n + 2 * radius, np.float32), np.empty(n), np.empty(n, np.uint64)
-    one, byte, mask = np.uint64(1), np.uint64(8), np.uint64(255)
-    for member in range(E.shape[0]):
-        x = E[member]
+    members, n = E.shape
+    z, total, at = np.empty((members, n + 2 * radius), np.float32), np.zeros((members, n)), np.empty(n, np.uint64)
+    for member in range(members):
         for i in range(n + 2 * radius):
-            z[i] = (x[(i - radius) % n] - mean) / std  # float32, as scikit-learn compares
-        total[:] = 0.0
-        for tree in range(trees):
-            at[:] = np.uint64(roots[tree])
-            for _ in range(depth):
-                for i in range(n):
-                    node = at[i] << one
-                    link = links[node | one]
-                    at[i] = (link >> byte) + np.uint64(z[np.uint64(i) + (link & mask)] > nodes[node])
+            z[member, i] = (E[member, (i - radius) % n] - mean) / std  # float32, as scikit-learn compares
+    for tree in range(trees):
+        for member in range(members):
+            _walk(z[member], nodes, np.uint64(roots[tree]), depth, at)
             for i in range(n):
-                total[i] += values[at[i]]
+                total[member, i] += values[at[i]]
+    for member in range(members):
         for i in range(n):
-            x[i] += scale * (total[i] / trees)
+            E[member, i] += scale * (total[member, i] / trees)
+
+
+@njit(cache=True)
+def _walk(z, nodes, root, depth, at):
+    """Write into at (site,) the leaf of every site of the padded ring z; indices are unsigned, so none wraps."""
+    links = nodes.view(np.uint64)
+    one, byte, mask = np.uint64(1), np.uint64(8), np.uint64(255)
+    at[:] = root
+    for _ in range(depth):
+        for i in range(at.size):
+            node = at[i] << one
+            link = links[node | one]
+            at[i] = (link >> byte) + np.uint64(z[np.uint64(i) + (link & mask)] > nodes[node])

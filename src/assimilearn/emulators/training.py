@@ -20,9 +20,9 @@ class TrainingSettings(Settings):
     """What all networks have in common."""
 
     optimizer: Literal["adam", "adagrad"] = Field("adam", description="gradient method")
-    learning_rate: float = Field(1e-3, gt=0, description="step size of the gradient method")
+    learning_rate: float = Field(3e-3, gt=0, description="step size of the gradient method")
     schedule: Literal["constant", "cosine"] = Field("cosine", description="how the learning rate falls over the epochs")
-    epochs: int = Field(30, ge=1, description="largest number of passes through the training period")
+    epochs: int = Field(20, ge=1, description="largest number of passes through the training period")
     batch_size: int = Field(64, ge=1, description="windows in a mini-batch")
     patience: int = Field(10, ge=1, description="stop after so many epochs without a smaller validation loss")
     lead: int = Field(1, ge=1, le=64, description="successive steps in the loss; 1 is the one-step loss")

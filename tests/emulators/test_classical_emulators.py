@@ -1,0 +1,129 @@
+"""Ridge and forest against closed forms and scikit-learn; baselines against their definition."""
+
+import itertools
+
+import numpy as np
+import pytest
+from training_sets import PERIODS, analysis_of, lorenz96_analysis
+
+from assimilearn.emulators import open_emulator, train
+from assimilearn.emulators import forest as forests
+from assimilearn.emulators.climatology import ClimatologySettings
+from assimilearn.emulators.forest import ForestSettings
+from assimilearn.emulators.pairs import windows
+from assimilearn.emulators.persistence import PersistenceSettings
+from assimilearn.emulators.ridge import RidgeSettings
+from assimilearn.emulators.scaling import scaling_of
+from assimilearn.emulators.stencil import stencil
+from assimilearn.periods import Periods
+
+RNG = np.random.default_rng
+
+
+def uneven_analysis():
+    """Lorenz-96 with noise whose spread differs from site to site and time to time: unequal weights."""
+    analysis = lorenz96_analysis()
+    analysis["spread"].values[:] = RNG(3).uniform(0.05, 0.5, analysis["spread"].shape)
+    return analysis
+
+
+def regression(analysis, radius):
+    """Standardised stencils (row, place), increments (row,), weights (row,) and the scaling of the training period."""
+    training = windows(analysis, "train")
+    scaling = scaling_of(training)
+    rows = stencil(scaling.standardise(training.inputs), radius).reshape(-1, 2 * radius + 1)
+    increments = (training.targets - training.inputs).ravel() / scaling.increment_std
+    return rows, increments, training.weights.ravel(), scaling
+
+
+def products(rows, degree):
+    """All monomials of degree 1 to `degree`, by brute force."""
+    places = range(rows.shape[1])
+    chosen = [c for d in range(1, degree + 1) for c in itertools.combinations_with_replacement(places, d)]
+    return np.column_stack([np.prod(rows[:, c], axis=1) for c in chosen])
+
+
+@pytest.mark.parametrize(("radius", "degree"), [(0, 3), (1, 2), (2, 1), (2, 3)])
+def test_ridge_is_the_closed_form_of_weighted_ridge_regression(radius, degree):
+    analysis = uneven_analysis()
+    emulator = open_emulator(train(analysis, RidgeSettings(radius=radius, degree=degree, alpha=7.0), RNG(0)))
+    rows, increments, weights, scaling = regression(analysis, radius)
+    features = products(rows, degree)
+    centred = features - np.average(features, axis=0, weights=weights)
+    matrix = (centred.T * weights) @ centred + 7.0 * np.eye(features.shape[1])
+    coefficients = np.linalg.solve(matrix, (centred.T * weights) @ increments)
+    intercept = np.average(increments - features @ coefficients, weights=weights)
+    inputs = windows(analysis, "train").inputs
+    expected = inputs + scaling.increment_std * (features @ coefficients + intercept).reshape(inputs.shape)
+    assert emulator.step(inputs) == pytest.approx(expected, abs=1e-9)
+
+
+def test_ridge_is_that_of_scikit_learn():
+    from sklearn.linear_model import Ridge
+
+    analysis = uneven_analysis()
+    rows, increments, weights, scaling = regression(analysis, 2)
+    reference = Ridge(alpha=3.0).fit(products(rows, 2), increments, sample_weight=weights)
+    emulator = open_emulator(train(analysis, RidgeSettings(radius=2, degree=2, alpha=3.0), RNG(0)))
+    inputs = windows(analysis, "train").inputs
+    expected = inputs + scaling.increment_std * reference.predict(products(rows, 2)).reshape(inputs.shape)
+    assert emulator.step(inputs) == pytest.approx(expected, abs=1e-9)
+
+
+def quadratic_map(x):
+    return 0.5 * x + 0.2 * (np.roll(x, -1, axis=-1) - np.roll(x, 2, axis=-1)) * np.roll(x, 1, axis=-1) + 0.1
+
+
+def test_ridge_recovers_a_quadratic_map_exactly_from_noise_free_data():
+    periods = Periods(spinup=0, train=400, gap=0, validation=50, test=1)
+    rng = RNG(0)
+    states = [rng.uniform(-1, 1, 8)]
+    for k in range(periods.total - 1):  # restarted at every other time, so that the data fill the space
+        states.append(quadratic_map(states[-1]) if k % 2 == 0 else rng.uniform(-1, 1, 8))
+    analysis = analysis_of(np.array(states), periods)
+    time = analysis["time"].values + np.repeat(np.arange(periods.total), 2)[: periods.total]  # no pair over a restart
+    analysis = analysis.assign_coords(time=("time", time))
+    emulator = open_emulator(train(analysis, RidgeSettings(radius=2, degree=2, alpha=0.0), RNG(0)))
+    fresh = rng.uniform(-1, 1, (20, 8))
+    assert emulator.step(fresh) == pytest.approx(quadratic_map(fresh), abs=1e-10)
+    assert emulator.residual_std < 1e-10
+
+
+def test_ridge_of_a_constant_state_forecasts_that_state():
+    emulator = open_emulator(train(analysis_of(np.full((PERIODS.total, 6), 3.0)), RidgeSettings(radius=1), RNG(0)))
+    assert emulator.step(np.full(6, 3.0)) == pytest.approx(3.0)
+
+
+def test_the_forest_predicts_what_scikit_learn_predicts(monkeypatch):
+    grown = []
+    flat = forests.flat
+    monkeypatch.setattr(forests, "flat", lambda forest: grown.append(forest) or flat(forest))
+    analysis = uneven_analysis()
+    settings = ForestSettings(n_estimators=7, max_depth=9, min_samples_leaf=2, max_features=0.6, max_samples=0.5)
+    emulator = open_emulator(train(analysis, settings, RNG(0)))
+    _, _, _, scaling = regression(analysis, 2)
+    fresh = 2 + 4 * RNG(9).standard_normal((50, 12))
+    rows = stencil(scaling.standardise(fresh), 2).reshape(-1, 5).astype(np.float32)
+    expected = fresh + scaling.increment_std * grown[0].predict(rows).reshape(fresh.shape)
+    assert emulator.step(fresh) == pytest.approx(expected, rel=1e-13)
+
+
+def test_forest_settings_reach_the_forest():
+    small = train(lorenz96_analysis(), ForestSettings(n_estimators=3, max_depth=2, min_samples_leaf=20), RNG(0))
+    assert small.sizes["tree"] == 3 and small["weight_depth"] == 2
+    assert small.sizes["node"] <= 3 * 7
+
+
+def test_persistence_and_climatology_are_what_they_say():
+    analysis = lorenz96_analysis()
+    state = RNG(1).standard_normal(12)
+    assert np.array_equal(open_emulator(train(analysis, PersistenceSettings(), RNG(0))).step(state), state)
+    mean = analysis["mean"].values[1:300].mean(axis=0)
+    assert open_emulator(train(analysis, ClimatologySettings(), RNG(0))).step(state) == pytest.approx(mean, rel=1e-12)
+
+
+def test_a_learned_model_beats_both_baselines():
+    analysis = lorenz96_analysis()
+    baselines = [train(analysis, s, RNG(0)).attrs["residual_std"] for s in (PersistenceSettings(), ClimatologySettings())]
+    for settings in (RidgeSettings(radius=2), ForestSettings(max_samples=1.0)):
+        assert train(analysis, settings, RNG(0)).attrs["residual_std"] < 0.7 * min(baselines)
