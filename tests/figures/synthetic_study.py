@@ -183,7 +183,7 @@ def make_model(truth, rng):
 
 
 def spectrum(state):
-    pieces = state[: len(state) // 256 * 256].reshape(-1, 256, SITES) - state.mean()
+    pieces = (state[: len(state) // 256 * 256] - state.mean(0)).reshape(-1, 256, SITES)
     pieces = pieces * np.hanning(256)[None, :, None]
     return 2 * STEP * (np.abs(np.fft.rfft(pieces, axis=1)) ** 2).mean((0, 2)) / (np.hanning(256) ** 2).sum()
 
@@ -236,6 +236,8 @@ def make_forecast_scores(name, truth, model, rng, starts=25, steps=120):
             "model_kind": "physical" if name == "lorenz96" else "emulator",
         },
     )
+    if name != "lorenz96":  # an emulator with a longer step has no power at the highest frequencies
+        scores["power_spectrum"][-20:] = np.nan
     return scores.drop_vars(["mean", "std", "pdf", "power_spectrum"]) if diverging else scores
 
 

@@ -11,10 +11,12 @@ from assimilearn.figures.style import (
     CENTIMETRE,
     TWO_COLUMNS,
     label,
+    legend_columns,
     letter,
     line,
     new_figure,
     style,
+    whole_numbers,
 )
 
 if TYPE_CHECKING:
@@ -23,14 +25,14 @@ if TYPE_CHECKING:
 VARIABLES = ("pdf", "power_spectrum", "mean", "std")
 DECADES = 5  # of the spectrum below the reference's highest density
 HEADROOM = 1.6  # the pdf of a run with little variability is a spike: the axis ends at so many times the reference
-REST = 0.01  # of the reference's standard deviation: a run that varies less is at rest
+REST = 0.01  # of the reference's standard deviation: a run that varies less in time is at rest
 DIVERGED, AT_REST = "diverged", "at rest"
 
 
 def plot(*, forecast_scores: Group | None = None, model: xr.Dataset | None = None) -> "Figure":
     """Four panels; a free run that diverged has no lines and is named in the legend as diverged.
 
-    A run at rest (persistence, climatology) has no pdf or spectrum to compare: it stands in the panel of deviations.
+    So is a run at rest (persistence, climatology), which has no climate to compare.
 
     Parameters
     ----------
@@ -61,8 +63,8 @@ def draw(scores: Group, model: xr.Dataset) -> "Figure":
         axis = model[variable].dims[0]
         for name, dataset in runs.items():
             trouble = remark(dataset, model)
-            hidden = trouble == DIVERGED or (trouble == AT_REST and variable != "std")
-            values = np.full(model.sizes[axis], np.nan) if hidden else visible(variable, dataset[variable].values)
+            drawn = trouble is None
+            values = visible(variable, dataset[variable].values) if drawn else np.full(model.sizes[axis], np.nan)
             axes.plot(
                 model[axis].values, values, label=name if trouble is None else f"{name} ({trouble})", **line(name)
             )
@@ -70,7 +72,7 @@ def draw(scores: Group, model: xr.Dataset) -> "Figure":
         axes.plot(model[axis].values, reference, color=BLACK, linewidth=2.2, alpha=0.35, label="reference climate")
     name_axes(panels, model)
     handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=5)
+    figure.legend(handles, labels, loc="outside lower center", ncols=legend_columns(len(labels)))
     return figure
 
 
@@ -78,7 +80,9 @@ def remark(dataset: xr.Dataset, model: xr.Dataset) -> str | None:
     """What to write beside the name of a free run: that it diverged, or came to rest; None for any other."""
     if dataset.attrs.get("free_run") == DIVERGED:
         return DIVERGED
-    return AT_REST if float(dataset["std"].max()) < REST * float(model["std"].mean()) else None
+    # NaN stands above the highest frequency that a model with a longer step can have
+    power, reference = (float(np.nansum(d["power_spectrum"].values[1:])) for d in (dataset, model))
+    return AT_REST if power < REST**2 * reference else None
 
 
 def visible(variable: str, values: np.ndarray) -> np.ndarray:
@@ -104,6 +108,7 @@ def name_axes(panels: "np.ndarray[tuple[int], np.dtype[np.object_]]", model: xr.
     spectrum.set_ylim(power.max() * 10.0**-DECADES, power.max() * 4)
     for axes, quantity in ((mean, "Mean"), (std, "Standard deviation")):
         axes.set(xlabel="Site (index)", ylabel=label(quantity, state))
+        whole_numbers(axes)
     spread = float(model["std"].mean())
     middle = float(model["mean"].mean())
     low, high = mean.get_ylim()

@@ -74,7 +74,7 @@ def draw(searches: dict[str, xr.Dataset], places: list[tuple[str, str]]) -> "Fig
         search = searches[name]
         one_setting(axes, search, setting, colour(name))
         axes.set_xlabel(label(setting.replace("_", " "), search[setting].attrs.get("units")))
-        axes.set_ylabel(label("Weighted mean squared error", search["score"].attrs.get("units")))
+        axes.set_ylabel(label("Weighted mean squared\nerror", search["score"].attrs.get("units")))
         letter(axes, index, name)
     handles = {
         text: handle for axes in figure.axes for handle, text in zip(*axes.get_legend_handles_labels(), strict=True)

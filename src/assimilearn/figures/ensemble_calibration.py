@@ -87,8 +87,9 @@ def draw(scores: dict[str, xr.Dataset], pair: tuple[str, str, str, str]) -> "Fig
 
 def rank_histograms(part: Any, ranked: dict[str, xr.Dataset]) -> None:
     """Frequencies of the ranks relative to those of a reliable ensemble, which are all 1; (sub)figure ``part``."""
-    rows = -(-len(ranked) // COLUMNS)
-    panels = part.subplots(rows, COLUMNS, squeeze=False, sharey=True).ravel()
+    columns = min(COLUMNS, len(ranked))
+    rows = -(-len(ranked) // columns)
+    panels = part.subplots(rows, columns, squeeze=False, sharey=True).ravel()
     for axes in panels[len(ranked) :]:
         axes.remove()
     relative = {name: d["rank_histogram"].values / d["rank_histogram"].values.mean() for name, d in ranked.items()}
@@ -101,9 +102,9 @@ def rank_histograms(part: Any, ranked: dict[str, xr.Dataset]) -> None:
             text = f"highest {frequencies.max():.3g}"
             axes.text(0.5, 0.95, text, transform=axes.transAxes, ha="center", va="top", fontsize=6)
         letter(axes, index, name)
-        if index % COLUMNS == 0:
+        if index % columns == 0:
             axes.set_ylabel("Relative\nfrequency (–)")
-        if index + COLUMNS >= len(ranked):
+        if index + columns >= len(ranked):
             observed = "observation" in str(ranked[name]["rank_histogram"].attrs.get("long_name", ""))
             axes.set_xlabel(f"Rank of the {'observation' if observed else 'truth'} (–)")
         else:
@@ -117,7 +118,7 @@ def crps(axes: "Axes", scores: dict[str, xr.Dataset], units: str | None) -> None
         axes.errorbar(value, row, xerr=half, fmt=marker(name), color=colour(name), ms=4.5, elinewidth=1)
     axes.set_yticks(range(len(scores)), list(scores))
     axes.set_ylim(len(scores) - 0.5, -0.5)
-    plain_log(axes, "x")
+    axes.set_xlim(left=0)
     axes.grid(axis="both")
     axes.set_xlabel(label("Continuous ranked probability score", units))
 

@@ -12,6 +12,7 @@ from assimilearn.figures.style import (
     GREY,
     TWO_COLUMNS,
     colour,
+    legend_columns,
     letter,
     line,
     lyapunov_axis,
@@ -75,7 +76,7 @@ def draw(scores: dict[str, xr.Dataset], unit: float | None) -> "Figure":
         lyapunov_axis(panels[-1], unit)
         letter(panels[-1], len(initials), "Valid prediction time")
     handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=5)
+    figure.legend(handles, labels, loc="outside lower center", ncols=legend_columns(len(labels)))
     return figure
 
 

@@ -19,6 +19,7 @@ from assimilearn.figures.style import (
     new_figure,
     plain_log,
     style,
+    whole_numbers,
 )
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ def one_emulator(axes: "Axes", name: str, dataset: xr.Dataset) -> None:
     if kept is not None:
         axes.axvline(kept, color=BLACK, linewidth=0.7, linestyle=DASHES[1])
     plain_log(axes, "y")
+    whole_numbers(axes)
     axes.set(xlabel="Epoch (–)", ylabel=label("Loss", dataset["loss"].attrs.get("units")))
 
 

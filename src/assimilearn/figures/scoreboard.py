@@ -32,13 +32,13 @@ QUANTITIES = {
 MARKS = {
     "rmse": {
         "rmse": ("o", None, 4.5, 0.0, "RMSE of the mean"),
-        "spread": ("D", "white", 3.5, 0.22, "spread"),
-        "rmse_observed": (">", None, 2.5, -0.22, "RMSE, observed sites"),
-        "rmse_unobserved": ("<", "white", 2.5, -0.22, "RMSE, unobserved sites"),
+        "spread": ("D", "white", 3.5, 0.3, "spread"),
+        "rmse_observed": (">", None, 2.5, -0.3, "RMSE, observed sites"),
+        "rmse_unobserved": ("<", "white", 2.5, -0.3, "RMSE, unobserved sites"),
     },
     "innovation_rmse": {
         "innovation_rmse": ("o", None, 4.5, 0.0, "RMS of innovations"),
-        "innovation_spread": ("D", "white", 3.5, 0.22, "innovation spread"),
+        "innovation_spread": ("D", "white", 3.5, 0.3, "innovation spread"),
     },
 }
 

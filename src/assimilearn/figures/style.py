@@ -164,6 +164,19 @@ def lyapunov_axis(axes: "Axes", unit: float | None, start: float = 0.0) -> None:
     second.xaxis.set_major_locator(MaxNLocator(nbins=9, steps=[1, 2, 5, 10]))
 
 
+def whole_numbers(axes: "Axes") -> None:
+    """Ticks of the lower axis at whole numbers alone: what is counted has no halves."""
+    from matplotlib.ticker import MaxNLocator
+
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def legend_columns(entries: int, most: int = 5) -> int:
+    """Columns of a legend with up to ``most`` of them and rows as even as they can be."""
+    rows = -(-entries // most)
+    return max(1, -(-entries // max(rows, 1)))
+
+
 def plain_log(axes: "Axes", which: str) -> None:
     """A logarithmic axis ("x" or "y") with plain numbers, as many as fit the range of what has been drawn."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
