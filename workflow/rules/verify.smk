@@ -11,10 +11,12 @@ rule score_analysis:
         "../../environment.yml"
     params:
         truth=lambda w: plan_of(w).truth_option,
+        seed=seed_of,
         code=PLAN.code("score-analysis"),
     shell:
         "python -m assimilearn score-analysis {input.analysis} {output} --observations {input.observations} "
-        "{params.truth} --label {wildcards.study}/{wildcards.scenario}/{wildcards.analysis} 2> {log}"
+        "{params.truth} --seed {params.seed} "
+        "--label {wildcards.study}/{wildcards.scenario}/{wildcards.analysis} 2> {log}"
 
 
 rule score_forecasts:

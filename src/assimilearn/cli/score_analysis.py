@@ -6,6 +6,7 @@ import click
 
 from assimilearn import store
 from assimilearn.cli.options import FILE, Origin, origin_options
+from assimilearn.study.seeds import generator
 from assimilearn.verification import score_analysis
 
 
@@ -19,7 +20,8 @@ def command(analysis: Path, output: Path, observations: Path, truth: Path | None
     """Score the ANALYSIS of a file against the truth and the observations."""
     known = store.read(truth, require=["state"]) if truth else None
     analysed = store.read(analysis)
-    dataset = score_analysis(analysed, store.read(observations), known)
+    rng = generator(origin.seed, "verification", origin.realization)
+    dataset = score_analysis(analysed, store.read(observations), known, rng)
     dataset.attrs |= {key: analysed.attrs[key] for key in ("method", "model_kind", "settings") if key in analysed.attrs}
     origin.write(
         dataset, output, "analysis_scores", {}, {"analysis": analysis, "observations": observations, "truth": truth}

@@ -8,15 +8,14 @@ import click
 
 from assimilearn import store
 from assimilearn.cli.options import FILE, settings_option
-from assimilearn.verification import Claim, scorecard
-from assimilearn.verification.scorecards import bounds_of, write
+from assimilearn.verification import Claim, scorecard, write_scorecard
 
 
 @click.command("scorecard")
 @click.argument("output", type=FILE)
 @click.argument("files", type=FILE, nargs=-1, required=True)
-@settings_option(list[Claim], "--claims", default="[]", help="published numbers that rows are held against")
-def command(output: Path, files: tuple[Path, ...], claims: list[Claim]) -> None:
+@settings_option(dict[str, Claim], "--claims", help="published numbers, by the row that must agree")
+def command(output: Path, files: tuple[Path, ...], claims: dict[str, Claim]) -> None:
     """Collect the scores of FILES into the table OUTPUT, beside published numbers.
 
     The files are models and scores of analyses and forecasts; each says itself what it is.
@@ -25,5 +24,4 @@ def command(output: Path, files: tuple[Path, ...], claims: list[Claim]) -> None:
     for path in files:
         dataset = store.read(path)
         given[dataset.attrs["kind"]][dataset.attrs["scenario"]][dataset.attrs["node"]] = dataset
-    analyses = given["analysis_scores"]
-    write(scorecard(analyses, given["forecast_scores"], given["model"], claims, bounds_of(analyses)), output)
+    write_scorecard(scorecard(given["analysis_scores"], given["forecast_scores"], given["model"], claims), output)

@@ -49,7 +49,7 @@ class Plan:
     @cached_property
     def claims(self) -> str:
         """The published numbers, as canonical JSON."""
-        return canonical([claim.model_dump(mode="json") for claim in self.study.claims])
+        return canonical({row: claim.model_dump(mode="json") for row, claim in self.study.claims.items()})
 
     def code(self, verb: str, *modules: str) -> str:
         """Digest of the code behind a verb, and of further modules that it imports by name."""

@@ -62,7 +62,7 @@ class BroughtData(Settings):
 
     observations: str = Field(description="NetCDF file of the observations")
     truth: str | None = Field(None, description="NetCDF file of the truth, if it is known")
-    error_std: float | None = Field(None, gt=0, description="standard deviation of the errors, if the file lacks it")
+    error_std: float | None = Field(None, gt=0, description="standard deviation of the errors, instead of that in the file")
 
 
 class Scenario(Settings):
@@ -90,4 +90,4 @@ class Study(Scenario):
     scenarios: dict[Name, dict[str, Any]] = Field(
         {}, description="named overrides, merged into the rest of the file; without any, the one scenario is `base`"
     )
-    claims: list[Claim] = Field([], description="published numbers that rows of the scorecard are held against")
+    claims: dict[str, Claim] = Field({}, description="published numbers, by the row of the scorecard that must agree")
