@@ -112,8 +112,13 @@ def name_axes(panels: "np.ndarray[tuple[int], np.dtype[np.object_]]", model: xr.
     spread = float(model["std"].mean())
     middle = float(model["mean"].mean())
     low, high = mean.get_ylim()
-    mean.set_ylim(max(low, middle - 2 * spread), min(high, middle + 2 * spread))
-    std.set_ylim(-0.05 * spread, min(std.get_ylim()[1], 3 * spread))
+    # wide enough not to magnify sampling errors, narrow enough to see the reference beside a wild run
+    mean.set_ylim(
+        *np.clip(
+            [low, high], [middle - 2 * spread, middle + 0.3 * spread], [middle - 0.3 * spread, middle + 2 * spread]
+        )
+    )
+    std.set_ylim(-0.05 * spread, np.clip(std.get_ylim()[1], 1.3 * spread, 3 * spread))
     for index, (axes, title) in enumerate(
         zip(panels, ("Distribution", "Temporal power spectrum", "Mean of sites", "Deviation of sites"), strict=True)
     ):
