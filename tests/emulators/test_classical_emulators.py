@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from training_sets import PERIODS, analysis_of, lorenz96_analysis
 
-from assimilearn.emulators import open_emulator, train
 from assimilearn.emulators import forest as forests
+from assimilearn.emulators import open_emulator, train
 from assimilearn.emulators.climatology import ClimatologySettings
 from assimilearn.emulators.forest import ForestSettings
 from assimilearn.emulators.pairs import windows
@@ -124,6 +124,8 @@ def test_persistence_and_climatology_are_what_they_say():
 
 def test_a_learned_model_beats_both_baselines():
     analysis = lorenz96_analysis()
-    baselines = [train(analysis, s, RNG(0)).attrs["residual_std"] for s in (PersistenceSettings(), ClimatologySettings())]
+    baselines = [
+        train(analysis, s, RNG(0)).attrs["residual_std"] for s in (PersistenceSettings(), ClimatologySettings())
+    ]
     for settings in (RidgeSettings(radius=2), ForestSettings(max_samples=1.0)):
         assert train(analysis, settings, RNG(0)).attrs["residual_std"] < 0.7 * min(baselines)

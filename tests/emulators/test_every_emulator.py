@@ -5,8 +5,8 @@ import warnings
 
 import numpy as np
 import pytest
-from training_sets import lorenz96_analysis
 from pydantic import TypeAdapter
+from training_sets import lorenz96_analysis
 
 from assimilearn import store
 from assimilearn.emulators import AnyEmulator, open_emulator, train

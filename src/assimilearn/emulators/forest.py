@@ -34,7 +34,7 @@ class ForestSettings(Settings):
     max_depth: int = Field(14, ge=1, le=40, description="largest depth of a tree")
     min_samples_leaf: int = Field(3, ge=1, description="fewest training samples in a leaf")
     max_features: float = Field(1.0, gt=0, le=1, description="fraction of the stencil tried at every split")
-    max_samples: float = Field(0.1, gt=0, le=1, description="fraction of the samples (times x sites) drawn for a tree")
+    max_samples: float = Field(0.07, gt=0, le=1, description="fraction of the samples (times x sites) drawn for a tree")
 
 
 def fit(training: Windows, validation: Windows, settings: ForestSettings, rng: np.random.Generator) -> Fitted:
