@@ -8,6 +8,7 @@ import click
 
 from assimilearn import __version__
 from assimilearn.errors import AssimilearnError
+from assimilearn.kernels import drop_stale_kernels
 
 VERBS = {
     "climate": "Run a physical model freely and describe its climate",
@@ -39,6 +40,7 @@ class Verbs(click.Group):
         """The verb of that name, imported now."""
         if cmd_name not in VERBS:
             return None
+        drop_stale_kernels()
         return importlib.import_module(f"assimilearn.cli.{cmd_name.replace('-', '_')}").command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
