@@ -185,8 +185,9 @@ class ScenarioPlan:
                 return self.analysis_scores
             case "forecast_scores":
                 return self.forecast_scores
-            case "emulators":
-                return [self.model_file(name) for name in self.settings.emulators]
+            case "emulators":  # a figure of training shows those that are trained in epochs
+                emulators = self.settings.emulators.items()
+                return [self.model_file(name) for name, node in emulators if "epochs" in type(node).model_fields]
             case "tuning":
                 return [path for name in self.settings.emulators for path in self.tuning(name)]
         raise ValueError(f"figures know no files of the kind {kind!r}")
