@@ -1,18 +1,23 @@
 """The cycle: one result whatever runs it, against the Kalman filter, with gaps, moving networks and divergence."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pytest
 from twins import climatology_file, kalman_filter, linear_model, lorenz96_climatology, lorenz96_truth, observe_states
 
 from assimilearn.assimilation import METHODS, assimilate
-from assimilearn.assimilation.etkf import etkf_update
+from assimilearn.assimilation.enkf import enkf_update
 from assimilearn.assimilation.filtering import Filter, run_filter
 from assimilearn.assimilation.problem import pose
+from assimilearn.assimilation.start import first_ensemble
 from assimilearn.models.integrate import advance
 
 CYCLED = {
+    "denkf": METHODS["denkf"](members=6, relaxation_to_prior_spread=0.3, relaxation_to_prior_perturbations=0.2),
+    "enkf-n": METHODS["enkf-n"](members=6, certainty=2.0),
+    "eakf": METHODS["eakf"](members=6, localization_radius=0.4),
     "3dvar": METHODS["3dvar"](background_scale=0.5),
     "enkf": METHODS["enkf"](members=6, keep_members="all", model_error=0.1),
     "etkf": METHODS["etkf"](members=6, keep_members="test", rotation=True, background_check=2.5),
@@ -53,13 +58,13 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not(twin, setti
 @pytest.mark.parametrize("settings", CYCLED.values(), ids=CYCLED)
 def test_results_do_not_depend_on_how_many_random_numbers_are_drawn_at_once(twin, settings):
     problem = pose(*[twin[i] for i in (1, 0, 2)])
-    method = Filter(etkf_update, np.array([1.02]), members=6, noise=15)
+    method = Filter(enkf_update, np.empty(0), partial(first_ensemble, members=6), noise=18)
     whole, pieces = (run_filter(problem, method, settings, np.random.default_rng(4), size) for size in (10**9, 1))
     for name in ("mean", "spread", "forecast_mean", "innovation", "used", "members", "forecast_members"):
         np.testing.assert_array_equal(getattr(whole, name), getattr(pieces, name))
 
 
-@pytest.mark.parametrize("method", ["etkf", "enkf"])
+@pytest.mark.parametrize("method", ["etkf", "enkf", "esrf", "enkf-n"])
 def test_ensemble_filters_converge_to_the_kalman_filter(method):
     model, rng = linear_model(), np.random.default_rng(0)
     mean, B = np.ones(4), np.eye(4) + 0.5

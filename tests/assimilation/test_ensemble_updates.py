@@ -3,10 +3,22 @@
 import numpy as np
 import pytest
 
+from assimilearn.assimilation.denkf import denkf_update
+from assimilearn.assimilation.eakf import eakf_update
 from assimilearn.assimilation.enkf import enkf_update
+from assimilearn.assimilation.enkf_n import enkf_n_update
+from assimilearn.assimilation.esrf import esrf_update
 from assimilearn.assimilation.etkf import etkf_update
 from assimilearn.assimilation.rotations import rotate, rotation_noise
 
+UPDATES = {
+    "etkf": (etkf_update, ()),
+    "enkf": (enkf_update, ()),
+    "denkf": (denkf_update, ()),
+    "esrf": (esrf_update, ()),
+    "enkf-n": (enkf_n_update, (1.0,)),
+    "eakf": (eakf_update, (1.0, 0.5, 0.1)),
+}
 NETWORKS = {"every site": np.arange(8), "three sites": np.array([1, 4, 6]), "one site twice": np.array([2, 2, 5])}
 
 
@@ -23,10 +35,16 @@ def kalman(E, y, variance, sites):
     return mean + K @ (y - H @ mean), P - K @ H @ P, K
 
 
-def updated(update, E, y, variance, sites, parameters=(1.0,), noise=()):
+def updated(update, E, y, variance, sites, parameters=(), noise=()):
     E = E.copy()
     update(
-        E, E[:, sites].copy(), y, variance, sites.astype(np.int64), np.array(parameters), np.array(noise, dtype=float)
+        E,
+        E[:, sites].copy(),
+        y,
+        variance,
+        sites.astype(np.int64),
+        np.array(parameters, dtype=float),
+        np.array(noise, dtype=float),
     )
     return E
 
@@ -52,25 +70,6 @@ def test_etkf_transform_is_the_symmetric_one_whichever_matrix_is_decomposed():
     doubled = np.repeat(sites, 2)  # six observations of twice the variance: the same information, the other branch
     again = updated(etkf_update, E, np.repeat(y, 2), np.repeat(2 * variance, 2), doubled)
     np.testing.assert_allclose(again, analysis, atol=1e-11)
-
-
-def test_inflation_multiplies_the_analysis_anomalies_and_leaves_the_mean():
-    sites = NETWORKS["three sites"]
-    E, y, variance, _ = case(6, sites)
-    plain = updated(etkf_update, E, y, variance, sites)
-    inflated = updated(etkf_update, E, y, variance, sites, parameters=(1.5,))
-    np.testing.assert_allclose(inflated.mean(axis=0), plain.mean(axis=0), atol=1e-12)
-    np.testing.assert_allclose(inflated - inflated.mean(axis=0), 1.5 * (plain - plain.mean(axis=0)), atol=1e-12)
-
-
-def test_random_rotation_keeps_mean_and_covariance_and_moves_the_members():
-    sites = NETWORKS["every site"]
-    E, y, variance, rng = case(10, sites)
-    plain = updated(etkf_update, E, y, variance, sites)
-    rotated = updated(etkf_update, E, y, variance, sites, noise=rng.standard_normal(rotation_noise(10)))
-    np.testing.assert_allclose(rotated.mean(axis=0), plain.mean(axis=0), atol=1e-12)
-    np.testing.assert_allclose(np.cov(rotated.T), np.cov(plain.T), atol=1e-12)
-    assert np.abs(rotated - plain).max() > 0.1
 
 
 def test_rotation_is_uniform_each_entry_has_the_moments_of_a_random_orthogonal_matrix():
@@ -115,19 +114,87 @@ def test_covariance_of_the_stochastic_enkf_converges_as_one_over_the_root_of_its
     assert 5 < errors[0] / errors[1] < 20  # ten, for a hundred times the members
 
 
-@pytest.mark.parametrize("update", [etkf_update, enkf_update], ids=["etkf", "enkf"])
-def test_an_update_turns_with_the_ring(update):
+@pytest.mark.parametrize(("update", "parameters"), UPDATES.values(), ids=UPDATES)
+def test_an_update_turns_with_the_ring(update, parameters):
     sites, N, turn = NETWORKS["three sites"], 6, 3
     E, y, variance, rng = case(N, sites)
-    noise = rng.standard_normal(N * sites.size) if update is enkf_update else rng.standard_normal(rotation_noise(N))
-    straight = updated(update, E, y, variance, sites, noise=noise)
-    turned = updated(update, np.roll(E, turn, axis=1), y, variance, (sites + turn) % 8, noise=noise)
-    np.testing.assert_allclose(turned, np.roll(straight, turn, axis=1), atol=1e-12)
+    noise = rng.standard_normal(N * sites.size)
+    straight = updated(update, E, y, variance, sites, parameters, noise)
+    turned = updated(update, np.roll(E, turn, axis=1), y, variance, (sites + turn) % 8, parameters, noise)
+    np.testing.assert_allclose(turned, np.roll(straight, turn, axis=1), atol=1e-11)
 
 
-@pytest.mark.parametrize("update", [etkf_update, enkf_update], ids=["etkf", "enkf"])
-def test_worthless_observations_change_nothing(update):
+@pytest.mark.parametrize(("update", "parameters"), UPDATES.values(), ids=UPDATES)
+def test_worthless_observations_change_nothing(update, parameters):
     sites = NETWORKS["every site"]
     E, y, variance, _ = case(6, sites)
-    noise = np.zeros(6 * sites.size) if update is enkf_update else np.empty(0)
-    np.testing.assert_allclose(updated(update, E, y, 1e14 * variance, sites, noise=noise), E, atol=1e-5)
+    if update is enkf_n_update:
+        parameters = (1e12,)  # certain of its covariance: without a word from the observations the mode is not quite 1
+    analysis = updated(update, E, y, 1e14 * variance, sites, parameters, np.zeros(6 * sites.size))
+    np.testing.assert_allclose(analysis, E, atol=1e-5)
+
+
+@pytest.mark.parametrize("sites", NETWORKS.values(), ids=NETWORKS)
+@pytest.mark.parametrize("N", [2, 5, 12])
+def test_square_root_forms_agree_on_mean_and_covariance(N, sites):
+    E, y, variance, _ = case(N, sites)
+    one, other = (updated(update, E, y, variance, sites) for update in (etkf_update, esrf_update))
+    np.testing.assert_allclose(one.mean(axis=0), other.mean(axis=0), rtol=1e-10, atol=1e-10)
+    np.testing.assert_allclose(np.cov(one.T), np.cov(other.T), rtol=1e-9, atol=1e-10)
+
+
+def test_serial_and_transform_filter_agree_member_by_member_on_one_observation():
+    E, y, variance, _ = case(6, np.array([3]))
+    one, other = (updated(update, E, y, variance, np.array([3])) for update in (etkf_update, esrf_update))
+    np.testing.assert_allclose(one, other, atol=1e-12)
+
+
+@pytest.mark.parametrize("sites", NETWORKS.values(), ids=NETWORKS)
+@pytest.mark.parametrize("N", [3, 12])
+def test_denkf_moves_the_anomalies_by_half_the_gain(N, sites):
+    E, y, variance, _ = case(N, sites)
+    mean, _, K = kalman(E, y, variance, sites)
+    anomalies = E - E.mean(axis=0)
+    analysis = updated(denkf_update, E, y, variance, sites)
+    np.testing.assert_allclose(analysis, mean + anomalies - anomalies[:, sites] @ K.T / 2, atol=1e-10)
+
+
+@pytest.mark.parametrize("sites", NETWORKS.values(), ids=NETWORKS)
+@pytest.mark.parametrize(("N", "certainty"), [(3, 1.0), (12, 1.0), (12, 2.0)])
+def test_enkf_n_is_the_etkf_of_the_ensemble_inflated_by_the_minimizer_of_its_cost(N, certainty, sites):
+    from scipy.optimize import minimize_scalar
+
+    E, y, variance, _ = case(N, sites)
+    mean = E.mean(axis=0)
+    y = mean[sites] + 5 * np.sqrt(E.var(axis=0)[sites] + variance)  # far off: the ensemble should be inflated
+    S = (E - mean)[:, sites] / np.sqrt((N - 1) * variance)
+    d = (y - mean[sites]) / np.sqrt(variance)
+    q = np.linalg.inv(np.eye(N) + S @ S.T).trace() / N
+    m = np.sqrt(((N + 1) * (N - 1) / N**2) ** q)
+
+    def J(u):
+        inner = d @ np.linalg.solve(np.eye(sites.size) + np.exp(u) * S.T @ S, d) / (N - 1)
+        return inner + certainty * ((N + 1) / N / m * np.exp(-u) + N / (N - 1) * m * u)
+
+    factor = np.exp(minimize_scalar(J, bracket=(-0.5, 0.5), tol=1e-12).x / 2)
+    inflated = updated(etkf_update, mean + factor * (E - mean), y, variance, sites)
+    analysis = updated(enkf_n_update, E, y, variance, sites, (certainty,))
+    np.testing.assert_allclose(analysis, inflated, atol=1e-5)  # a scalar search is exact to the root of round-off
+    assert factor > 1
+
+
+@pytest.mark.parametrize("sites", NETWORKS.values(), ids=NETWORKS)
+def test_the_local_filter_without_a_taper_is_the_global_one(sites):
+    E, y, variance, _ = case(6, sites)
+    local = updated(eakf_update, E, y, variance, sites, np.ones(5))  # ring of 8: distances 0 to 4
+    np.testing.assert_allclose(local, updated(esrf_update, E, y, variance, sites), atol=1e-12)
+
+
+def test_a_local_observation_moves_each_site_by_the_tapered_regression_on_the_observed_one():
+    E, y, variance, _ = case(6, np.array([1]))
+    taper = np.array([1.0, 0.6, 0.2])
+    distance = np.minimum((np.arange(8) - 1) % 8, (1 - np.arange(8)) % 8)
+    factor = np.append(taper, [0, 0])[distance]
+    exact = updated(esrf_update, E, y, variance, np.array([1]))
+    local = updated(eakf_update, E, y, variance, np.array([1]), taper)
+    np.testing.assert_allclose(local - E, factor * (exact - E), atol=1e-12)

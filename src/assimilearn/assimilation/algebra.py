@@ -115,3 +115,30 @@ def scaled(Y, y, variance):
         for o in range(p):
             Y[j, o] /= np.sqrt((N - 1) * variance[o])
     return d
+
+
+@njit(cache=True, fastmath=FAST)
+def gain_factor(S, A):
+    """The part of K^T sqrt(N-1) = (S^T S + I)^-1 S^T A = S^T (S S^T + I)^-1 A that costs: the smaller matrix is
+    factored.
+
+    Returns
+    -------
+    ndarray (observation, site) or, if there are no fewer observations than members, (member, site)
+        To be used with :func:`through_gain`.
+    """
+    fewer = S.shape[1] < S.shape[0]
+    C = column_products(S) if fewer else row_products(S)
+    for i in range(C.shape[0]):
+        C[i, i] += 1
+    factor = np.dot(S.T, A) if fewer else A.copy()
+    cholesky(C)
+    forward_substitute(C, factor)
+    back_substitute(C, factor)
+    return factor
+
+
+@njit(cache=True)
+def through_gain(D, S, factor):
+    """D K^T sqrt(N-1) for innovations D (row, observation), scaled by R^-1/2; (row, site)."""
+    return np.dot(D, factor) if S.shape[1] < S.shape[0] else np.dot(np.dot(D, S.T), factor)

@@ -15,6 +15,7 @@ from assimilearn.assimilation.filtering import Filter, run_filter
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.record import Record
 from assimilearn.assimilation.settings import CycledSettings
+from assimilearn.assimilation.start import first_state
 from assimilearn.assimilation.static import static_update, write_spread
 
 
@@ -29,7 +30,7 @@ def run(problem: Problem, settings: BLUESettings, rng: np.random.Generator) -> R
     background = problem.background
     problem = replace(problem, model=ClimatologyModel(background.mean, problem.model.time_step))
     B = background.covariance
-    method = Filter(static_update, B.ravel(), members=1, static_variance=background.variance)
+    method = Filter(static_update, B.ravel(), first_state, static_variance=background.variance)
     record = run_filter(problem, method, settings, rng)
     write_spread(record, problem, B)
     return record

@@ -24,6 +24,7 @@ from assimilearn.assimilation.signatures import (
     UPDATE,
     VECTOR,
 )
+from assimilearn.assimilation.treatment import treat
 from assimilearn.models.lorenz96 import FAST
 
 ABSURD = 1e3  # no state of these models comes near; the forecast is lost long before it overflows
@@ -33,9 +34,9 @@ ABSURD = 1e3  # no state of these models comes near; the forecast is lost long b
 def compiled_cycle() -> Any:
     """:func:`cycle` for models with a compiled step; compiled on first use, since importing must stay cheap."""
     signature = int64(
-        *(STEP, VECTOR, UPDATE, VECTOR, MOMENTS, VECTOR, float64, MATRIX),
+        *(STEP, VECTOR, UPDATE, VECTOR, MOMENTS, VECTOR, VECTOR, float64, MATRIX),
         *(COUNTS, MATRIX, MATRIX, SITES, FLAGS, COUNTS),
-        *(TENSOR, MATRIX),
+        *(TENSOR, MATRIX, MATRIX),
         *(RECORD, RECORD, RECORD, RECORD, RECORD, RECORD, FLAGS, KEPT, KEPT),
     )
     return njit(signature, cache=True, nogil=True)(cycle)
@@ -47,6 +48,7 @@ def cycle(
     update,
     update_parameters,
     moments,
+    treatment,
     static_variance,
     limit,
     E,
@@ -58,6 +60,7 @@ def cycle(
     keep,
     model_noise,
     update_noise,
+    treatment_noise,
     mean_f,
     spread_f,
     mean_a,
@@ -76,6 +79,8 @@ def cycle(
         Model step ``step(E, parameters)`` in place, and its parameters.
     update, update_parameters, moments
         Kernels of the method, see :mod:`assimilearn.assimilation.signatures`.
+    treatment : ndarray (3,) or (0,)
+        Parameters of :func:`assimilearn.assimilation.treatment.treat`, applied after each update; empty for none.
     static_variance : ndarray (site,)
         Forecast error variance besides that of E: the diagonal of a static B, else zero.
     limit : float
@@ -89,8 +94,8 @@ def cycle(
         Nonzero where the ensemble is kept.
     model_noise : ndarray (model step, member, site), or (0, member, site) for none
         Added to E after each model step.
-    update_noise : ndarray (time, noise)
-        Random numbers for the update.
+    update_noise, treatment_noise : ndarray (time, noise)
+        Random numbers for the update and for the treatment.
     mean_f, spread_f, mean_a, spread_a, innovation, innovation_std, used, members_f, members_a
         Written: forecast and analysis moments (time, site), innovations (time, observation), which observations were
         used (time, observation), kept ensembles (kept time, member, site).
@@ -117,7 +122,10 @@ def cycle(
         if keep[k] != 0:
             copy(E, members_f[kept])
         if where.size > 0:
+            prior = E.copy() if treatment.size > 0 and treatment[2] > 0 else E[:0]
             update(E, observed(E, where), y, r, where, update_parameters, update_noise[k])
+            if treatment.size > 0:
+                treat(E, prior, spread, treatment, treatment_noise[k])
         moments(E, mean, spread)
         if not record(mean, spread, static_variance, mean_a[k], spread_a[k]):
             return k

@@ -7,7 +7,7 @@ scaled innovations D (member, observation):
 
     E_a = E + D (S^T S + I)^-1 S^T A / sqrt(N-1) = E + D S^T (S S^T + I)^-1 A / sqrt(N-1)
 
-The smaller of the two matrices is factored. Then the anomalies are multiplied by ``inflation``.
+The smaller of the two matrices is factored.
 Cost: with m = min(N, p), m^3/3 + 2 N m n flops and N p normal numbers.
 """
 
@@ -17,17 +17,8 @@ import numpy as np
 from numba import njit
 from pydantic import Field
 
-from assimilearn.assimilation.algebra import (
-    back_substitute,
-    centre,
-    cholesky,
-    column_products,
-    forward_substitute,
-    recompose,
-    row_products,
-    scaled,
-)
-from assimilearn.assimilation.filtering import Filter, run_filter
+from assimilearn.assimilation.algebra import centre, gain_factor, recompose, scaled, through_gain
+from assimilearn.assimilation.filtering import ensemble_filter, run_filter
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.record import Record
 from assimilearn.assimilation.settings import EnsembleSettings
@@ -42,7 +33,7 @@ class EnKFSettings(EnsembleSettings):
 
 @njit(cache=True)
 def enkf_update(E, Y, y, variance, sites, parameters, noise):
-    """One analysis, in place on E; parameters are (inflation,); the noise is N p standard normal numbers."""
+    """One analysis, in place on E; no parameters; the noise is N p standard normal numbers or more."""
     N, p = Y.shape
     perturbation = noise[: N * p].copy().reshape(N, p)
     centre(perturbation)
@@ -50,29 +41,11 @@ def enkf_update(E, Y, y, variance, sites, parameters, noise):
     mean = centre(E)
     d = scaled(Y, y, variance)
     D = perturbation + d - np.sqrt(N - 1) * Y
-    if p < N:
-        C = column_products(Y)
-        increment = np.dot(Y.T, E)  # (observation, site)
-    else:
-        C = row_products(Y)
-        D = np.dot(D, Y.T)
-        increment = E.copy()
-    for i in range(C.shape[0]):
-        C[i, i] += 1
-    cholesky(C)
-    forward_substitute(C, increment)
-    back_substitute(C, increment)
-    E += np.dot(D, increment) / np.sqrt(N - 1)
-    mean += centre(E)
-    recompose(E, mean, parameters[0])
+    E += through_gain(D, Y, gain_factor(Y, E)) / np.sqrt(N - 1)
+    recompose(E, mean, 1.0)
 
 
 def run(problem: Problem, settings: EnKFSettings, rng: np.random.Generator) -> Record:
     """Cycle the ensemble."""
-    method = Filter(
-        enkf_update,
-        np.array([settings.inflation]),
-        settings.members,
-        noise=settings.members * problem.value.shape[1],
-    )
-    return run_filter(problem, method, settings, rng)
+    noise = settings.members * problem.value.shape[1]
+    return run_filter(problem, ensemble_filter(enkf_update, settings, noise=noise), settings, rng)

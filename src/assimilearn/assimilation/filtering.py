@@ -1,15 +1,17 @@
 """Run a filter over all observation times: draw random numbers, cycle in chunks, watch for divergence."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from assimilearn.assimilation.cycle import ABSURD, compiled_cycle, cycle, ensemble_moments, select
 from assimilearn.assimilation.problem import Problem
-from assimilearn.assimilation.record import Record, empty_record
+from assimilearn.assimilation.record import Record, empty_record, keep_ensembles
 from assimilearn.assimilation.settings import AnalysisSettings, CycledSettings, EnsembleSettings
-from assimilearn.assimilation.start import first_ensemble, first_mean
+from assimilearn.assimilation.start import Start, first_ensemble
+from assimilearn.assimilation.treatment import treatment_noise, treatment_of
 from assimilearn.errors import SettingsError
 from assimilearn.models.protocol import Model
 from assimilearn.periods import TEST
@@ -27,8 +29,8 @@ class Filter:
     ----------
     update : numba dispatcher of the signature UPDATE
     parameters : ndarray (parameter,)
-    members : int
-        1 for methods that carry a single state.
+    start : callable
+        ``start(problem, used, rng) -> forecast, analysis``, each (row, site), at the first time.
     noise : int
         Standard normal numbers that the update needs at each time.
     static_variance : ndarray (site,), optional
@@ -38,10 +40,18 @@ class Filter:
 
     update: Any
     parameters: np.ndarray
-    members: int
+    start: Start
     noise: int = 0
     static_variance: np.ndarray | None = None
     moments: Any = ensemble_moments
+
+
+def ensemble_filter(
+    update: Any, settings: EnsembleSettings, parameters: np.ndarray | None = None, noise: int = 0
+) -> Filter:
+    """An ensemble method: ``settings.members`` members, drawn at the first time."""
+    start = partial(first_ensemble, members=settings.members)
+    return Filter(update, np.empty(0) if parameters is None else parameters, start, noise)
 
 
 def run_filter(
@@ -64,12 +74,13 @@ def run_filter(
     noise_size : int
         How many random numbers are held at once.
     """
-    start_rng, model_rng, update_rng = rng.spawn(3)
+    start_rng, model_rng, update_rng, treatment_rng = rng.spawn(4)
     error_std = model_error_std(settings, problem.model)
     keep = kept_times(settings, problem.period)
-    record = empty_record(problem, method.members, np.flatnonzero(keep))
-    E = first_analysis(problem, method, settings, record, start_rng)
-    total = E.size * int(problem.steps.sum()) * (error_std > 0) + method.noise * problem.times.size
+    record = empty_record(problem)
+    E = first_analysis(problem, method, settings, record, start_rng, keep)
+    treated = treatment_noise(settings)
+    total = E.size * int(problem.steps.sum()) * (error_std > 0) + (method.noise + treated) * problem.times.size
     chunk = max(1, problem.times.size * noise_size // max(total, 1))
     for first in range(1, problem.times.size, chunk):
         here = slice(first, min(first + chunk, problem.times.size))
@@ -78,6 +89,7 @@ def run_filter(
             *(problem, method, settings, record, E, keep, here),
             error_std * model_rng.standard_normal((steps, *E.shape)),
             update_rng.standard_normal((here.stop - first, method.noise)),
+            treatment_rng.standard_normal((here.stop - first, treated)),
         )
         if done < here.stop - first:
             give_up(record, first + done)
@@ -86,9 +98,14 @@ def run_filter(
 
 
 def first_analysis(
-    problem: Problem, method: Filter, settings: AnalysisSettings, record: Record, rng: np.random.Generator
+    problem: Problem,
+    method: Filter,
+    settings: AnalysisSettings,
+    record: Record,
+    rng: np.random.Generator,
+    keep: np.ndarray,
 ) -> np.ndarray:
-    """Write the first time of ``record``; the ensemble (member, site) with which the cycle goes on."""
+    """Write the first time of ``record``; the ensemble (row, site) with which the cycle goes on."""
     background = problem.background
     record.forecast_mean[0], record.forecast_spread[0] = background.mean, np.sqrt(background.variance)
     select(
@@ -96,15 +113,12 @@ def first_analysis(
         *(np.sqrt(background.variance), check_limit(settings)),
         *(record.innovation[0], record.innovation_std[0], record.used[0]),
     )
-    used = record.used[0] != 0
-    if method.members == 1:
-        forecast, E = background.mean[None], first_mean(problem, used)[None]
-    else:
-        forecast, E = first_ensemble(problem, used, method.members, rng)
-    record.mean[0] = E.mean(axis=0)
-    record.spread[0] = E.std(axis=0, ddof=1) if method.members > 1 else np.nan
-    if record.kept[:1].tolist() == [0] and record.members is not None and record.forecast_members is not None:
-        record.members[0], record.forecast_members[0] = E, forecast
+    forecast, E = method.start(problem, record.used[0] != 0, rng)
+    mean, variance = np.empty(problem.model.size), np.empty(problem.model.size)
+    method.moments(E, mean, variance)
+    record.mean[0], record.spread[0] = mean, np.sqrt(variance)
+    if keep.any():
+        keep_ensembles(record, np.flatnonzero(keep), forecast, E)
     return E
 
 
@@ -118,6 +132,7 @@ def _cycle_chunk(
     here: slice,
     model_noise: np.ndarray,
     update_noise: np.ndarray,
+    treatment_noise: np.ndarray,
 ) -> int:
     """Cycle over the times ``here``; the number of times done."""
     n = problem.model.size
@@ -130,10 +145,11 @@ def _cycle_chunk(
     none = np.empty((0, 0, 0), dtype=np.float32)
     return run(
         *(step, step_parameters, method.update, np.ascontiguousarray(method.parameters, dtype=float), method.moments),
+        treatment_of(settings),
         np.zeros(n) if method.static_variance is None else method.static_variance,
         check_limit(settings),
         *(E, problem.steps[here], problem.value[here], problem.variance[here], problem.sites[here]),
-        *(problem.valid[here], keep[here], model_noise, update_noise),
+        *(problem.valid[here], keep[here], model_noise, update_noise, treatment_noise),
         *(record.forecast_mean[here], record.forecast_spread[here], record.mean[here], record.spread[here]),
         *(record.innovation[here], record.innovation_std[here], record.used[here]),
         none if record.forecast_members is None else record.forecast_members[kept],

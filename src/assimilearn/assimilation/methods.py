@@ -5,7 +5,18 @@ from typing import Annotated, Any, get_args
 
 from pydantic import Field
 
-from assimilearn.assimilation import blue, climatology, enkf, etkf, interpolation, threedvar
+from assimilearn.assimilation import (
+    blue,
+    climatology,
+    denkf,
+    eakf,
+    enkf,
+    enkf_n,
+    esrf,
+    etkf,
+    interpolation,
+    threedvar,
+)
 from assimilearn.assimilation.settings import AnalysisSettings
 
 AnyAnalysis = Annotated[
@@ -14,7 +25,11 @@ AnyAnalysis = Annotated[
     | blue.BLUESettings
     | threedvar.ThreeDVarSettings
     | enkf.EnKFSettings
-    | etkf.ETKFSettings,
+    | etkf.ETKFSettings
+    | denkf.DEnKFSettings
+    | esrf.ESRFSettings
+    | enkf_n.EnKFNSettings
+    | eakf.EAKFSettings,
     Field(discriminator="method"),
 ]
 """Settings of any method, told apart by ``method``."""
@@ -31,5 +46,9 @@ RUN: dict[str, Callable[..., Any]] = {
     "3dvar": threedvar.run,
     "enkf": enkf.run,
     "etkf": etkf.run,
+    "denkf": denkf.run,
+    "esrf": esrf.run,
+    "enkf-n": enkf_n.run,
+    "eakf": eakf.run,
 }
 """Name in the configuration -> ``run(problem, settings, rng) -> Record``."""

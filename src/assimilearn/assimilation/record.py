@@ -53,28 +53,34 @@ class Record:
     reason: str = ""
 
 
-def empty_record(problem: Problem, members: int = 1, kept: np.ndarray | None = None) -> Record:
-    """A record of NaN, with room for ``members`` at the time indices ``kept``."""
+def series(*shape: int) -> np.ndarray:
+    """Single-precision NaN of a shape."""
+    return np.full(shape, np.nan, dtype=np.float32)
 
-    def series(shape: tuple[int, ...]) -> np.ndarray:
-        return np.full(shape, np.nan, dtype=np.float32)
 
+def empty_record(problem: Problem) -> Record:
+    """A record of NaN."""
     in_sites = (problem.times.size, problem.model.size)
     in_observations = problem.value.shape
-    record = Record(
-        mean=series(in_sites),
-        spread=series(in_sites),
-        forecast_mean=series(in_sites),
-        forecast_spread=series(in_sites),
-        innovation=series(in_observations),
-        innovation_std=series(in_observations),
+    return Record(
+        mean=series(*in_sites),
+        spread=series(*in_sites),
+        forecast_mean=series(*in_sites),
+        forecast_spread=series(*in_sites),
+        innovation=series(*in_observations),
+        innovation_std=series(*in_observations),
         used=np.zeros(in_observations, dtype=np.int8),
     )
-    if kept is not None and kept.size:
-        record.kept = kept
-        record.members = series((kept.size, members, problem.model.size))
-        record.forecast_members = series((kept.size, members, problem.model.size))
-    return record
+
+
+def keep_ensembles(record: Record, kept: np.ndarray, forecast: np.ndarray, analysis: np.ndarray) -> None:
+    """Make room for ensembles at the time indices ``kept``, and write those (member, site) of the first time."""
+    members = len(analysis)
+    record.kept = kept
+    record.members = series(kept.size, members, record.mean.shape[1])
+    record.forecast_members = series(kept.size, members, record.mean.shape[1])
+    if kept[0] == 0:
+        record.members[0], record.forecast_members[0] = analysis, forecast
 
 
 def as_dataset(record: Record, problem: Problem, **attributes: Any) -> xr.Dataset:

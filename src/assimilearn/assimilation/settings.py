@@ -35,6 +35,13 @@ class EnsembleSettings(CycledSettings):
 
     members: int = Field(30, ge=2, description="size N of the ensemble")
     inflation: float = Field(1.0, ge=1, description="factor on the anomalies of the analysis, after the update")
+    rotation: bool = Field(False, description="rotate the anomalies at random after each update, keeping their mean")
+    relaxation_to_prior_spread: float = Field(
+        0.0, ge=0, le=1, description="RTPS: share of the lost spread that the analysis is given back, site by site"
+    )
+    relaxation_to_prior_perturbations: float = Field(
+        0.0, ge=0, le=1, description="RTPP: share of the forecast anomalies that the analysis anomalies are mixed with"
+    )
     model_error: Annotated[float, Field(ge=0)] | Literal["residual"] | None = Field(
         None,
         description="standard deviation of the noise added to every site of every member after each model step; "
@@ -43,4 +50,18 @@ class EnsembleSettings(CycledSettings):
     model_error_scale: float = Field(1.0, ge=0, description="factor on model_error")
     keep_members: Literal["none", "test", "all"] = Field(
         "none", description="write the whole ensemble, before and after each update: never, in the test period, always"
+    )
+
+
+class LocalSettings(EnsembleSettings):
+    """Settings of ensemble methods that use each observation only near its site."""
+
+    localization_radius: float = Field(
+        4.0,
+        gt=0,
+        description="in sites: standard deviation L of the Gaussian that the taper follows; "
+        "Gaspari and Cohn's function then ends at 3.65 L",
+    )
+    taper: Literal["gaspari_cohn", "boxcar", "gaussian"] = Field(
+        "gaspari_cohn", description="function of distance by which observations are discounted"
     )

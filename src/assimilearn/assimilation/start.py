@@ -6,18 +6,24 @@ ensemble drawn from the climatology itself, and updated by its own small sample 
 first update on and often never finds the truth.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from assimilearn.assimilation.problem import Problem
 
+Start = Callable[[Problem, np.ndarray, np.random.Generator], tuple[np.ndarray, np.ndarray]]
+"""start(problem, used, rng) -> forecast and analysis (row, site) at the first time."""
 
-def first_mean(problem: Problem, used: np.ndarray) -> np.ndarray:
-    """Climatological mean given the first observations, (site,); ``used`` picks among them."""
-    return update(problem, used, problem.background.mean[None], problem.value[:1, used])[0]
+
+def first_state(problem: Problem, used: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """The climatological mean and what the first observations make of it, each (1, site); nothing is drawn."""
+    forecast = problem.background.mean[None].copy()
+    return forecast, update(problem, used, forecast, problem.value[:1, used])
 
 
 def first_ensemble(
-    problem: Problem, used: np.ndarray, members: int, rng: np.random.Generator
+    problem: Problem, used: np.ndarray, rng: np.random.Generator, members: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draws from the climatology, and what the first observations make of them.
 
@@ -31,7 +37,7 @@ def first_ensemble(
     forecast = problem.background.draw(members, rng)
     y, error_std = problem.value[0, used], np.sqrt(problem.variance[0, used])
     analysis = update(problem, used, forecast, y + error_std * rng.standard_normal((members, y.size)))
-    analysis += first_mean(problem, used) - analysis.mean(axis=0)
+    analysis += first_state(problem, used, rng)[1] - analysis.mean(axis=0)
     return forecast, analysis
 
 

@@ -17,6 +17,7 @@ from assimilearn.assimilation.filtering import Filter, run_filter
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.record import Record
 from assimilearn.assimilation.settings import CycledSettings
+from assimilearn.assimilation.start import first_state
 from assimilearn.assimilation.static import static_update, write_spread
 
 
@@ -30,7 +31,7 @@ class ThreeDVarSettings(CycledSettings):
 def run(problem: Problem, settings: ThreeDVarSettings, rng: np.random.Generator) -> Record:
     """Cycle one state. The spread is the square root of the diagonal of (I - K H) B."""
     B = settings.background_scale * problem.background.covariance
-    method = Filter(static_update, B.ravel(), members=1, static_variance=np.diag(B).copy())
+    method = Filter(static_update, B.ravel(), first_state, static_variance=np.diag(B).copy())
     record = run_filter(problem, method, settings, rng)
     write_spread(record, problem, B)
     return record

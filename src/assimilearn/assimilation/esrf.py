@@ -1,0 +1,39 @@
+"""Serial ensemble square-root filter: one observation after the other, no matrix is decomposed.
+
+Whitaker & Hamill (2002), Mon. Wea. Rev. 130, 1913-1924; formulas in :mod:`assimilearn.assimilation.serial`.
+Mean and covariance of its analysis are those of the ETKF, the members are not.
+Cost: 4 N n p flops.
+"""
+
+from typing import Literal
+
+import numpy as np
+from numba import njit
+from pydantic import Field
+
+from assimilearn.assimilation.algebra import centre, recompose
+from assimilearn.assimilation.filtering import ensemble_filter, run_filter
+from assimilearn.assimilation.problem import Problem
+from assimilearn.assimilation.record import Record
+from assimilearn.assimilation.serial import serial_update
+from assimilearn.assimilation.settings import EnsembleSettings
+
+
+class ESRFSettings(EnsembleSettings):
+    """Serial ensemble square-root filter (Potter)."""
+
+    method: Literal["esrf"] = "esrf"
+    inflation: float = Field(1.04, ge=1, description="factor on the anomalies of the analysis, after the update")
+
+
+@njit(cache=True)
+def esrf_update(E, Y, y, variance, sites, parameters, noise):
+    """One analysis, in place on E; no parameters, no noise."""
+    mean = centre(E)
+    serial_update(E, mean, y, variance, sites, E.shape[0] - 1.0)
+    recompose(E, mean, 1.0)
+
+
+def run(problem: Problem, settings: ESRFSettings, rng: np.random.Generator) -> Record:
+    """Cycle the ensemble."""
+    return run_filter(problem, ensemble_filter(esrf_update, settings), settings, rng)

@@ -1,0 +1,43 @@
+"""Observations one at a time: Potter's square root, shared by the methods that use it.
+
+Potter (1964), in Bierman (1977), "Factorization methods for discrete sequential estimation"; Whitaker & Hamill (2002),
+Mon. Wea. Rev. 130, 1913-1924, eqs. 10-13. For one observation with error variance r of a site with ensemble variance v:
+
+    K = P H^T / (v + r),    x_a = x_f + K (y - H x_f),    A_a = A - K H A / (1 + sqrt(r / (v + r)))
+
+which is exact for each observation, so for all of them when their errors are independent.
+"""
+
+import numpy as np
+from numba import njit
+
+from assimilearn.models.lorenz96 import FAST
+
+
+@njit(cache=True, fastmath=FAST)
+def serial_update(A, mean, y, variance, sites, divisor):
+    """Update anomalies A (row, site) with A^T A / divisor the covariance, and the mean, in place.
+
+    Cost: 4 N n p flops.
+    """
+    N, n = A.shape
+    gain, observed = np.empty(n), np.empty(N)
+    for o in range(y.size):
+        square = 0.0
+        for j in range(N):
+            observed[j] = A[j, sites[o]]
+            square += observed[j] ** 2
+        total = square / divisor + variance[o]
+        gain[:] = 0.0
+        for j in range(N):
+            h = observed[j] / (divisor * total)
+            for i in range(n):
+                gain[i] += h * A[j, i]
+        innovation = y[o] - mean[sites[o]]
+        for i in range(n):
+            mean[i] += gain[i] * innovation
+        contraction = 1 / (1 + np.sqrt(variance[o] / total))
+        for j in range(N):
+            h = contraction * observed[j]
+            for i in range(n):
+                A[j, i] -= h * gain[i]

@@ -1,0 +1,72 @@
+"""What is done to an ensemble after its update: relaxation to the prior, inflation, random rotation, in this order.
+
+The update itself knows nothing of them, so every ensemble method takes each of them. The mean is never changed, and the
+recorded spread is that of the treated ensemble, the one that is carried on. Without observations nothing is done.
+"""
+
+import numpy as np
+from numba import njit
+
+from assimilearn.assimilation.algebra import centre, recompose
+from assimilearn.assimilation.rotations import rotate, rotation_noise
+from assimilearn.assimilation.settings import AnalysisSettings, EnsembleSettings
+from assimilearn.models.lorenz96 import FAST
+
+
+def treatment_of(settings: AnalysisSettings) -> np.ndarray:
+    """The parameters of :func:`treat`; empty if there is nothing to do."""
+    if not isinstance(settings, EnsembleSettings):
+        return np.empty(0)
+    values = [
+        settings.inflation,
+        settings.relaxation_to_prior_spread,
+        settings.relaxation_to_prior_perturbations,
+    ]
+    return np.empty(0) if values == [1, 0, 0] and not settings.rotation else np.array(values, dtype=float)
+
+
+def treatment_noise(settings: AnalysisSettings) -> int:
+    """Standard normal numbers that :func:`treat` needs at each time."""
+    if isinstance(settings, EnsembleSettings) and settings.rotation:
+        return rotation_noise(settings.members)
+    return 0
+
+
+@njit(cache=True, fastmath=FAST)
+def treat(E, prior, prior_spread, treatment, noise):
+    """Relax, inflate and rotate E (member, site) in place.
+
+    Parameters
+    ----------
+    E, prior : ndarray (member, site)
+        Ensemble after and before the update; ``prior`` may be empty if there is no relaxation to its perturbations.
+    prior_spread : ndarray (site,)
+        Standard deviation before the update.
+    treatment : ndarray (3,)
+        inflation; weight of the prior spread, RTPS (Whitaker & Hamill 2012, Mon. Wea. Rev. 140, 3078-3089, eq. 2);
+        weight of the prior perturbations, RTPP (Zhang, Snyder & Sun 2004, Mon. Wea. Rev. 132, 1238-1253, eq. 5).
+    noise : ndarray
+        Random numbers of a rotation, or empty.
+    """
+    inflation, to_spread, to_perturbations = treatment
+    N, n = E.shape
+    mean = centre(E)
+    if to_perturbations > 0:
+        centre(prior)
+        for j in range(N):
+            for i in range(n):
+                E[j, i] = (1 - to_perturbations) * E[j, i] + to_perturbations * prior[j, i]
+    if to_spread > 0:
+        square = np.zeros(n)
+        for j in range(N):
+            for i in range(n):
+                square[i] += E[j, i] ** 2
+        for i in range(n):
+            spread = np.sqrt(square[i] / (N - 1))
+            square[i] = 1 + to_spread * (prior_spread[i] - spread) / spread
+        for j in range(N):
+            for i in range(n):
+                E[j, i] *= square[i]
+    if noise.size > 0:
+        rotate(E, noise)
+    recompose(E, mean, inflation)
