@@ -23,6 +23,7 @@ VERBS = {
     "score-forecasts": "Score the forecasts and the free run of a model",
     "figure": "Draw a figure",
     "scorecard": "Collect the numbers of a study and hold them against published ones",
+    "table": "Print the main numbers of a scorecard as Markdown",
     "check": "Check a study file and list every problem",
     "plan": "List the files that a study makes",
     "reference": "Print the reference of all settings of a study file",
