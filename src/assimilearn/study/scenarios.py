@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from assimilearn.errors import FileError
 from assimilearn.study.consistency import inconsistencies
@@ -69,7 +69,7 @@ def resolve(config: Any) -> Resolved:
     return Resolved(study, scenarios)
 
 
-def _validated(cls: type, data: Mapping[str, Any], prefix: str, problems: list[Problem]) -> Any:
+def _validated(cls: type[BaseModel], data: Mapping[str, Any], prefix: str, problems: list[Problem]) -> Any:
     """An instance of ``cls``, or None and the problems added to the list."""
     try:
         return cls.model_validate(data)
@@ -79,7 +79,7 @@ def _validated(cls: type, data: Mapping[str, Any], prefix: str, problems: list[P
 
 
 @cache
-def _schema(cls: type) -> dict[str, Any]:
+def _schema(cls: type[BaseModel]) -> dict[str, Any]:
     return cls.model_json_schema()
 
 

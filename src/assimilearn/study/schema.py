@@ -2,7 +2,7 @@
 
 from functools import reduce
 from operator import or_
-from typing import Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, get_args
 
 from pydantic import Field, StringConstraints, create_model
 
@@ -47,8 +47,12 @@ def _nodes(union: Any, study: type[Settings]) -> Any:
     return Annotated[reduce(or_, nodes), Field(discriminator="method")]
 
 
-AnalysisNode = _nodes(AnyAnalysis, OfAnalysis)
-EmulatorNode = _nodes(AnyEmulator, OfEmulator)
+if TYPE_CHECKING:  # what every node of the union has
+    AnalysisNode: TypeAlias = OfAnalysis
+    EmulatorNode: TypeAlias = OfEmulator
+else:
+    AnalysisNode = _nodes(AnyAnalysis, OfAnalysis)
+    EmulatorNode = _nodes(AnyEmulator, OfEmulator)
 
 
 class SimulatedTruth(TruthSettings):
@@ -62,7 +66,9 @@ class BroughtData(Settings):
 
     observations: str = Field(description="NetCDF file of the observations")
     truth: str | None = Field(None, description="NetCDF file of the truth, if it is known")
-    error_std: float | None = Field(None, gt=0, description="standard deviation of the errors, instead of that in the file")
+    error_std: float | None = Field(
+        None, gt=0, description="standard deviation of the errors, instead of that in the file"
+    )
 
 
 class Scenario(Settings):

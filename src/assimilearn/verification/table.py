@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from assimilearn.verification.scorecards import Row
 
-ANALYSIS = {"rmse": "rmse", "rmse_observed": "observed sites", "rmse_unobserved": "unobserved sites", "spread": "spread"}
+ANALYSIS = {"rmse": "rmse", "rmse_observed": "observed", "rmse_unobserved": "unobserved sites", "spread": "spread"}
 FORECAST = {"valid_time_lyapunov": "from analyses", "valid_time_from_truth_lyapunov": "from true states"}
 
 
