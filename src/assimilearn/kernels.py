@@ -1,8 +1,8 @@
 """Keep compiled kernels in step with their sources.
 
-numba caches each kernel on disk beside its source and checks that one file only: a kernel that inlines another one would
-go on with the old code of the other. So the cached kernels of the package are dropped when any source with kernels
-has changed.
+numba caches each kernel on disk beside its source and checks that one file only: a kernel that inlines another one
+would go on with the old code of the other. So the cached kernels of the package are dropped when any source with
+kernels has changed.
 """
 
 import hashlib

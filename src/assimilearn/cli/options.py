@@ -63,7 +63,7 @@ class Origin(NamedTuple):
         settings : validated settings, or a mapping of several
         inputs : files that it was made from, by role; None is left out
         """
-        study, scenario, node = (self.label.split("/") + ["", "", ""])[:3]
+        study, scenario, node = [*self.label.split("/"), "", "", ""][:3]
         store.write(
             dataset,
             path,

@@ -1,4 +1,4 @@
-"""Everything that is wrong with a configuration, told at once: where, which value, what is allowed, the nearest name."""
+"""All that is wrong with a configuration, told at once: where, which value, what is allowed, the nearest name."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches

@@ -84,7 +84,7 @@ def _schema(cls: type[BaseModel]) -> dict[str, Any]:
 
 
 def merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
-    """``base`` with ``override`` put over it, mapping by mapping; a mapping with another `method` replaces the old one."""
+    """``base`` with ``override`` put over it, mapping by mapping; one with another `method` replaces the old one."""
     merged = dict(base)
     for key, value in override.items():
         old = merged.get(key)

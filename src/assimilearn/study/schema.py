@@ -66,9 +66,7 @@ class BroughtData(Settings):
 
     observations: str = Field(description="NetCDF file of the observations")
     truth: str | None = Field(None, description="NetCDF file of the truth, if it is known")
-    error_std: float | None = Field(
-        None, gt=0, description="standard deviation of the errors, instead of that in the file"
-    )
+    error_std: float | None = Field(None, gt=0, description="error standard deviation, instead of that in the file")
 
 
 class Scenario(Settings):
