@@ -88,18 +88,24 @@ def test_the_number_of_fits_is_told_before_the_run(analysis, caplog):
     assert "2 fits: 1 candidates x 2 folds" in caplog.text
 
 
-@pytest.mark.parametrize(
-    ("settings", "grid"),
-    [
-        (ForestSettings(n_estimators=3, max_samples=1.0), {"max_depth": [2, 5]}),
-        (MlpSettings(hidden=(4,), epochs=2), {"learning_rate": [1e-3, 1e-2]}),
-    ],
-)
-def test_two_workers_find_what_one_finds_bit_by_bit(analysis, settings, grid, tmp_path):
-    search = TuneSettings(folds=2, gap=5, grid=grid)
+def files_of_one_and_two_workers(analysis, settings, grid, folder):
     for workers in (1, 2):
-        store.write(tune(analysis, settings, search, rng(), workers), tmp_path / f"{workers}.nc")
-    assert (tmp_path / "1.nc").read_bytes() == (tmp_path / "2.nc").read_bytes()
+        search = TuneSettings(folds=2, gap=5, grid=grid)
+        store.write(tune(analysis, settings, search, rng(), workers), folder / f"{workers}.nc")
+    return [(folder / f"{workers}.nc").read_bytes() for workers in (1, 2)]
+
+
+def test_two_workers_find_what_one_finds_bit_by_bit(analysis, tmp_path):
+    settings = ForestSettings(n_estimators=3, max_samples=1.0)
+    one, two = files_of_one_and_two_workers(analysis, settings, {"max_depth": [2, 5]}, tmp_path)
+    assert one == two
+
+
+@pytest.mark.slow
+def test_networks_learn_the_same_in_every_process(analysis, tmp_path):
+    settings = MlpSettings(hidden=(4,), epochs=2)
+    one, two = files_of_one_and_two_workers(analysis, settings, {"learning_rate": [1e-3, 1e-2]}, tmp_path)
+    assert one == two
 
 
 def test_a_seed_of_its_own_for_every_fit(analysis):

@@ -11,6 +11,7 @@ of scikit-learn's Ridge. Cost of the fit: rows x monomials^2; of a step: one flo
 """
 
 from collections.abc import Mapping
+from itertools import combinations_with_replacement
 from typing import Literal
 
 import numpy as np
@@ -27,7 +28,7 @@ from assimilearn.settings import Settings
 
 LOCAL = True
 MAX_DEGREE = 3
-BLOCK = 20_000  # rows of the regression whose features are held at once
+BLOCK = 1000  # rows of the regression whose features are held at once: they stay in the cache
 
 
 class RidgeSettings(Settings):
@@ -45,7 +46,7 @@ def fit(training: Windows, validation: Windows, settings: RidgeSettings, rng: np
     rows = stencil(scaling.standardise(training.inputs), settings.radius).reshape(-1, 2 * settings.radius + 1)
     increments = ((training.targets - training.inputs) / scaling.increment_std).reshape(-1)
     factors = monomials(rows.shape[1], settings.degree)
-    coefficients = solve(rows, increments, training.weights[:, 0].reshape(-1), settings)
+    coefficients = solve(rows, increments, training.weights[:, 0].reshape(-1), factors, settings.alpha)
     texts = {
         "coefficient": "weight of the monomial of standardised states",
         "factor": "factors of the monomial: 0 is the number one, k the k-th site of the stencil",
@@ -59,40 +60,38 @@ def fit(training: Windows, validation: Windows, settings: RidgeSettings, rng: np
     )
 
 
-def solve(rows: np.ndarray, target: np.ndarray, weights: np.ndarray, settings: RidgeSettings) -> np.ndarray:
-    """Ridge coefficients (monomial,), the constant first and without penalty.
+def solve(rows: np.ndarray, target: np.ndarray, weights: np.ndarray, factors: np.ndarray, alpha: float) -> np.ndarray:
+    """Ridge coefficients (monomial,), without penalty on the constant, which stands first.
 
     Parameters
     ----------
     rows : ndarray (row, place)
     target, weights : ndarray (row,)
-    settings : RidgeSettings
+    factors : ndarray (monomial, 3), as from :func:`monomials`
+    alpha : float
     """
-    from sklearn.preprocessing import PolynomialFeatures
-
-    expand = PolynomialFeatures(settings.degree).fit_transform
-    count = len(monomials(rows.shape[1], settings.degree))
+    count = len(factors)
     gram, moment = np.zeros((count, count)), np.zeros(count)
     for start in range(0, len(rows), BLOCK):
         block = slice(start, start + BLOCK)
-        features = expand(rows[block])
-        weighted = features * weights[block, None]
-        gram += weighted.T @ features
-        moment += weighted.T @ target[block]
-    penalty = np.full(count, settings.alpha)
+        root = np.sqrt(weights[block])
+        Z = np.vstack([np.ones_like(root), rows[block].T])
+        features = (Z * root)[factors[:, 0]] * Z[factors[:, 1]] * Z[factors[:, 2]]
+        gram += features @ features.T
+        moment += features @ (root * target[block])
+    penalty = np.full(count, alpha)
     penalty[0] = 0.0
     return np.linalg.lstsq(gram + np.diag(penalty), moment)[0]
 
 
 def monomials(places: int, degree: int) -> np.ndarray:
-    """Factors (monomial, 3) of every monomial, rising: 0 is the number one, k the k-th place; int64."""
-    from sklearn.preprocessing import PolynomialFeatures
-
-    powers = PolynomialFeatures(degree).fit(np.zeros((1, places))).powers_
-    factors = np.zeros((len(powers), MAX_DEGREE), dtype=np.int64)
-    for k, power in enumerate(powers):
-        factors[k, MAX_DEGREE - power.sum() :] = np.repeat(np.arange(1, places + 1), power)
-    return factors
+    """Factors (monomial, 3) of every monomial up to ``degree``: 0 is the number one, k the k-th place; int64."""
+    chosen = [
+        (0,) * (MAX_DEGREE - d) + factors
+        for d in range(degree + 1)
+        for factors in combinations_with_replacement(range(1, places + 1), d)
+    ]
+    return np.array(chosen, dtype=np.int64)
 
 
 def compiled(weights: Mapping[str, np.ndarray], settings: RidgeSettings) -> CompiledStep:
