@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from assimilearn import store
-from assimilearn.cli.options import FILE, Origin, origin_options, settings_option
+from assimilearn.cli.options import FILE, Origin, naming, origin_options, settings_option
 from assimilearn.models import open_model
 from assimilearn.observations import ingest
 from assimilearn.periods import Periods
@@ -23,5 +23,6 @@ from assimilearn.periods import Periods
 def command(file: Path, output: Path, model: Path, periods: Periods, error_std: float | None, origin: Origin) -> None:
     """Check the observations of a FILE that you bring, and write them in the workflow's form to OUTPUT."""
     physics = open_model(store.read(model))
-    dataset = ingest(store.read(file), periods, physics.size, physics.time_step, error_std)
+    with naming(file):
+        dataset = ingest(store.read(file), periods, physics.size, physics.time_step, error_std)
     origin.write(dataset, output, "observations", periods, {"file": file, "model": model})

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from assimilearn import store
-from assimilearn.cli.options import FILE, Origin, origin_options
+from assimilearn.cli.options import FILE, Origin, naming, origin_options
 from assimilearn.models import open_model
 from assimilearn.observations import ingest_truth
 
@@ -21,5 +21,6 @@ def command(file: Path, output: Path, observations: Path, model: Path, origin: O
     physics = open_model(store.read(model))
     observed = store.read(observations)
     times, flags = observed["time"].values, observed["period"].values
-    dataset = ingest_truth(store.read(file), times, flags, physics.size, physics.time_step)
+    with naming(file):
+        dataset = ingest_truth(store.read(file), times, flags, physics.size, physics.time_step)
     origin.write(dataset, output, "truth", {}, {"file": file, "observations": observations})

@@ -2,7 +2,8 @@
 
 import functools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +13,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from assimilearn import store
-from assimilearn.errors import SettingsError
+from assimilearn.errors import AssimilearnError, FileError, SettingsError
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -97,3 +98,13 @@ def origin_options(function: Callable[..., Any]) -> Callable[..., Any]:
         return function(origin=Origin(label, seed, realization), **arguments)
 
     return wrapped
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Put the path before the message of whatever is wrong with a file that the user brought."""
+    try:
+        yield
+    except AssimilearnError as error:
+        message = str(error)
+        raise FileError(message if message.startswith(str(path)) else f"{path}: {message}") from error
