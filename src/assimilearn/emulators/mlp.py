@@ -33,6 +33,8 @@ class MlpSettings(TrainingSettings):
     """Multi-layer perceptron on the stencil."""
 
     method: Literal["mlp"] = "mlp"
+    epochs: int = Field(15, ge=1, description="largest number of passes through the training period")
+    learning_rate: float = Field(5e-3, gt=0, description="step size of the gradient method")
     radius: int = Field(4, ge=0, description="sites of the stencil to either side")
     hidden: tuple[int, ...] = Field((32, 32), description="units of the hidden layers; none makes it linear")
     activation: Activation = Field("swish", description="activation of the hidden layers")
