@@ -114,6 +114,7 @@ def first_analysis(
         *(record.innovation[0], record.innovation_std[0], record.used[0]),
     )
     forecast, E = method.start(problem, record.used[0] != 0, rng)
+    E = np.ascontiguousarray(E)
     mean, variance = np.empty(problem.model.size), np.empty(problem.model.size)
     method.moments(E, mean, variance)
     record.mean[0], record.spread[0] = mean, np.sqrt(variance)

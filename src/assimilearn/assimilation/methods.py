@@ -10,11 +10,13 @@ from assimilearn.assimilation import (
     climatology,
     denkf,
     eakf,
+    ekf,
     enkf,
     enkf_n,
     esrf,
     etkf,
     interpolation,
+    letkf,
     threedvar,
 )
 from assimilearn.assimilation.settings import AnalysisSettings
@@ -29,7 +31,9 @@ AnyAnalysis = Annotated[
     | denkf.DEnKFSettings
     | esrf.ESRFSettings
     | enkf_n.EnKFNSettings
-    | eakf.EAKFSettings,
+    | letkf.LETKFSettings
+    | eakf.EAKFSettings
+    | ekf.EKFSettings,
     Field(discriminator="method"),
 ]
 """Settings of any method, told apart by ``method``."""
@@ -49,6 +53,8 @@ RUN: dict[str, Callable[..., Any]] = {
     "denkf": denkf.run,
     "esrf": esrf.run,
     "enkf-n": enkf_n.run,
+    "letkf": letkf.run,
     "eakf": eakf.run,
+    "ekf": ekf.run,
 }
 """Name in the configuration -> ``run(problem, settings, rng) -> Record``."""
