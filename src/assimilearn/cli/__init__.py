@@ -58,7 +58,8 @@ def group() -> None:
     Every verb reads files, calls one function, and writes one file; the workflow chains them, and each works by hand.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s", datefmt="%H:%M:%S")
-    logging.getLogger("fontTools").setLevel(logging.WARNING)  # it tells every glyph that goes into a PDF
+    for chatty in ("fontTools", "distributed"):  # they tell every glyph and every connection
+        logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
 def main() -> None:
