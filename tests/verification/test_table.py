@@ -17,6 +17,11 @@ def test_values_stand_with_their_uncertainty_and_a_missing_one_is_a_dash():
     assert "| cnn | - | - |" in lines
 
 
+def test_a_lower_bound_says_so():
+    row = Row("base/l96/valid_time_lyapunov", 8.6, source="lower bound: 3 of 9 forecasts still valid at 5 MTU")
+    assert "| l96 | > 8.60 | - |" in markdown([row]).splitlines()
+
+
 def test_nodes_carry_their_scenario_where_there_are_several():
     text = markdown([Row("quiet/etkf/rmse", 0.2), Row("noisy/etkf/rmse", 0.5)])
     assert "| quiet/etkf |" in text

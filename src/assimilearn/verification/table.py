@@ -32,7 +32,9 @@ def _table(title: str, rows: list[Row], columns: dict[str, str]) -> list[str]:
 
 
 def _cell(row: Row | None) -> str:
-    """A value with its uncertainty."""
+    """A value with its uncertainty; one that is only a lower bound says so."""
     if row is None or row.value != row.value:
         return "-"
+    if row.source.startswith("lower bound"):
+        return f"> {row.value:.2f}"
     return f"{row.value:.3f}" + (f" ± {row.uncertainty:.3f}" if row.uncertainty else "")
