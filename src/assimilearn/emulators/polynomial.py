@@ -4,8 +4,8 @@
 
 Time is measured in assimilation intervals, so that the coefficients c are increments per interval. Nothing is known of
 the dynamics but that they are local, smooth and the same everywhere: with radius 2 and degree 2 there are 21
-coefficients; Lorenz-96 has four of them. Cf. Bocquet, Brajard, Carrassi & Bertino (2019), Nonlin. Processes Geophys. 26,
-143-162, section 2.3, who fit the same family with a full integration scheme.
+coefficients; Lorenz-96 has four of them. The same family is fitted by Bocquet, Brajard, Carrassi & Bertino (2019),
+Nonlin. Processes Geophys. 26, 143-162.
 
 The fit is a regression on three successive analyses: half their difference, (x_{t+1} - x_{t-1}) / 2, against what the
 model makes of the middle one, (forward step - backward step) / 2. The errors of the outer analyses are thus not those
@@ -222,8 +222,9 @@ def rk4(x, table, radius, dt, k, stage, total, z):
 
 @njit(cache=True, fastmath=FAST, nogil=True)
 def tendency(x, table, radius, k, z):
-    """Write the tendency of x (site,) into k; one branch a degree and no index that could be negative, so that the loops over
-    sites vectorise.
+    """Write the tendency of x (site,) into k.
+
+    One branch a degree and slices instead of shifted indices, so that the loops over sites vectorise.
     """
     n = x.size
     pad(x, radius, z)

@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 from pydantic import Field, TypeAdapter, ValidationError
 
-from assimilearn.emulators import climatology, cnn, forest, mlp, pairs, persistence, ridge
+from assimilearn.emulators import climatology, cnn, forest, mlp, pairs, persistence, polynomial, ridge
 from assimilearn.emulators.emulator import Emulator, Fitted
 from assimilearn.errors import FileError, SettingsError
 from assimilearn.models.protocol import CompiledStep
@@ -23,6 +23,7 @@ METHODS: dict[str, ModuleType] = {
     "persistence": persistence,
     "climatology": climatology,
     "ridge": ridge,
+    "polynomial": polynomial,
     "forest": forest,
     "mlp": mlp,
     "cnn": cnn,
@@ -32,6 +33,7 @@ AnyEmulator = Annotated[
     persistence.PersistenceSettings
     | climatology.ClimatologySettings
     | ridge.RidgeSettings
+    | polynomial.PolynomialSettings
     | forest.ForestSettings
     | mlp.MlpSettings
     | cnn.CnnSettings,

@@ -19,14 +19,14 @@ class Observed(NamedTuple):
     weight : ndarray (time, observation)
         Inverse error standard deviations.
     sites : ndarray (time, observation), int64
-    count : ndarray (time,), int64
+    counts : ndarray (time,), int64
         Number of valid entries.
     """
 
     value: np.ndarray
     weight: np.ndarray
     sites: np.ndarray
-    count: np.ndarray
+    counts: np.ndarray
 
 
 class Batch(NamedTuple):

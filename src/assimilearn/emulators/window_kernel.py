@@ -5,9 +5,9 @@ sites, a window costs
 
     J(x, c) = |(y - h(x, c)) / error_std|^2 + |(x - x_b) / std|^2.
 
-The background only keeps unobserved directions within bounds. It must be weak: a background that pulls x biases c, while
-without any the gradient of the minimum over x with respect to c is zero on average at the true c (as far as h is linear
-in x: with P the projector on the range of X, E[d'(1 - P) dX/dc X^+ d] = tr((1 - P) dX/dc X^+) = 0, as X^+ (1 - P) = 0).
+The background only keeps unobserved directions within bounds. It must be weak: one that pulls x biases c. Without any,
+the gradient of J, minimised over x, with respect to c is zero on average at the true c as far as h is linear in x: with
+the projector P on the range of X it is -2 d'(1 - P) X_c X^+ d, whose mean is -2 tr(X^+ (1 - P) X_c) = 0.
 
 Gauss-Newton in both, with the Jacobians X = dh/dx, C = dh/dc (each row over its error_std) from the tangent-linear
 model along the trajectory, has the normal equations
@@ -16,16 +16,16 @@ model along the trajectory, has the normal equations
     [B'  D] [dc] = [v],       D = C'C,            v = C'd.
 
 The start belongs to its own window only and is eliminated: the window adds D - B' A^-1 B to the matrix and
-v - B' A^-1 u to the right-hand side of the coefficients (the Schur complement; variable projection, Golub & Pereyra 1973,
-SIAM J. Numer. Anal. 10, 413-432). All tangent vectors are carried at once, one a column; the tendency's Jacobian has
-2 radius + 1 entries a row. No BLAS: sums are made in a fixed order, so that threads cannot change a bit.
+v - B' A^-1 u to the right-hand side of the coefficients (the Schur complement; variable projection, Golub & Pereyra
+1973, SIAM J. Numer. Anal. 10, 413-432). All tangent vectors are carried at once, one a column; the tendency's Jacobian
+has 2 radius + 1 entries a row. No BLAS: sums are made in a fixed order, so that threads cannot change a bit.
 Cost of one linearisation: intervals x substeps x 4 n (2 radius + 2) (n + M) + observations x (n + M)^2 / 2 flops.
 """
 
 import numpy as np
 from numba import njit
 
-from assimilearn.emulators.polynomial import MAX_DEGREE, NONE, pad, rk4, tendency
+from assimilearn.emulators.polynomial import MAX_DEGREE, NONE, rk4, tendency
 from assimilearn.models.lorenz96 import FAST
 
 ABSURD = 30.0  # background standard deviations from the background: the trajectory is lost
@@ -74,10 +74,31 @@ def fit_block(starts, lengths, x, observed, model, background, effort, limit, co
 
 
 @njit(cache=True, nogil=True)
+def forecast_block(starts, lengths, total, x, observed, model, background, effort, cost, number):
+    """Fit the starts to the first observations of each window and forecast the rest.
+
+    Arguments as in :func:`fit_block`, but that the windows have ``total`` times, more than the last of ``lengths``;
+    cost and number are those of the observations that were forecast.
+    """
+    n = x.shape[1]
+    G = np.empty((n + 1, n + 1))
+    for w in range(starts.size):
+        first, own = starts[w], (background[0][w], background[1])
+        for length in lengths:
+            fit_start(x[w], first, length, observed, model, own, effort, G)
+        whole = misfit(x[w], first, total, observed, model, own)
+        cost[w] = np.inf
+        if whole < np.inf:
+            cost[w] = whole - misfit(x[w], first, lengths[-1], observed, model, own)
+        number[w] = observed[3][first + lengths[-1] : first + total].sum()
+
+
+@njit(cache=True, nogil=True)
 def fit_start(x, first, length, observed, model, background, effort, G):
     """Gauss-Newton steps of the start x alone; on return G holds the normal equations at x.
 
-    Returns the cost that the step still left over would reach. A step that does not lower the cost is halved. In G, see :func:`linearise`, A is replaced by its Cholesky factor.
+    Returns the cost that the step still left over would reach. A step that does not lower the cost is halved. In G (see
+    :func:`linearise`) the lower triangle and the diagonal of A become its Cholesky factor.
     """
     n = x.size
     step, trial = np.empty(n), np.empty(n)
@@ -130,10 +151,12 @@ def misfit(x, first, length, observed, model, background):
 @njit(cache=True, nogil=True)
 def lost(state, x_b, std):
     """Whether a state is not finite or absurdly far from the background."""
+    largest = 0.0
     for i in range(state.size):
-        if not abs(state[i] - x_b[i]) < ABSURD * std:
-            return True
-    return False
+        largest = max(largest, abs(state[i] - x_b[i]))
+        if np.isnan(state[i]):
+            largest = np.inf
+    return not largest < ABSURD * std
 
 
 @njit(cache=True, nogil=True)
@@ -201,8 +224,8 @@ def gram(rows, G):
 def tangent_rk4(x, V, table, radius, dt, D, F, K, stage, total):
     """One RK4 step of the state x (site,) and of the tangent vectors V (site, column), both in place.
 
-    The columns from the number of sites on, if there are any, are derivatives with respect to the coefficients. D, F, K,
-    stage and total are work space; the rows of D beyond the stencil must be zero.
+    The columns from the number of sites on, if there are any, are derivatives with respect to the coefficients. D, F,
+    K, stage and total are work space; the rows of D beyond the stencil must be zero.
     """
     n = x.size
     k, state, sum_k, z = np.empty(n), x.copy(), np.zeros(n), np.empty(n + 2 * radius)

@@ -1,16 +1,18 @@
 """Fit a polynomial tendency to windows of observations: strong-constraint variational learning.
 
 All windows share the coefficients; each has a start of its own, which is fitted and eliminated
-(:mod:`assimilearn.emulators.window_kernel`). Gauss-Newton steps of the coefficients are damped after Levenberg (1944) and
-Marquardt (1963) where the cost would rise. Windows grow: short ones are nearly linear in the coefficients and find the
-neighbourhood, long ones amplify what is wrong with them and settle the digits. Cf. Bocquet et al. (2019), Nonlin.
-Processes Geophys. 26, 143-162, who minimise one long weak-constraint cost by a quasi-Newton method and an adjoint.
+(:mod:`assimilearn.emulators.window_kernel`). Gauss-Newton steps of the coefficients are damped after Levenberg (1944)
+and Marquardt (1963) where the cost would rise. Windows grow: short ones are nearly linear in the coefficients and find
+the neighbourhood, long ones amplify what is wrong with them and settle the digits.
 
-Why windows: an emulator fitted to pairs of analyses takes the input of each pair as exact. Its errors are not; they dilute
-every slope, and more so the products. Here the start of a window is unknown and the observations are the only data.
+An emulator fitted to pairs of analyses takes the input of each pair as exact. It is not, and its errors dilute every
+slope. Here the start of a window is unknown and the observations are the only data. See docs/learning-from-windows.md.
 """
 
+import math
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -19,15 +21,18 @@ from pydantic import Field, field_validator
 
 from assimilearn.emulators.polynomial import PolynomialSettings, table_of
 from assimilearn.emulators.window_data import Batch, Observed, batch_of, observed_of
-from assimilearn.emulators.window_kernel import fit_block
+from assimilearn.emulators.window_error import model_error_std
+from assimilearn.emulators.window_kernel import fit_block, forecast_block
 from assimilearn.errors import FileError
+from assimilearn.periods import TRAIN
 from assimilearn.settings import Settings
 
 BLOCK = 16  # windows of one task: the sums do not depend on the number of threads
 INNER = (8, 1e-4)  # Gauss-Newton steps of a start; predicted decrease of the cost per observation at which they end
-SHRINKS = 20
-LARGEST_DAMPING = 1e3
-SIGNIFICANT = 3.0  # standard errors by which a validation score must rise to end the fit
+HALVINGS = 20
+SMALLEST_DAMPING, LARGEST_DAMPING = 1e-3, 1e3
+SIGNIFICANT = 3.0  # standard errors by which the innovations must grow to end the fit
+SINGULAR = 1e-12
 
 
 class WindowSettings(Settings):
@@ -39,7 +44,9 @@ class WindowSettings(Settings):
     early_windows: int = Field(
         400, ge=1, description="windows used with all lengths but the last, which takes them all"
     )
-    validation_windows: int = Field(200, ge=0, description="windows of the validation period that may stop the fit")
+    validation_windows: int = Field(
+        100, ge=0, description="windows of the last length, of the validation period, whose forecasts may stop the fit"
+    )
     iterations: int = Field(10, ge=1, description="largest number of steps of the coefficients with one length")
     tolerance: float = Field(
         0.01,
@@ -55,8 +62,8 @@ class WindowSettings(Settings):
 
     @field_validator("lengths")
     @classmethod
-    def _rising(cls, lengths: tuple[int, ...]) -> tuple[int, ...]:
-        if not lengths or lengths[0] < 2 or any(b <= a for a, b in zip(lengths, lengths[1:], strict=False)):
+    def _rise(cls, lengths: tuple[int, ...]) -> tuple[int, ...]:
+        if not lengths or lengths[0] < 2 or any(b <= a for a, b in pairwise(lengths)):
             raise ValueError("lengths must rise and start from 2 or more")
         return lengths
 
@@ -68,8 +75,11 @@ class Step(NamedTuple):
     ----------
     length : int
         Observation times of the windows.
-    cost, validation_cost : float
-        Mean cost per observation; NaN without validation windows. About 1 - n / observations if all is right.
+    cost : float
+        Mean cost per observation; about 1 - n / observations if all is right.
+    innovation_cost : float
+        Mean square of the innovations of the validation windows, in units of the error variance: starts are fitted to
+        the first half of each, the second half is forecast. NaN without validation windows.
     used, rejected : int
         Windows in the fit, and windows left out because they do not fit.
     damping : float
@@ -77,7 +87,7 @@ class Step(NamedTuple):
 
     length: int
     cost: float
-    validation_cost: float
+    innovation_cost: float
     used: int
     rejected: int
     damping: float
@@ -91,12 +101,14 @@ class WindowFit(NamedTuple):
     coefficients : ndarray (monomial,)
         Per interval.
     covariance : ndarray (monomial, monomial)
-        Posterior covariance of the coefficients (inverse Gauss-Newton matrix, times the cost per degree of freedom where
-        that is above 1).
+        Posterior covariance of the coefficients: the inverse Gauss-Newton matrix, times the cost per degree of freedom
+        where that is above 1.
     history : list of Step
         The state at the beginning of each length and after each step that was taken.
     length : int
         Window length of the coefficients.
+    residual_std : float
+        See :func:`assimilearn.emulators.window_error.model_error_std`.
     failure : str
         Why the coefficients are unusable; empty if they are not.
     """
@@ -105,6 +117,7 @@ class WindowFit(NamedTuple):
     covariance: np.ndarray
     history: list[Step]
     length: int
+    residual_std: float
     failure: str
 
 
@@ -117,57 +130,87 @@ class Evaluation(NamedTuple):
     matrix: np.ndarray
     right: np.ndarray
 
-    def score(self, limit: float) -> np.ndarray:
-        """Cost of every window, no more than ``limit`` an observation; (window,)."""
-        return np.minimum(self.cost, limit * self.number)
+    def score(self, limit: float) -> float:
+        """Cost of all windows, each no more than ``limit`` an observation."""
+        return float(np.minimum(self.cost, limit * self.number).sum())
 
 
+@dataclass(frozen=True)
 class Fitter:
-    """What stays the same during a fit: observations, settings, threads."""
+    """What stays the same during a fit.
 
-    def __init__(
-        self,
-        observed: Observed,
-        polynomial: PolynomialSettings,
-        settings: WindowSettings,
-        std: float,
-        pool: ThreadPoolExecutor,
-    ):
-        self.observed, self.polynomial, self.settings, self.std, self.pool = observed, polynomial, settings, std, pool
+    Attributes
+    ----------
+    observed, polynomial, settings
+        As of :func:`fit_windows`.
+    std : float
+        Background standard deviation of the starts.
+    held_out : Batch
+        Validation windows of the last length.
+    worst : float
+        Cost per observation of the climatological mean: no innovation counts more.
+    pool : ThreadPoolExecutor
+    """
+
+    observed: Observed
+    polynomial: PolynomialSettings
+    settings: WindowSettings
+    std: float
+    held_out: Batch
+    worst: float
+    pool: ThreadPoolExecutor
 
     def evaluate(
         self, batch: Batch, starts: np.ndarray, coefficients: np.ndarray, lengths: tuple[int, ...], limit: float
     ) -> Evaluation:
         """Fit the starts of all windows, from ``starts (window, site)``, with successively longer ``lengths``."""
         M, count = coefficients.size, batch.starts.size
-        model = (table_of(coefficients, self.polynomial), self.polynomial.radius, self.polynomial.substeps)
         x, cost, number = starts.copy(), np.empty(count), np.empty(count)
-        firsts = range(0, count, BLOCK)
-        matrices, rights = np.zeros((len(firsts), M, M)), np.zeros((len(firsts), M))
+        blocks = math.ceil(count / BLOCK)
+        matrices, rights = np.zeros((blocks, M, M)), np.zeros((blocks, M))
+        fixed = tuple(self.observed), self.model(coefficients)
 
         def fit_one(b: int) -> None:
             part = slice(b * BLOCK, (b + 1) * BLOCK)
-            fit_block(
-                batch.starts[part],
-                np.array(lengths),
-                x[part],
-                tuple(self.observed),
-                model,
-                (batch.background[part], self.std),
-                INNER,
-                limit,
-                cost[part],
-                number[part],
-                matrices[b],
-                rights[b],
+            background = batch.background[part], self.std
+            sums = cost[part], number[part], matrices[b], rights[b]
+            fit_block(batch.starts[part], np.array(lengths), x[part], *fixed, background, INNER, limit, *sums)
+
+        list(self.pool.map(fit_one, range(blocks)))
+        return Evaluation(x, cost, number, matrices.sum(axis=0), rights.sum(axis=0))
+
+    def innovation_cost(self, coefficients: np.ndarray) -> np.ndarray:
+        """Mean square innovation, over the error variance, of every validation window, (window,).
+
+        The start is fitted to the first half of the window; the innovations are those of the second half.
+        """
+        total = self.settings.lengths[-1]
+        half = total // 2
+        lengths = np.array([*(length for length in self.settings.lengths if length < half), half])
+        batch, count = self.held_out, self.held_out.starts.size
+        x, cost, number = batch.background.copy(), np.empty(count), np.empty(count)
+        fixed = tuple(self.observed), self.model(coefficients)
+
+        def forecast_one(b: int) -> None:
+            part = slice(b * BLOCK, (b + 1) * BLOCK)
+            background = batch.background[part], self.std
+            forecast_block(
+                batch.starts[part], lengths, total, x[part], *fixed, background, INNER, cost[part], number[part]
             )
 
-        list(self.pool.map(fit_one, range(len(firsts))))
-        return Evaluation(x, cost, number, matrices.sum(axis=0), rights.sum(axis=0))
+        list(self.pool.map(forecast_one, range(math.ceil(count / BLOCK))))
+        seen = number > 0
+        return np.minimum(cost[seen] / number[seen], self.worst)
+
+    def model(self, coefficients: np.ndarray) -> tuple[np.ndarray, int, int]:
+        """The model as the kernels take it."""
+        return table_of(coefficients, self.polynomial), self.polynomial.radius, self.polynomial.substeps
 
     def limit(self, evaluation: Evaluation) -> float:
         """Cost per observation above which a window is left out."""
-        return self.settings.reject * max(1.0, float(np.median(evaluation.cost / evaluation.number)))
+        followed = np.isfinite(evaluation.cost)
+        typical = float(np.median(evaluation.cost[followed] / evaluation.number[followed]))
+        return self.settings.reject * max(1.0, typical)
 
 
 def fit_windows(
@@ -176,6 +219,7 @@ def fit_windows(
     coefficients: np.ndarray,
     polynomial: PolynomialSettings,
     settings: WindowSettings,
+    rng: np.random.Generator,
     workers: int = 1,
 ) -> WindowFit:
     """Fit the coefficients to the observations of the training period.
@@ -183,14 +227,16 @@ def fit_windows(
     Parameters
     ----------
     observations : Dataset
-        ``value``, ``error_std``, ``site_index``, ``valid`` (time, observation), ``time``, ``period(time)``. Times without
-        observations are part of a window like any other.
+        ``value``, ``error_std``, ``site_index``, ``valid`` (time, observation), ``time``, ``period(time)``. Times
+        without observations are part of a window like any other.
     states : ndarray (time, site)
         First guesses and weak backgrounds of the starts, at the times of the observations.
     coefficients : ndarray (monomial,)
         First guess, per interval; shrunk towards no tendency as long as it loses most of the windows.
     polynomial : PolynomialSettings
     settings : WindowSettings
+    rng : numpy.random.Generator
+        For the estimate of the model error; the fit itself draws nothing.
     workers : int
         Threads. They do not change the result by a bit.
 
@@ -201,82 +247,90 @@ def fit_windows(
     Raises
     ------
     FileError
-        If the training period has no window of the first length. Lengths without a training window are left out.
+        If the training period has no window of the first length. Longer ones that it does not have are left out.
     """
-    observed = observed_of(observations)
-    std = settings.background * spread_of(observations)
-    fit = WindowFit(coefficients, np.full((coefficients.size,) * 2, np.nan), [], 0, "")
+    if batch_of(observations, states, "train", settings.lengths[0], None).starts.size == 0:
+        raise FileError(
+            f"the training period of the observations has no {settings.lengths[0]} successive regular times with an "
+            "observation: lengthen it under `periods`, or shorten `lengths`"
+        )
+    unknown = np.full((coefficients.size,) * 2, np.nan)
+    fit = WindowFit(coefficients, unknown, [], 0, float("nan"), "")
+    spread, precision = climate_of(observations)
     with ThreadPoolExecutor(workers) as pool:
-        fitter = Fitter(observed, polynomial, settings, std, pool)
+        fitter = Fitter(
+            observed_of(observations),
+            polynomial,
+            settings,
+            settings.background * spread,
+            batch_of(observations, states, "validation", settings.lengths[-1], settings.validation_windows),
+            precision * spread**2,
+            pool,
+        )
         for k, length in enumerate(settings.lengths):
             largest = settings.early_windows if length != settings.lengths[-1] else None
             batch = batch_of(observations, states, "train", length, largest)
-            if batch.starts.size == 0 and k == 0:
-                raise FileError(
-                    f"the training period of the observations has no {length} successive regular times: lengthen it "
-                    "under `periods`, or shorten `lengths`"
-                )
             if batch.starts.size == 0:
                 break
-            held_out = batch_of(observations, states, "validation", length, settings.validation_windows)
-            fit, go_on = fit_length(fitter, batch, held_out, fit, settings.lengths[: k + 1])
+            fit, go_on = fit_length(fitter, batch, fit, settings.lengths[: k + 1])
             if not go_on:
                 break
-    return fit
+        return fit if fit.failure else with_model_error(fitter, observations, states, fit, rng)
 
 
-def spread_of(observations: xr.Dataset) -> float:
-    """Standard deviation of the valid values of the training period, pooled; 1 if they are all the same."""
-    training = observations["period"].values == 1
-    values = observations["value"].values[training][observations["valid"].values[training] == 1]
-    return float(values.std()) or 1.0
+def climate_of(observations: xr.Dataset) -> tuple[float, float]:
+    """Standard deviation (1 if it is zero) and mean inverse error variance of the training period's values."""
+    training = observations.isel(time=np.flatnonzero(observations["period"].values == TRAIN))
+    valid = training["valid"].values == 1
+    values, std = training["value"].values[valid], training["error_std"].values[valid]
+    return float(values.std()) or 1.0, float(np.mean(std**-2.0))
 
 
-def fit_length(
-    fitter: Fitter, batch: Batch, held_out: Batch, before: WindowFit, lengths: tuple[int, ...]
-) -> tuple[WindowFit, bool]:
+def fit_length(fitter: Fitter, batch: Batch, before: WindowFit, lengths: tuple[int, ...]) -> tuple[WindowFit, bool]:
     """Fit with windows of one length; returns the fit and whether longer windows may follow.
 
-    The fit ends for good, with the coefficients before, when the validation windows get significantly worse.
+    The fit ends for good, with the coefficients before, when the forecasts of the validation windows get significantly
+    worse or no window of this length can be followed.
     """
-    settings, length = fitter.settings, lengths[-1:]
-    coefficients, now = bearable(fitter, batch, before.coefficients, lengths)
+    length = lengths[-1:]
+    coefficients, now = followed(fitter, batch, before, lengths)
     if not np.isfinite(now.cost).any():
         failure = "" if before.length else "no window can be followed, even with next to no tendency"
         return before._replace(failure=failure), False
     limit = fitter.limit(now)
     now = fitter.evaluate(batch, now.starts, coefficients, length, limit)
-    check = fitter.evaluate(held_out, held_out.background, coefficients, lengths, limit)
-    history = [*before.history, line(length[0], now, check, limit, 0.0)]
-    damping, done = 0.0, False
-    while not done and len(history) - len(before.history) <= settings.iterations:
+    check = fitter.innovation_cost(coefficients)
+    history, damping, go_on = [line(length[0], now, check, limit, 0.0)], 0.0, True
+    while go_on and len(history) <= fitter.settings.iterations and damping <= LARGEST_DAMPING:
         step, promise = newton(now, damping)
-        if promise < settings.tolerance * coefficients.size:
+        if promise < fitter.settings.tolerance * coefficients.size:
             break
         trial = fitter.evaluate(batch, now.starts, coefficients + step, length, limit)
-        if not trial.score(limit).sum() < now.score(limit).sum():
-            damping = max(10 * damping, 1e-3)
-            done = damping > LARGEST_DAMPING
+        if not trial.score(limit) < now.score(limit):
+            damping = max(10 * damping, SMALLEST_DAMPING)
             continue
-        trial_check = fitter.evaluate(held_out, check.starts, coefficients + step, length, limit)
-        if worse(trial_check.score(limit), check.score(limit)):
-            return finished(coefficients, now, history, length[0], limit), False
-        coefficients, now, check = coefficients + step, trial, trial_check
-        history.append(line(length[0], now, check, limit, damping))
-        damping = 0.0 if damping < 1e-3 else damping / 10
-        limit = fitter.limit(now)
-    return finished(coefficients, now, history, length[0], limit), True
+        trial_check = fitter.innovation_cost(coefficients + step)
+        go_on = not worse(trial_check, check)
+        if go_on:
+            coefficients, now, check = coefficients + step, trial, trial_check
+            history.append(line(length[0], now, check, limit, damping))
+            damping = 0.0 if damping <= SMALLEST_DAMPING else damping / 10
+            limit = fitter.limit(now)
+    covariance = posterior(now, limit)
+    return WindowFit(coefficients, covariance, [*before.history, *history], length[0], float("nan"), ""), go_on
 
 
-def bearable(
-    fitter: Fitter, batch: Batch, coefficients: np.ndarray, lengths: tuple[int, ...]
+def followed(
+    fitter: Fitter, batch: Batch, before: WindowFit, lengths: tuple[int, ...]
 ) -> tuple[np.ndarray, Evaluation]:
-    """The coefficients, halved until half of the windows can be followed at all; and the windows fitted with them."""
-    for _ in range(SHRINKS):
-        evaluation = fitter.evaluate(batch, batch.background, coefficients, lengths, np.inf)
+    """The windows fitted with the coefficients so far; a first guess is halved until half of them can be followed."""
+    coefficients = before.coefficients
+    evaluation = fitter.evaluate(batch, batch.background, coefficients, lengths, np.inf)
+    for _ in range(0 if before.length else HALVINGS):
         if np.isfinite(evaluation.cost).mean() >= 0.5:
             break
         coefficients = coefficients / 2
+        evaluation = fitter.evaluate(batch, batch.background, coefficients, lengths, np.inf)
     return coefficients, evaluation
 
 
@@ -285,33 +339,44 @@ def newton(evaluation: Evaluation, damping: float) -> tuple[np.ndarray, float]:
     scale = np.sqrt(np.diag(evaluation.matrix))
     scale[~(scale > 0)] = 1.0
     scaled = evaluation.matrix / np.outer(scale, scale) + damping * np.eye(scale.size)
-    step = np.linalg.lstsq(scaled, evaluation.right / scale, rcond=1e-12)[0] / scale
+    step = np.linalg.lstsq(scaled, evaluation.right / scale, rcond=SINGULAR)[0] / scale
     return step, float(step @ evaluation.right)
 
 
-def worse(score: np.ndarray, before: np.ndarray) -> bool:
+def worse(cost: np.ndarray, before: np.ndarray) -> bool:
     """Whether the mean over validation windows rose by more than its standard error allows; window by window."""
-    if score.size < 2:
+    if cost.size < 2:
         return False
-    difference = score - before
-    return bool(difference.mean() > SIGNIFICANT * difference.std(ddof=1) / np.sqrt(score.size))
+    difference = cost - before
+    return bool(difference.mean() > SIGNIFICANT * difference.std(ddof=1) / np.sqrt(cost.size))
 
 
-def line(length: int, now: Evaluation, check: Evaluation, limit: float, damping: float) -> Step:
+def line(length: int, now: Evaluation, check: np.ndarray, limit: float, damping: float) -> Step:
     """A line of the history."""
     rejected = int(np.count_nonzero(~(now.cost < limit * now.number)))
-    return Step(length, mean_cost(now, limit), mean_cost(check, limit), now.cost.size - rejected, rejected, damping)
+    innovation_cost = float(check.mean()) if check.size else float("nan")
+    cost = now.score(limit) / now.number.sum()
+    return Step(length, cost, innovation_cost, now.cost.size - rejected, rejected, damping)
 
 
-def mean_cost(evaluation: Evaluation, limit: float) -> float:
-    """Cost per observation over all windows; NaN if there are none."""
-    return float(evaluation.score(limit).sum() / evaluation.number.sum()) if evaluation.number.size else float("nan")
-
-
-def finished(coefficients: np.ndarray, now: Evaluation, history: list[Step], length: int, limit: float) -> WindowFit:
-    """The fit with its posterior covariance."""
+def posterior(now: Evaluation, limit: float) -> np.ndarray:
+    """Covariance (monomial, monomial) of the coefficients."""
     used = now.cost < limit * now.number
-    freedom = now.number[used].sum() - used.sum() * now.starts.shape[1]
+    freedom = now.number[used].sum() - np.count_nonzero(used) * now.starts.shape[1]
     factor = max(1.0, float(now.cost[used].sum() / freedom)) if freedom > 0 else 1.0
-    covariance = factor * np.linalg.pinv(now.matrix, rcond=1e-14, hermitian=True)
-    return WindowFit(coefficients, covariance, history, length, "")
+    return factor * np.linalg.pinv(now.matrix, rcond=SINGULAR, hermitian=True)
+
+
+def with_model_error(
+    fitter: Fitter, observations: xr.Dataset, states: np.ndarray, fit: WindowFit, rng: np.random.Generator
+) -> WindowFit:
+    """The fit with its model error, from validation windows, or training windows where there are none."""
+    largest = fitter.settings.validation_windows
+    batch = batch_of(observations, states, "validation", fit.length, largest)
+    if batch.starts.size == 0:
+        batch = batch_of(observations, states, "train", fit.length, fitter.settings.early_windows)
+    lengths = tuple(length for length in fitter.settings.lengths if length <= fit.length)
+    fitted = fitter.evaluate(batch, batch.background, fit.coefficients, lengths, np.inf)
+    model = fitter.model(fit.coefficients)
+    residual = model_error_std(fitter.observed, batch, fitted.starts, fit.length, model, fitter.std, rng)
+    return fit._replace(residual_std=residual)
