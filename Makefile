@@ -12,7 +12,7 @@ run: .venv/.made
 	$(BIN)/snakemake --cores $(CORES) --configfile $(STUDY)
 
 test: .venv/.made
-	$(BIN)/python -m pytest -n $(CORES)
+	$(BIN)/python -m pytest -n $(CORES) --dist loadfile
 
 test-slow: .venv/.made
 	$(BIN)/python -m pytest -m "slow or workflow_slow"

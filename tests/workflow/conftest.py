@@ -37,6 +37,7 @@ TINY = {
         },
     },
     "forecasts": {"starts": 10, "free_run": 60},
+    "figures": ["hovmoller", "cross_validation"],
 }
 
 
