@@ -10,7 +10,7 @@ from numba import njit
 from assimilearn.models.lorenz96 import FAST
 
 
-@njit(cache=True, fastmath=FAST)
+@njit(cache=True, fastmath=FAST, error_model="numpy")
 def centre(E):
     """Subtract from the rows of E (member, column) their mean, in place; the mean (column,)."""
     N, n = E.shape
@@ -26,7 +26,7 @@ def centre(E):
     return mean
 
 
-@njit(cache=True, fastmath=FAST)
+@njit(cache=True, fastmath=FAST, error_model="numpy")
 def recompose(A, mean, inflation):
     """Turn anomalies A (member, site) into members around ``mean``, inflated, in place."""
     for j in range(A.shape[0]):
@@ -34,7 +34,7 @@ def recompose(A, mean, inflation):
             A[j, i] = mean[i] + inflation * A[j, i]
 
 
-@njit(cache=True, fastmath=FAST)
+@njit(cache=True, fastmath=FAST, error_model="numpy")
 def row_products(S):
     """S S^T for S (row, column)."""
     N, p = S.shape
@@ -49,7 +49,7 @@ def row_products(S):
     return C
 
 
-@njit(cache=True, fastmath=FAST)
+@njit(cache=True, fastmath=FAST, error_model="numpy")
 def column_products(S):
     """S^T S for S (row, column)."""
     N, p = S.shape
@@ -61,7 +61,7 @@ def column_products(S):
     return C
 
 
-@njit(cache=True, fastmath=FAST)
+@njit(cache=True, fastmath=FAST, error_model="numpy")
 def cholesky(C):
     """Overwrite the lower triangle of the symmetric C by its Cholesky factor."""
     for i in range(C.shape[0]):
@@ -75,7 +75,7 @@ def cholesky(C):
                 C[i, j] = total / C[j, j]
 
 
-@njit(cache=True, fastmath=FAST)
+@njit(cache=True, fastmath=FAST, error_model="numpy")
 def forward_substitute(L, b):
     """Solve L x = b, in place on the rows of b (row, column)."""
     for i in range(L.shape[0]):
@@ -86,7 +86,7 @@ def forward_substitute(L, b):
             b[i, c] /= L[i, i]
 
 
-@njit(cache=True, fastmath=FAST)
+@njit(cache=True, fastmath=FAST, error_model="numpy")
 def back_substitute(L, b):
     """Solve L^T x = b, in place on the rows of b (row, column)."""
     for i in range(L.shape[0] - 1, -1, -1):
@@ -97,7 +97,7 @@ def back_substitute(L, b):
                 b[k, c] -= L[i, k] * b[i, c]
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def scaled(Y, y, variance):
     """Turn Y (member, observation) into S = (Y - mean) R^-1/2 / sqrt(N-1), in place.
 
@@ -117,7 +117,7 @@ def scaled(Y, y, variance):
     return d
 
 
-@njit(cache=True, fastmath=FAST)
+@njit(cache=True, fastmath=FAST, error_model="numpy")
 def gain_factor(S, A):
     """The part of K^T sqrt(N-1) = (S^T S + I)^-1 S^T A = S^T (S S^T + I)^-1 A that costs: the smaller matrix is
     factored.
@@ -138,7 +138,7 @@ def gain_factor(S, A):
     return factor
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def through_gain(D, S, factor):
     """D K^T sqrt(N-1) for innovations D (row, observation), scaled by R^-1/2; (row, site)."""
     return np.dot(D, factor) if S.shape[1] < S.shape[0] else np.dot(np.dot(D, S.T), factor)

@@ -112,7 +112,7 @@ class ClimatologyModel:
         return np.broadcast_to(self.mean, states.shape).copy()
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def climatology_step(E, parameters):
     """Set every row of E (member, site) to the mean, in place."""
     for j in range(E.shape[0]):

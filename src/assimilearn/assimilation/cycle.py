@@ -135,7 +135,7 @@ def cycle(
     return steps.size
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def record(mean, spread, static_variance, mean_out, spread_out):
     """Turn the variance in ``spread`` into a standard deviation, write both; False if the mean is no longer a state."""
     sound = True
@@ -148,7 +148,7 @@ def record(mean, spread, static_variance, mean_out, spread_out):
     return sound
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def select(value, variance, sites, valid, mean, spread, limit, innovation, innovation_std, used):
     """Write the innovations of one time and return values, variances and sites of the observations to be used."""
     p = 0
@@ -165,7 +165,7 @@ def select(value, variance, sites, valid, mean, spread, limit, innovation, innov
     return y[:p], r[:p], where[:p]
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def observed(E, sites):
     """The members at the observed sites, (member, observation)."""
     Y = np.empty((E.shape[0], sites.size))
@@ -175,7 +175,7 @@ def observed(E, sites):
     return Y
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def copy(E, target):
     """Copy E into single precision."""
     for j in range(E.shape[0]):
@@ -183,7 +183,7 @@ def copy(E, target):
             target[j, i] = E[j, i]
 
 
-@njit(cache=True, fastmath=FAST)
+@njit(cache=True, fastmath=FAST, error_model="numpy")
 def ensemble_moments(E, mean, variance):
     """Mean and sample variance (divisor N - 1) over the members; the variance of a single state is zero."""
     N, n = E.shape

@@ -28,7 +28,7 @@ class DEnKFSettings(EnsembleSettings):
     inflation: float = Field(1.02, ge=1, description="factor on the anomalies of the analysis, after the update")
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def denkf_update(E, Y, y, variance, sites, parameters, noise):
     """One analysis, in place on E; no parameters, no noise."""
     mean = centre(E)

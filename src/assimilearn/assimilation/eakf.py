@@ -30,7 +30,7 @@ class EAKFSettings(LocalSettings):
     inflation: float = Field(1.07, ge=1, description="factor on the anomalies of the analysis, after the update")
 
 
-@njit(cache=True, fastmath=FAST)
+@njit(cache=True, fastmath=FAST, error_model="numpy")
 def eakf_update(E, Y, y, variance, sites, parameters, noise):
     """One analysis, in place on E; parameters are the taper at distances 0, 1, 2 ..."""
     N, n = E.shape
@@ -69,7 +69,7 @@ def eakf_update(E, Y, y, variance, sites, parameters, noise):
     recompose(E, mean, 1.0)
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def around(taper, n):
     """The taper at offsets -m ... m, or at every site once if the reach is the whole ring."""
     reach = taper.size - 1

@@ -33,7 +33,7 @@ class EKFSettings(CycledSettings):
     )
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def ekf_update(E, Y, y, variance, sites, parameters, noise):
     """One analysis, in place on E (1 + site, site), the state and its perturbations; parameters are (inflation,)."""
     mean = E[0]
@@ -42,7 +42,7 @@ def ekf_update(E, Y, y, variance, sites, parameters, noise):
     E[1:] = mean + SIZE * X
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def tangent_moments(E, mean, variance):
     """The state, and the diagonal of X^T X."""
     mean[:] = E[0]

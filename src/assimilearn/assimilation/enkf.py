@@ -31,7 +31,7 @@ class EnKFSettings(EnsembleSettings):
     inflation: float = Field(1.06, ge=1, description="factor on the anomalies of the analysis, after the update")
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def enkf_update(E, Y, y, variance, sites, parameters, noise):
     """One analysis, in place on E; no parameters; the noise is N p standard normal numbers or more."""
     N, p = Y.shape

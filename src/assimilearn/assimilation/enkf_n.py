@@ -38,7 +38,7 @@ class EnKFNSettings(EnsembleSettings):
     certainty: float = Field(1.0, gt=0, description="weight of the prior of the inflation, xN in DAPPER")
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def enkf_n_update(E, Y, y, variance, sites, parameters, noise):
     """One analysis, in place on E; parameters are (certainty,)."""
     N = E.shape[0]
@@ -54,7 +54,7 @@ def enkf_n_update(E, Y, y, variance, sites, parameters, noise):
     recompose(E, mean, 1.0)
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def hyperprior(N, q, certainty):
     """The coefficients e and c of J."""
     e, c = (N + 1) / N, N / (N - 1)
@@ -62,7 +62,7 @@ def hyperprior(N, q, certainty):
     return certainty * e / m, certainty * c * m
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def log_inflation(eigenvalues, squares, e, c):
     """The u = ln l^2 that minimizes J = sum(squares / eigenvalues / (1 + l^2 eigenvalues)) + e exp(-u) + c u."""
     low, high, u = -5.0, 10.0, 0.0

@@ -26,7 +26,7 @@ class ESRFSettings(EnsembleSettings):
     inflation: float = Field(1.04, ge=1, description="factor on the anomalies of the analysis, after the update")
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def esrf_update(E, Y, y, variance, sites, parameters, noise):
     """One analysis, in place on E; no parameters, no noise."""
     mean = centre(E)

@@ -47,7 +47,7 @@ def run(problem: Problem, settings: InterpolationSettings, rng: np.random.Genera
     return record
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def by_site(value, variance, sites, valid, size):
     """Observations laid out by site: values and error variances (time, site), NaN where a site is not observed."""
     K, p = value.shape
@@ -69,7 +69,7 @@ def by_site(value, variance, sites, valid, size):
     return total, spread
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def interpolate(clock, y, r, observed, correlation, s2):
     """Interpolate one site.
 
@@ -106,7 +106,7 @@ def interpolate(clock, y, r, observed, correlation, s2):
     return mean, spread
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def at_lag(correlation, lag):
     """The autocorrelation at a lag of any sign, zero beyond the table."""
     return correlation[abs(lag)] if abs(lag) < correlation.size else 0.0

@@ -25,6 +25,7 @@ from assimilearn.assimilation.settings import LocalSettings
 from assimilearn.assimilation.tapers import ring_taper
 from assimilearn.models.lorenz96 import FAST
 
+LANES = 32  # sites worked on side by side, at most: they fill the cache, not more
 TABLE = INTERVALS * 2 * POLES
 
 
@@ -36,47 +37,58 @@ class LETKFSettings(LocalSettings):
     inflation: float = Field(1.04, ge=1, description="factor on the anomalies of the analysis, after the update")
 
 
-@njit(cache=True, fastmath=FAST)
+@njit(cache=True, fastmath=FAST, error_model="numpy")
 def letkf_update(E, Y, y, variance, sites, parameters, noise):
     """One analysis, in place on E; parameters are the poles of the inverse root, then the taper."""
     N, n = E.shape
     poles, taper = parameters[:TABLE].copy().reshape(INTERVALS, 2, POLES), parameters[TABLE:]
-    reach = min(taper.size - 1, n // 2)
     mean = centre(E)
     d = scaled(Y, y, variance)
     S = Y.T.copy()  # (observation, member): one observation is one stretch of memory
     order, first = by_site(sites, n)
-    C, a, weighted = np.empty((N, N)), np.empty(N), np.empty(N)
-    inverse, root = np.empty(N), np.empty(N)
-    for i in range(n):
-        C[:] = 0.0
-        weighted[:] = 0.0
-        count = 0
-        for offset in range(-reach, min(reach, n - 1 - reach) + 1):
-            place = (i + offset) % n
-            for k in range(first[place], first[place + 1]):
-                count += 1
-                o = order[k]
-                factor = taper[abs(offset)]
-                for r in range(N):
-                    h = factor * S[o, r]
-                    weighted[r] += h * d[o]
-                    for c in range(N):
-                        C[r, c] += h * S[o, c]
-        if count == 0:
-            continue
+    near = np.empty((most_near(first, taper.size - 1), N))
+    batches = (n + LANES - 1) // LANES
+    lanes = (n + batches - 1) // batches
+    C, a, weighted = np.empty((N, N, lanes)), np.empty((N, lanes)), np.empty((N, lanes))
+    inverse, root = np.empty((N, lanes)), np.empty((N, lanes))
+    for site in range(0, n, lanes):
+        gather(site, S, d, order, first, taper, near, C, weighted)
+        width = min(lanes, n - site)
+        a[:] = 0.0
         for j in range(N):
-            a[j] = E[j, i]
+            for lane in range(width):
+                a[j, lane] = E[j, site + lane]
         inverse_and_root(C, a, poles, inverse, root)
-        increment = 0.0
         for j in range(N):
-            increment += inverse[j] * weighted[j]
-            E[j, i] = root[j]
-        mean[i] += increment / np.sqrt(N - 1)
+            for lane in range(width):
+                mean[site + lane] += inverse[j, lane] * weighted[j, lane] / np.sqrt(N - 1)
+                E[j, site + lane] = root[j, lane]
     recompose(E, mean, 1.0)
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=FAST, error_model="numpy")
+def gather(site, S, d, order, first, taper, near, C, weighted):
+    """Write S S^T and S d, tapered, for the sites from ``site`` on, as many as C has lanes; zero beyond the last."""
+    n, N, reach = first.size - 1, S.shape[1], taper.size - 1
+    weighted[:] = 0.0
+    for lane in range(C.shape[2]):
+        count = 0
+        for offset in range(min(2 * reach + 1, n) if site + lane < n else 0):
+            place = (site + lane - reach + offset) % n
+            root = np.sqrt(taper[min(abs(offset - reach), n - abs(offset - reach))])
+            for k in range(first[place], first[place + 1]):
+                o = order[k]
+                for j in range(N):
+                    near[count, j] = root * S[o, j]
+                    weighted[j, lane] += root * near[count, j] * d[o]
+                count += 1
+        products = np.dot(near[:count].T, near[:count])
+        for i in range(N):
+            for j in range(N):
+                C[i, j, lane] = products[i, j]
+
+
+@njit(cache=True, error_model="numpy")
 def by_site(sites, n):
     """Observations in the order of their sites, and where those of each site begin (site + 1,)."""
     first = np.zeros(n + 1, np.int64)
@@ -89,6 +101,19 @@ def by_site(sites, n):
         order[free[sites[o]]] = o
         free[sites[o]] += 1
     return order, first
+
+
+@njit(cache=True, error_model="numpy")
+def most_near(first, reach):
+    """The largest number of observations in the reach of a site."""
+    n, most = first.size - 1, 0
+    for i in range(n):
+        count = 0
+        for offset in range(min(2 * reach + 1, n)):
+            place = (i - reach + offset) % n
+            count += first[place + 1] - first[place]
+        most = max(most, count)
+    return most
 
 
 def letkf_parameters(taper: np.ndarray) -> np.ndarray:

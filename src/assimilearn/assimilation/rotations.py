@@ -15,7 +15,7 @@ def rotation_noise(members: int) -> int:
     return members * (members - 1) // 2
 
 
-@njit(cache=True, fastmath=FAST)
+@njit(cache=True, fastmath=FAST, error_model="numpy")
 def rotate(A, noise):
     """Rotate the anomalies A (member, site) in place.
 
@@ -48,7 +48,7 @@ def rotate(A, noise):
     reflect(A, to_ones)
 
 
-@njit(cache=True, fastmath=FAST)
+@njit(cache=True, fastmath=FAST, error_model="numpy")
 def reflect(A, u):
     """Reflect the rows of A (row, column), in place, in the hyperplane normal to u (row,)."""
     m, n = A.shape

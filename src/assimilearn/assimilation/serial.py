@@ -14,7 +14,7 @@ from numba import njit
 from assimilearn.models.lorenz96 import FAST
 
 
-@njit(cache=True, fastmath=FAST)
+@njit(cache=True, fastmath=FAST, error_model="numpy")
 def serial_update(A, mean, y, variance, sites, divisor):
     """Update anomalies A (row, site) with A^T A / divisor the covariance, and the mean, in place.
 

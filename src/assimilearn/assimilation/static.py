@@ -11,7 +11,7 @@ from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.record import Record
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def static_update(E, Y, y, variance, sites, parameters, noise):
     """Analysis of the one state E (1, site); parameters are B, row by row. Cost: p^3/3 + n p flops."""
     n, p = E.shape[1], y.size
@@ -27,7 +27,7 @@ def static_update(E, Y, y, variance, sites, parameters, noise):
             E[0, i] += B[sites[o], i] * w[o, 0]
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def innovation_root(B, variance, sites):
     """Cholesky factor of H B H^T + R, (observation, observation)."""
     p = sites.size
@@ -40,7 +40,7 @@ def innovation_root(B, variance, sites):
     return S
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def static_spread(B, variance, sites):
     """Square root of the diagonal of P_a, (site,). Cost: p^2 n flops."""
     n, p = B.shape[0], sites.size

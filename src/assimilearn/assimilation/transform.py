@@ -12,7 +12,7 @@ from numba import njit
 from assimilearn.assimilation.algebra import column_products, row_products
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def eigenvectors(S):
     """Eigenvalues, not negative, and eigenvectors of S S^T, or of S^T S where that is smaller."""
     C = column_products(S) if S.shape[1] < S.shape[0] else row_products(S)
@@ -20,7 +20,7 @@ def eigenvectors(S):
     return np.maximum(eigenvalues, 0.0), V
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def transform(A, mean, S, d, eigenvalues, V):
     """Update the anomalies A and the mean in place."""
     root, scale = np.sqrt(1 + eigenvalues), np.sqrt(A.shape[0] - 1)
@@ -35,7 +35,7 @@ def transform(A, mean, S, d, eigenvalues, V):
         A[:] = np.dot(T, A)
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def explained_squares(S, d, eigenvalues, V):
     """Squares of the components of d along the right singular vectors of S, each times its eigenvalue."""
     if S.shape[1] < S.shape[0]:

@@ -32,7 +32,7 @@ def treatment_noise(settings: AnalysisSettings) -> int:
     return 0
 
 
-@njit(cache=True, fastmath=FAST)
+@njit(cache=True, fastmath=FAST, error_model="numpy")
 def treat(E, prior, prior_spread, treatment, noise):
     """Relax, inflate and rotate E (member, site) in place.
 
