@@ -18,6 +18,7 @@ include: "workflow/rules/observe.smk"
 include: "workflow/rules/assimilate.smk"
 include: "workflow/rules/tune.smk"
 include: "workflow/rules/train.smk"
+include: "workflow/rules/cycle.smk"
 include: "workflow/rules/verify.smk"
 include: "workflow/rules/figures.smk"
 

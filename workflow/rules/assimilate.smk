@@ -7,6 +7,8 @@ rule assimilate:
         "results/{study}/{scenario}/analyses/{analysis}.nc",
     log:
         "results/{study}/{scenario}/logs/assimilate-{analysis}.log",
+    wildcard_constraints:
+        analysis=PLAN.names("analyses"),
     conda:
         "../../environment.yml"
     params:

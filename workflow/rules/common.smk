@@ -26,6 +26,8 @@ wildcard_constraints:
     model="[a-z0-9-]+",
     analysis="[a-z0-9-]+",
     emulator="[a-z0-9-]+",
+    loop=PLAN.names("loops"),
+    cycle="[1-9][0-9]*",
     figure="[a-z_]+",
 
 

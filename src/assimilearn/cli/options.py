@@ -2,7 +2,7 @@
 
 import functools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -55,7 +55,7 @@ class Origin(NamedTuple):
     seed: int
     realization: int
 
-    def write(self, dataset: xr.Dataset, path: Path, kind: str, settings: Any, inputs: dict[str, Path | None]) -> None:
+    def write(self, dataset: xr.Dataset, path: Path, kind: str, settings: Any, inputs: Mapping[str, Path | None]) -> None:
         """Write ``dataset`` with its provenance.
 
         Parameters
@@ -98,6 +98,9 @@ def origin_options(function: Callable[..., Any]) -> Callable[..., Any]:
         return function(origin=Origin(label, seed, realization), **arguments)
 
     return wrapped
+
+
+cycle_option = click.option("--cycle", type=click.IntRange(1), required=True, help="number of the cycle, from 1")
 
 
 @contextmanager

@@ -18,7 +18,10 @@ def command(study: Path) -> None:
         for name in scenario.settings.analyses:
             click.echo(f"{scenario.analysis(name)}  <-  {scenario.observations}, {scenario.model_of(name)}")
         for name in scenario.settings.emulators:
-            sources = ", ".join([scenario.trained_on(name), *scenario.tuning(name)])
-            click.echo(f"{scenario.model_file(name)}  <-  {sources}")
+            sources = [scenario.trained_on(name), *scenario.tuning(name), *scenario.learned_observations(name)]
+            click.echo(f"{scenario.model_file(name)}  <-  {', '.join(sources)}")
+        for name in scenario.settings.loops:
+            folders = f"{scenario.cycle_folder(name, 1)} ... {scenario.cycle_folders(name)[-1]}"
+            click.echo(f"{scenario.model_file(name)}, {scenario.analysis(name)}  <-  {folders}")
     for target in plan.targets:
         click.echo(target)

@@ -9,6 +9,17 @@ from assimilearn.cli.options import FILE, Origin, origin_options
 from assimilearn.study.seeds import generator
 from assimilearn.verification import score_analysis
 
+HANDED_ON = (
+    "method",
+    "model_kind",
+    "settings",
+    "cycle",
+    "loop_status",
+    "best_cycle",
+    "cycles_run",
+    "innovation_scores",
+)
+
 
 @click.command("score-analysis")
 @click.argument("analysis", type=FILE)
@@ -22,7 +33,6 @@ def command(analysis: Path, output: Path, observations: Path, truth: Path | None
     analysed = store.read(analysis)
     rng = generator(origin.seed, "verification", origin.realization)
     dataset = score_analysis(analysed, store.read(observations), known, rng)
-    dataset.attrs |= {key: analysed.attrs[key] for key in ("method", "model_kind", "settings") if key in analysed.attrs}
-    origin.write(
-        dataset, output, "analysis_scores", {}, {"analysis": analysis, "observations": observations, "truth": truth}
-    )
+    dataset.attrs |= {key: analysed.attrs[key] for key in HANDED_ON if key in analysed.attrs}
+    kind = "loop_scores" if "cycle" in analysed.attrs else "analysis_scores"
+    origin.write(dataset, output, kind, {}, {"analysis": analysis, "observations": observations, "truth": truth})

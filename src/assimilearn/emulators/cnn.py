@@ -17,10 +17,17 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field
 
-from assimilearn.emulators.convolution import Layer, compiled_network, forward, initial_weights, scaled_arrays
+from assimilearn.emulators.convolution import (
+    Layer,
+    compiled_network,
+    forward,
+    initial_weights,
+    scaled_arrays,
+    stored_weights,
+)
 from assimilearn.emulators.emulator import Fitted
 from assimilearn.emulators.pairs import Windows
-from assimilearn.emulators.scaling import scaling_of
+from assimilearn.emulators.scaling import scaling_from, scaling_of
 from assimilearn.emulators.stencil import check_radius
 from assimilearn.emulators.training import Network, TrainingSettings, train_network
 from assimilearn.models.protocol import CompiledStep
@@ -38,13 +45,24 @@ class CnnSettings(TrainingSettings):
     penalty: float = Field(1e-4, ge=0, description="L2 penalty on the weights of the last layer")
 
 
-def fit(training: Windows, validation: Windows, settings: CnnSettings, rng: np.random.Generator) -> Fitted:
-    """Train the network from random weights and fold the batch normalisation."""
+def fit(
+    training: Windows,
+    validation: Windows,
+    settings: CnnSettings,
+    rng: np.random.Generator,
+    previous: Mapping[str, np.ndarray] | None = None,
+) -> Fitted:
+    """Train the network from random weights, or go on from ``previous`` ones, and fold the batch normalisation."""
     check_radius(LAYERS[0].width // 2, training.states.shape[-1])
-    scaling = scaling_of(training)
+    if previous:
+        scaling = scaling_from(previous)
+        weights, statistics = unfolded(previous, scaling.standardise(training.inputs))
+    else:
+        scaling = scaling_of(training)
+        weights, statistics = initial(rng), running_statistics()
     network = Network(
-        initial(rng),
-        running_statistics(),
+        weights,
+        statistics,
         increment,
         lambda weights: settings.penalty * (weights["kernel_2"] ** 2).sum(),
     )
@@ -82,6 +100,20 @@ def folded(weights: Mapping[str, np.ndarray], statistics: Mapping[str, np.ndarra
     layers["bias_0"] = weights["bias_0"] + shift * weights["kernel_0"].sum(axis=(1, 2))
     layers["kernel_0"] = scale * weights["kernel_0"]
     return layers
+
+
+def unfolded(
+    previous: Mapping[str, np.ndarray], states: np.ndarray
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Weights and statistics of a trained network, ready to be trained further.
+
+    Its batch normalisation is in its first layer. The new one begins as the identity: it takes out mean and variance of
+    the standardised ``states (state, site)`` of training and puts them back, so that the network is the same function.
+    """
+    mean, variance = np.float32(states.mean()), np.float32(states.var())
+    normalisation = {"gamma": np.sqrt(variance + np.float32(EPSILON)).reshape(1), "beta": mean.reshape(1)}
+    statistics = {"mean": mean.reshape(1), "variance": variance.reshape(1)}
+    return {**normalisation, **stored_weights(LAYERS, previous)}, statistics
 
 
 def compiled(weights: Mapping[str, np.ndarray], settings: CnnSettings) -> CompiledStep:

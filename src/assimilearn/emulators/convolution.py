@@ -15,6 +15,7 @@ from numba import njit
 
 from assimilearn.emulators.ring_convolution import ring_convolution
 from assimilearn.emulators.scaling import Scaling
+from assimilearn.errors import FileError
 from assimilearn.models.protocol import CompiledStep
 
 Activation = Literal["linear", "tanh", "relu", "sigmoid", "leaky_relu", "swish"]
@@ -51,6 +52,24 @@ def initial_weights(layers: Sequence[Layer], rng: np.random.Generator) -> dict[s
         bound = np.sqrt(6 / ((inputs + layer.channels) * layer.width))
         weights[f"kernel_{k}"] = rng.uniform(-bound, bound, shape).astype(np.float32)
         weights[f"bias_{k}"] = np.zeros(layer.channels, np.float32)
+        inputs = layer.channels - layer.product
+    return weights
+
+
+def stored_weights(layers: Sequence[Layer], stored: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Kernels and biases of a trained network, to go on from.
+
+    Raises
+    ------
+    FileError
+        If they are not those of these layers.
+    """
+    inputs, weights = 1, {}
+    for k, layer in enumerate(layers):
+        for name, shape in ((f"kernel_{k}", (layer.channels, inputs, layer.width)), (f"bias_{k}", (layer.channels,))):
+            if name not in stored or stored[name].shape != shape:
+                raise FileError(f"the stored network has other layers: weight_{name} must have the shape {shape}")
+            weights[name] = stored[name].astype(np.float32)
         inputs = layer.channels - layer.product
     return weights
 

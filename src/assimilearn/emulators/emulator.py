@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -10,6 +10,9 @@ import xarray as xr
 from assimilearn.errors import SettingsError
 from assimilearn.models.protocol import CompiledStep
 from assimilearn.settings import Settings
+
+LAYOUT = 1
+"""Version of the way in which weights are stored; files of a newer one are refused."""
 
 
 class Fitted(NamedTuple):
@@ -85,3 +88,17 @@ class Emulator:
         if not self.local and size != self.size:
             raise SettingsError(f"this emulator is bound to {self.size} sites: it cannot be used on {size}")
         return replace(self, size=size)
+
+
+def as_dataset(fitted: Fitted, attributes: Mapping[str, Any], epochs_before: int = 0) -> xr.Dataset:
+    """Weights (left out if training failed), history and attributes as one Dataset; epochs are counted on."""
+    weights = {} if attributes["status"] != "ok" else fitted.weights
+    dataset = xr.Dataset({f"weight_{name}": array for name, array in weights.items()}, attrs=dict(attributes))
+    if fitted.loss.size:
+        dataset["loss"] = ("epoch", fitted.loss, {"long_name": "training loss"})
+        dataset["validation_loss"] = ("epoch", fitted.validation_loss, {"long_name": "validation loss"})
+        epochs = epochs_before + np.arange(1, fitted.loss.size + 1)
+        dataset = dataset.assign_coords(epoch=("epoch", epochs, {"long_name": "epoch"}))
+    for name in dataset.variables:
+        dataset[name].attrs.setdefault("units", "1")
+    return dataset

@@ -13,11 +13,10 @@ import numpy as np
 import xarray as xr
 from pydantic import Field
 
-from assimilearn.emulators.emulator import Fitted
+from assimilearn.emulators.emulator import LAYOUT, Fitted, as_dataset
 from assimilearn.emulators.pairs import check_usable, interval, windows
 from assimilearn.emulators.polynomial import PolynomialSettings, names, regress, weights_of
 from assimilearn.emulators.stencil import check_radius
-from assimilearn.emulators.train import LAYOUT, as_dataset
 from assimilearn.emulators.windows import Step, WindowFit, WindowSettings, fit_windows
 from assimilearn.errors import FileError
 from assimilearn.observations.checks import check_observations

@@ -18,10 +18,11 @@ from assimilearn.emulators.convolution import (
     forward,
     initial_weights,
     scaled_arrays,
+    stored_weights,
 )
 from assimilearn.emulators.emulator import Fitted
 from assimilearn.emulators.pairs import Windows
-from assimilearn.emulators.scaling import scaling_of
+from assimilearn.emulators.scaling import scaling_from, scaling_of
 from assimilearn.emulators.stencil import check_radius
 from assimilearn.emulators.training import Network, TrainingSettings, train_network
 from assimilearn.models.protocol import CompiledStep
@@ -40,16 +41,23 @@ class MlpSettings(TrainingSettings):
     activation: Activation = Field("swish", description="activation of the hidden layers")
 
 
-def fit(training: Windows, validation: Windows, settings: MlpSettings, rng: np.random.Generator) -> Fitted:
-    """Train the perceptron from random weights."""
+def fit(
+    training: Windows,
+    validation: Windows,
+    settings: MlpSettings,
+    rng: np.random.Generator,
+    previous: Mapping[str, np.ndarray] | None = None,
+) -> Fitted:
+    """Train the perceptron from random weights, or go on from ``previous`` ones and their scaling."""
     check_radius(settings.radius, training.states.shape[-1])
-    scaling = scaling_of(training)
+    scaling = scaling_from(previous) if previous else scaling_of(training)
     layers = layers_of(settings)
 
     def increment(weights: dict[str, Any], statistics: dict[str, Any], z: Any, training: bool) -> Any:
         return forward(layers, weights, z)
 
-    network = Network(initial_weights(layers, rng), {}, increment, lambda weights: 0.0)
+    first = stored_weights(layers, previous) if previous else initial_weights(layers, rng)
+    network = Network(first, {}, increment, lambda weights: 0.0)
     trained = train_network(network, training, validation, scaling, settings, rng)
     arrays = scaled_arrays(scaling, trained.weights)
     return Fitted(arrays, trained.loss, trained.validation_loss, trained.failure)

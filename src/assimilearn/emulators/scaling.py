@@ -1,6 +1,7 @@
 """Standardisation of states and increments, from training data only, the same for every site."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 
 import numpy as np
 import xarray as xr
@@ -35,3 +36,8 @@ def scaling_of(training: Windows) -> Scaling:
     increments = training.targets - training.inputs
     state_std, increment_std = training.inputs.std(), np.sqrt(np.mean(increments**2))
     return Scaling(float(training.inputs.mean()), float(state_std) or 1.0, float(increment_std) or 1.0)
+
+
+def scaling_from(weights: Mapping[str, np.ndarray]) -> Scaling:
+    """The scaling that is stored with the weights of an emulator."""
+    return Scaling(**{field.name: float(weights[field.name]) for field in fields(Scaling)})

@@ -12,12 +12,11 @@ import xarray as xr
 from pydantic import Field, TypeAdapter, ValidationError
 
 from assimilearn.emulators import climatology, cnn, forest, mlp, pairs, persistence, polynomial, ridge
-from assimilearn.emulators.emulator import Emulator, Fitted
+from assimilearn.emulators.emulator import LAYOUT, Emulator, as_dataset
+from assimilearn.emulators.learn import LearnSettings, learn
+from assimilearn.emulators.training import TrainingSettings
 from assimilearn.errors import FileError, SettingsError
 from assimilearn.models.protocol import CompiledStep
-
-LAYOUT = 1
-"""Version of the way in which weights are stored; files of a newer one are refused."""
 
 METHODS: dict[str, ModuleType] = {
     "persistence": persistence,
@@ -36,14 +35,22 @@ AnyEmulator = Annotated[
     | polynomial.PolynomialSettings
     | forest.ForestSettings
     | mlp.MlpSettings
-    | cnn.CnnSettings,
+    | cnn.CnnSettings
+    | LearnSettings,
     Field(discriminator="method"),
 ]
 """Settings of any emulator, told apart by `method`."""
 
 
 def train(
-    analysis: xr.Dataset, settings: Any, rng: np.random.Generator, tuned: Mapping[str, Any] | None = None
+    analysis: xr.Dataset,
+    settings: Any,
+    rng: np.random.Generator,
+    tuned: Mapping[str, Any] | None = None,
+    *,
+    observations: xr.Dataset | None = None,
+    previous: xr.Dataset | None = None,
+    workers: int = 1,
 ) -> xr.Dataset:
     """Fit an emulator to the training period of an analysis.
 
@@ -55,6 +62,13 @@ def train(
     rng : numpy.random.Generator
     tuned : mapping of setting -> value, optional
         Values found by a search; they replace those of ``settings``.
+    observations : xarray.Dataset, optional
+        What the method ``windows`` is fitted to, and nothing else looks at.
+    previous : xarray.Dataset, optional
+        An emulator file of the same method: networks go on from its weights instead of random ones, and their epochs
+        are counted on. Its scaling stays. Other methods have nothing to gain from it.
+    workers : int
+        Threads of the method ``windows``; they change no result.
 
     Returns
     -------
@@ -67,15 +81,21 @@ def train(
     Raises
     ------
     FileError
-        If the analysis diverged, is not finite or too short.
+        If the analysis diverged, is not finite or too short, or ``previous`` is of another method or failed.
     SettingsError
-        If a tuned setting is unknown or out of bounds, or the stencil is wider than the ring.
+        If a tuned setting is unknown or out of bounds, the stencil is wider than the ring, or the method needs
+        observations and has none.
     """
     settings = with_values(settings, tuned or {})
+    if isinstance(settings, LearnSettings):
+        if observations is None:
+            raise SettingsError(f"the method {settings.method} is fitted to observations: give them too")
+        return learn(analysis, observations, settings, rng, workers)
     lead = getattr(settings, "lead", 1)
     training = pairs.windows(analysis, "train", lead)
     validation = pairs.windows(analysis, "validation", lead)
-    fitted = METHODS[settings.method].fit(training, validation, settings, rng)
+    start = warm_start(previous, settings) if previous is not None else {}
+    fitted = METHODS[settings.method].fit(training, validation, settings, rng, **start)
     size, time_step = training.states.shape[-1], pairs.interval(analysis)
     residual_std, reason = float("nan"), fitted.failure
     if not reason:
@@ -93,7 +113,18 @@ def train(
         "status": "failed" if reason else "ok",
         **({"reason": reason} if reason else {}),
     }
-    return as_dataset(fitted, attributes)
+    epochs_before = int(previous["epoch"][-1]) if start and previous is not None and "epoch" in previous else 0
+    return as_dataset(fitted, attributes, epochs_before)
+
+
+def warm_start(previous: xr.Dataset, settings: Any) -> dict[str, Any]:
+    """The argument with which ``fit`` goes on from the weights of a ``previous`` emulator; none where it cannot."""
+    if not isinstance(settings, TrainingSettings):
+        return {}
+    method, before = str(getattr(settings, "method", "")), previous.attrs.get("method")
+    if before != method:
+        raise FileError(f"a {method} emulator cannot go on from the weights of a {before} emulator")
+    return {"previous": open_emulator(previous).weights}
 
 
 def with_values(settings: Any, values: Mapping[str, Any]) -> Any:
@@ -126,20 +157,6 @@ def one_step_error(emulator: Emulator, validation: pairs.Windows) -> float:
     """Root mean square of (one-step forecast - analysis) over all pairs and sites."""
     with np.errstate(over="ignore", invalid="ignore"):
         return float(np.sqrt(np.mean((emulator.step(validation.inputs) - validation.targets) ** 2)))
-
-
-def as_dataset(fitted: Fitted, attributes: Mapping[str, Any]) -> xr.Dataset:
-    """Weights (left out if training failed), history and attributes as one Dataset."""
-    weights = {} if attributes["status"] != "ok" else fitted.weights
-    dataset = xr.Dataset({f"weight_{name}": array for name, array in weights.items()}, attrs=dict(attributes))
-    if fitted.loss.size:
-        dataset["loss"] = ("epoch", fitted.loss, {"long_name": "training loss"})
-        dataset["validation_loss"] = ("epoch", fitted.validation_loss, {"long_name": "validation loss"})
-        epochs = np.arange(1, fitted.loss.size + 1)
-        dataset = dataset.assign_coords(epoch=("epoch", epochs, {"long_name": "epoch"}))
-    for name in dataset.variables:
-        dataset[name].attrs.setdefault("units", "1")
-    return dataset
 
 
 def open_emulator(dataset: xr.Dataset) -> Emulator:

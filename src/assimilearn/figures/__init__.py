@@ -24,6 +24,7 @@ KINDS = (
     "forecast_scores",
     "tuning",
     "emulators",
+    "loop_scores",
 )
 
 FIGURES: dict[str, tuple[str, ...]] = {
@@ -36,6 +37,7 @@ FIGURES: dict[str, tuple[str, ...]] = {
     "climate": ("model", "forecast_scores"),
     "cross_validation": ("tuning",),
     "learning_curves": ("emulators",),
+    "loop_convergence": ("loop_scores", "analysis_scores"),
 }
 
 REQUIRED: dict[str, tuple[str, ...]] = {
@@ -48,6 +50,7 @@ REQUIRED: dict[str, tuple[str, ...]] = {
     "climate": ("model", "forecast_scores"),
     "cross_validation": ("tuning",),
     "learning_curves": ("emulators",),
+    "loop_convergence": ("loop_scores",),
 }
 
 
@@ -59,8 +62,8 @@ def plot(name: str, **datasets: Any) -> "Figure":
     name : a key of ``FIGURES``
     **datasets
         By kind: ``truth``, ``observations``, ``model`` are Datasets; ``analyses``, ``analysis_scores``,
-        ``forecast_scores``, ``tuning``, ``emulators`` map names to Datasets. Kinds that the figure does not read are
-        left aside.
+        ``forecast_scores``, ``tuning``, ``emulators`` map names to Datasets, ``loop_scores`` names with the number of
+        the cycle ("paper.3"). Kinds that the figure does not read are left aside.
 
     Raises
     ------

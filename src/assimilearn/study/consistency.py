@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from assimilearn.emulators import LearnSettings
 from assimilearn.study.problems import Problem, unknown
 from assimilearn.study.schema import Scenario
 
@@ -14,34 +15,49 @@ def inconsistencies(scenario: Scenario) -> list[Problem]:
     """Every problem of a scenario whose parts are each valid."""
     return [
         *_unknown_names(scenario),
-        *_loops(scenario),
+        *_needs_itself(scenario),
         *_tuned_settings(scenario),
+        *_loop_settings(scenario),
+        *_searches(scenario),
         *_periods(scenario),
         *_network(scenario),
     ]
 
 
 def _unknown_names(scenario: Scenario) -> Iterator[Problem]:
+    models = [*scenario.models, *scenario.emulators, *scenario.loops]
+    analyses = [*scenario.analyses, *scenario.loops]
     for name in scenario.models.keys() & scenario.emulators.keys():
         yield Problem(f"emulators.{name}", None, "a model under `models` has the same name: rename one of the two")
+    for section in ("models", "emulators", "analyses"):
+        for name in scenario.loops.keys() & getattr(scenario, section).keys():
+            yield Problem(f"loops.{name}", None, f"the same name stands under `{section}`: rename one of the two")
     if scenario.truth.model is not None and scenario.truth.model not in scenario.models:
         yield Problem("truth.model", None, unknown("model", scenario.truth.model, scenario.models))
     for name, analysis in scenario.analyses.items():
-        models = [*scenario.models, *scenario.emulators]
         if analysis.model is not None and analysis.model not in models:
-            yield Problem(f"analyses.{name}.model", None, unknown("model or emulator", analysis.model, models))
+            message = unknown("model, emulator or loop", analysis.model, models)
+            yield Problem(f"analyses.{name}.model", None, message)
     for name, emulator in scenario.emulators.items():
-        if emulator.trained_on not in scenario.analyses:
-            message = unknown("analysis", emulator.trained_on, scenario.analyses)
+        if emulator.trained_on not in analyses:
+            message = unknown("analysis or loop", emulator.trained_on, analyses)
             yield Problem(f"emulators.{name}.trained_on", None, message)
+    for name, loop in scenario.loops.items():
+        if loop.start not in analyses:
+            yield Problem(f"loops.{name}.start", None, unknown("analysis or loop", loop.start, analyses))
 
 
-def _loops(scenario: Scenario) -> Iterator[Problem]:
-    """An emulator may not learn from an analysis that needs the emulator."""
-    needs: dict[str, list[str]] = {
-        f"emulators.{n}": [f"analyses.{e.trained_on}"] for n, e in scenario.emulators.items()
-    }
-    needs |= {f"analyses.{n}": [f"emulators.{a.model}"] for n, a in scenario.analyses.items() if a.model}
+def _needs_itself(scenario: Scenario) -> Iterator[Problem]:
+    """An emulator may not learn from an analysis that needs the emulator, nor a loop start from what needs the loop."""
+    section = {name: "emulators" for name in scenario.emulators} | {name: "loops" for name in scenario.loops}
+    source = {name: "analyses" for name in scenario.analyses} | {name: "loops" for name in scenario.loops}
+
+    def of(places: dict[str, str], name: str) -> list[str]:
+        return [f"{places[name]}.{name}"] if name in places else []
+
+    needs = {f"emulators.{n}": of(source, e.trained_on) for n, e in scenario.emulators.items()}
+    needs |= {f"loops.{n}": of(source, loop.start) for n, loop in scenario.loops.items()}
+    needs |= {f"analyses.{n}": of(section, a.model) for n, a in scenario.analyses.items() if a.model}
     try:
         TopologicalSorter(needs).prepare()
     except CycleError as error:
@@ -62,6 +78,29 @@ def _tuned_settings(scenario: Scenario) -> Iterator[Problem]:
                     yield from _bad_value(node, setting, value, f"{path}.{setting}")
 
 
+def _loop_settings(scenario: Scenario) -> Iterator[Problem]:
+    """Every setting of the first cycle, and every value of a filter's search, must be valid."""
+    for name, loop in scenario.loops.items():
+        changes: list[tuple[str, Any, str, list[Any]]] = []
+        changes += [("first", loop.emulator, setting, [value]) for setting, value in loop.first.items()]
+        changes += [("analysis.tune", loop.analysis, *item) for item in (loop.analysis.tune or {}).items()]
+        for place, settings, setting, values in changes:
+            path = f"loops.{name}.{place}.{setting}"
+            if setting not in type(settings).model_fields:
+                yield Problem(path, None, unknown("setting", setting, type(settings).model_fields))
+                continue
+            for value in values:
+                yield from _bad_value(settings, setting, value, path)
+
+
+def _searches(scenario: Scenario) -> Iterator[Problem]:
+    for name, node in scenario.emulators.items():
+        if node.tune is not None and isinstance(node, LearnSettings):
+            yield Problem(
+                f"emulators.{name}.tune", None, "the method windows learns from observations: it has no search"
+            )
+
+
 def _bad_value(node: Any, setting: str, value: Any, path: str) -> Iterator[Problem]:
     try:
         type(node).model_validate(node.model_dump() | {setting: value})
@@ -71,7 +110,7 @@ def _bad_value(node: Any, setting: str, value: Any, path: str) -> Iterator[Probl
 
 def _periods(scenario: Scenario) -> Iterator[Problem]:
     tuned = any(getattr(node, "tune", None) for node in scenario.analyses.values())
-    if not scenario.periods.validation and (tuned or scenario.emulators):
+    if not scenario.periods.validation and (tuned or scenario.emulators or scenario.loops):
         yield Problem("periods.validation", 0, "must be 1 or more: emulators and tuned filters are chosen on it")
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 
+from assimilearn.emulators import LearnSettings
 from assimilearn.figures import FIGURES, REQUIRED
 from assimilearn.models import Lorenz96Settings
 from assimilearn.settings import Settings
@@ -54,6 +55,11 @@ class Plan:
     def code(self, verb: str, *modules: str) -> str:
         """Digest of the code behind a verb, and of further modules that it imports by name."""
         return code_digest(verb, *modules)
+
+    def names(self, section: str) -> str:
+        """Regular expression of all names under `analyses`, `emulators` or `loops`, in any scenario."""
+        names = {name for s in self.scenarios.values() for name in getattr(s.settings, section)}
+        return "|".join(sorted(names)) or "$^"
 
     def pattern(self, brought: bool) -> str:
         """Regular expression of the scenarios that use the user's data (or, with False, simulate)."""
@@ -116,6 +122,10 @@ class ScenarioPlan:
         """Path of the analysis that an emulator learns from."""
         return self.analysis(self.settings.emulators[emulator].trained_on)
 
+    def learned_observations(self, emulator: str) -> list[str]:
+        """Path of the observations, for emulators that are fitted to them, or nothing."""
+        return [self.observations] if isinstance(self.settings.emulators[emulator], LearnSettings) else []
+
     def tuning(self, emulator: str) -> list[str]:
         """Path of the search that an emulator's settings come from, or nothing."""
         node = self.settings.emulators[emulator]
@@ -124,26 +134,70 @@ class ScenarioPlan:
     def forecast_start(self, model: str) -> str:
         """Path of the analysis that the forecasts of a model or an emulator start from.
 
-        An emulator starts from the analysis that it learned from; a physical model from the analysis that most
-        emulators learned from, or the last one.
+        An emulator starts from the analysis that it learned from, that of a loop from the analysis of the loop; a
+        physical model from the analysis that most of them start from, or the last one.
         """
-        emulators = self.settings.emulators
+        emulators, loops = self.settings.emulators, self.settings.loops
         if model in emulators:
             return self.trained_on(model)
-        sources = [e.trained_on for e in emulators.values()]
+        if model in loops:
+            return self.analysis(model)
+        sources = [*(e.trained_on for e in emulators.values()), *loops]
         return self.analysis(max(sources, key=sources.count) if sources else list(self.settings.analyses)[-1])
+
+    # ---- loops ------------------------------------------------------------------------------------------------
+
+    def cycle_folder(self, loop: str, cycle: int) -> str:
+        """Folder of the emulator and the analysis of one cycle, counted from 1."""
+        return f"{self.root}/loops/{loop}/{cycle}"
+
+    def cycle_folders(self, loop: str) -> list[str]:
+        """Folders of all cycles of a loop."""
+        return [self.cycle_folder(loop, k) for k in range(1, self.settings.loops[loop].cycles + 1)]
+
+    def analysis_before(self, loop: str, cycle: int) -> str:
+        """Path of the analysis that the emulator of a cycle learns from: of the cycle before, or the loop's start."""
+        if cycle == 1:
+            return self.analysis(self.settings.loops[loop].start)
+        return f"{self.cycle_folder(loop, cycle - 1)}/analysis.nc"
+
+    def emulator_before(self, loop: str, cycle: int) -> list[str]:
+        """Path of the emulator of the cycle before, or nothing."""
+        return [f"{self.cycle_folder(loop, cycle - 1)}/emulator.nc"] if cycle > 1 else []
+
+    def cycle_threads(self, loop: str) -> int:
+        """Threads that training in a loop can use."""
+        return 2 if isinstance(self.settings.loops[loop].emulator, LearnSettings) else 1
+
+    def cycle_emulator_settings(self, loop: str, cycle: int) -> str:
+        """Settings of the emulator of a cycle; the number of cycles is not among them."""
+        node = self.settings.loops[loop]
+        return canonical(node.emulator.model_dump(mode="json") | (node.first if cycle == 1 else {}))
 
     # ---- targets ----------------------------------------------------------------------------------------------
 
     @property
     def forecast_models(self) -> list[str]:
-        """Every model whose forecasts are scored: the first physical model and the emulators."""
-        return [self.first_model, *self.settings.emulators]
+        """Every model whose forecasts are scored: the first physical model, the emulators and those of the loops."""
+        return [self.first_model, *self.settings.emulators, *self.settings.loops]
 
     @property
     def analysis_scores(self) -> list[str]:
         """Paths of the scores of all analyses."""
-        return [f"{self.root}/scores/analyses/{name}.nc" for name in self.settings.analyses]
+        return [f"{self.root}/scores/analyses/{name}.nc" for name in self._all_analyses]
+
+    @property
+    def _all_analyses(self) -> list[str]:
+        return [*self.settings.analyses, *self.settings.loops]
+
+    @property
+    def loop_scores(self) -> list[str]:
+        """Paths of the scores of the analysis of every cycle of every loop."""
+        return [
+            f"{self.root}/scores/loops/{name}/{cycle}.nc"
+            for name, loop in self.settings.loops.items()
+            for cycle in range(1, loop.cycles + 1)
+        ]
 
     @property
     def forecast_scores(self) -> list[str]:
@@ -180,7 +234,7 @@ class ScenarioPlan:
             case "model":
                 return [self.climate]
             case "analyses":
-                return [self.analysis(name) for name in self.settings.analyses]
+                return [self.analysis(name) for name in self._all_analyses]
             case "analysis_scores":
                 return self.analysis_scores
             case "forecast_scores":
@@ -188,6 +242,8 @@ class ScenarioPlan:
             case "emulators":  # a figure of training shows those that are trained in epochs
                 emulators = self.settings.emulators.items()
                 return [self.model_file(name) for name, node in emulators if "epochs" in type(node).model_fields]
+            case "loop_scores":
+                return self.loop_scores
             case "tuning":
                 return [path for name in self.settings.emulators for path in self.tuning(name)]
         raise ValueError(f"figures know no files of the kind {kind!r}")

@@ -9,6 +9,7 @@ from pydantic import Field, StringConstraints, create_model
 from assimilearn.assimilation import AnyAnalysis
 from assimilearn.emulators import AnyEmulator
 from assimilearn.figures import FIGURES
+from assimilearn.loops import Stopping
 from assimilearn.models import Lorenz96Settings
 from assimilearn.models.climate import ClimateSettings
 from assimilearn.models.truth import TruthSettings
@@ -26,14 +27,15 @@ class OfAnalysis(Settings):
     """What the study adds to the settings of an assimilation method."""
 
     model: Name | None = Field(
-        None, description="forecast model: a name under `models` or `emulators`; the default is the first model"
+        None,
+        description="forecast model: a name under `models`, `emulators` or `loops`; the default is the first model",
     )
 
 
 class OfEmulator(Settings):
     """What the study adds to the settings of an emulator."""
 
-    trained_on: Name = Field(description="the analysis that it learns from: a name under `analyses`")
+    trained_on: Name = Field(description="the analysis that it learns from: a name under `analyses` or `loops`")
     tune: TuneSettings | None = Field(None, description="search of its settings by blocked cross-validation")
 
 
@@ -53,6 +55,21 @@ if TYPE_CHECKING:  # what every node of the union has
 else:
     AnalysisNode = _nodes(AnyAnalysis, OfAnalysis)
     EmulatorNode = _nodes(AnyEmulator, OfEmulator)
+
+
+class LoopNode(Settings):
+    """Cycles of learning a model from the last analysis and assimilating again with it.
+
+    The name of the loop stands for the emulator and for the analysis of its best cycle, by innovation score, wherever a
+    model or an analysis is named.
+    """
+
+    start: Name = Field(description="analysis that the first emulator learns from: a name under `analyses` or `loops`")
+    cycles: int = Field(8, ge=1, description="largest number of cycles")
+    emulator: AnyEmulator = Field(description="the emulator of every cycle; networks go on from the last one")
+    first: dict[str, Any] = Field({}, description="settings of the emulator that are different in the first cycle")
+    analysis: AnyAnalysis = Field(description="the analysis of every cycle, with the new emulator as its model")
+    stopping: Stopping = Field(Stopping(), description="when the loop stops before its last cycle")
 
 
 class SimulatedTruth(TruthSettings):
@@ -83,6 +100,7 @@ class Scenario(Settings):
     data: BroughtData | None = Field(None, description="files to use instead of `truth` and `observations`")
     analyses: dict[Name, AnalysisNode] = Field(min_length=1, description="analyses, by name")
     emulators: dict[Name, EmulatorNode] = Field({}, description="learned forecast models, by name")
+    loops: dict[Name, LoopNode] = Field({}, description="cycles of learning and assimilating, by name")
     forecasts: ForecastSettings = Field(ForecastSettings(), description="how forecasts and free runs are scored")
     figures: list[FigureName] | None = Field(None, description="figures to draw; all that apply by default")
 

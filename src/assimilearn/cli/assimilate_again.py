@@ -1,0 +1,46 @@
+"""The verb ``assimilate-again``."""
+
+from pathlib import Path
+
+import click
+
+from assimilearn import store
+from assimilearn.assimilation import AnyAnalysis
+from assimilearn.cli.options import FILE, Origin, cycle_option, origin_options, settings_option
+from assimilearn.loops import assimilate_again
+from assimilearn.study.seeds import generator
+
+
+@click.command("assimilate-again")
+@click.argument("observations", type=FILE)
+@click.argument("output", type=FILE)
+@click.option("--emulator", type=FILE, required=True, help="the emulator of this cycle")
+@click.option("--previous", type=FILE, required=True, help="analysis of the cycle before, or the start of the loop")
+@click.option("--climate", type=FILE, required=True, help="file of `climate`: background and initial statistics")
+@settings_option(AnyAnalysis, default='{"method": "etkf"}')
+@cycle_option
+@origin_options
+def command(
+    observations: Path,
+    output: Path,
+    emulator: Path,
+    previous: Path,
+    climate: Path,
+    settings: AnyAnalysis,
+    cycle: int,
+    origin: Origin,
+) -> None:
+    """Assimilate the OBSERVATIONS of a file with the emulator of a cycle and write the analyses to OUTPUT.
+
+    All cycles meet the same random numbers, those of every other analysis.
+    """
+    dataset = assimilate_again(
+        store.read(observations, require=["value", "error_std", "site_index", "valid"]),
+        store.read(emulator),
+        store.read(previous),
+        settings,
+        store.read(climate, require=["mean", "covariance"]),
+        generator(origin.seed, "analysis", origin.realization),
+    )
+    inputs = {"observations": observations, "emulator": emulator, "previous": previous, "climate": climate}
+    origin.write(dataset.assign_attrs(cycle=cycle), output, "analyses", settings, inputs)

@@ -1,0 +1,95 @@
+# A loop: the emulator of a cycle learns from the analysis of the cycle before, the analysis of a cycle is made with the
+# emulator of that cycle. Cycle 0 is the analysis that the loop starts from. The truth is an input of none of this.
+rule learn_again:
+    input:
+        analysis=lambda w: plan_of(w).analysis_before(w.loop, int(w.cycle)),
+        observations="results/{study}/{scenario}/observations.nc",
+        previous=lambda w: plan_of(w).emulator_before(w.loop, int(w.cycle)),
+    output:
+        "results/{study}/{scenario}/loops/{loop}/{cycle}/emulator.nc",
+    log:
+        "results/{study}/{scenario}/logs/learn-again-{loop}-{cycle}.log",
+    conda:
+        "../../environment.yml"
+    threads: lambda w: plan_of(w).cycle_threads(w.loop)
+    params:
+        settings=lambda w: plan_of(w).cycle_emulator_settings(w.loop, int(w.cycle)),
+        stopping=lambda w: plan_of(w).settings.loops[w.loop].stopping.canonical(),
+        previous=lambda w: " ".join(
+            f"--previous {path}"
+            for path in plan_of(w).emulator_before(w.loop, int(w.cycle))
+        ),
+        seed=seed_of,
+        code=PLAN.code("learn-again"),
+    shell:
+        "python -m assimilearn learn-again {input.analysis} {output} --observations {input.observations} "
+        "{params.previous} --settings {params.settings:q} --stopping {params.stopping:q} --workers {threads} "
+        "--cycle {wildcards.cycle} --seed {params.seed} "
+        "--label {wildcards.study}/{wildcards.scenario}/{wildcards.loop}.{wildcards.cycle} 2> {log}"
+
+
+rule assimilate_again:
+    input:
+        observations="results/{study}/{scenario}/observations.nc",
+        emulator="results/{study}/{scenario}/loops/{loop}/{cycle}/emulator.nc",
+        previous=lambda w: plan_of(w).analysis_before(w.loop, int(w.cycle)),
+        climate=lambda w: plan_of(w).climate,
+    output:
+        "results/{study}/{scenario}/loops/{loop}/{cycle}/analysis.nc",
+    log:
+        "results/{study}/{scenario}/logs/assimilate-again-{loop}-{cycle}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        settings=lambda w: plan_of(w).settings.loops[w.loop].analysis.canonical(),
+        seed=seed_of,
+        code=PLAN.code("assimilate-again"),
+    shell:
+        "python -m assimilearn assimilate-again {input.observations} {output} --emulator {input.emulator} "
+        "--previous {input.previous} --climate {input.climate} --settings {params.settings:q} "
+        "--cycle {wildcards.cycle} --seed {params.seed} "
+        "--label {wildcards.study}/{wildcards.scenario}/{wildcards.loop}.{wildcards.cycle} 2> {log}"
+
+
+rule best_cycle:
+    input:
+        lambda w: [
+            f"{folder}/{name}.nc"
+            for folder in plan_of(w).cycle_folders(w.loop)
+            for name in ("analysis", "emulator")
+        ],
+    output:
+        analysis="results/{study}/{scenario}/analyses/{loop}.nc",
+        emulator="results/{study}/{scenario}/emulators/{loop}.nc",
+    log:
+        "results/{study}/{scenario}/logs/best-cycle-{loop}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        folders=lambda w: plan_of(w).cycle_folders(w.loop),
+        seed=seed_of,
+        code=PLAN.code("best-cycle"),
+    shell:
+        "python -m assimilearn best-cycle {output.analysis} {output.emulator} {params.folders} --seed {params.seed} "
+        "--label {wildcards.study}/{wildcards.scenario}/{wildcards.loop} 2> {log}"
+
+
+rule score_cycle:
+    input:
+        analysis="results/{study}/{scenario}/loops/{loop}/{cycle}/analysis.nc",
+        observations="results/{study}/{scenario}/observations.nc",
+        truth=lambda w: plan_of(w).truth,
+    output:
+        "results/{study}/{scenario}/scores/loops/{loop}/{cycle}.nc",
+    log:
+        "results/{study}/{scenario}/logs/score-cycle-{loop}-{cycle}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        truth=lambda w: plan_of(w).truth_option,
+        seed=seed_of,
+        code=PLAN.code("score-analysis"),
+    shell:
+        "python -m assimilearn score-analysis {input.analysis} {output} --observations {input.observations} "
+        "{params.truth} --seed {params.seed} "
+        "--label {wildcards.study}/{wildcards.scenario}/{wildcards.loop}.{wildcards.cycle} 2> {log}"
