@@ -47,26 +47,30 @@ def eakf_update(E, Y, y, variance, sites, parameters, noise):
         total = square / (N - 1) + variance[o]
         innovation = y[o] - mean[sites[o]]
         contraction = 1 / (1 + np.sqrt(variance[o] / total))
-        # the reach is one or two stretches of neighbouring sites: it may cross the end of the ring
+        # the reach is one stretch of neighbouring sites, or two where it crosses the end of the ring
         start = (sites[o] - left) % n
         first = min(width, n - start)
         gain[:] = 0.0
         for j in range(N):
             h = observed[j] / ((N - 1) * total)
-            for m in range(first):
-                gain[m] += h * E[j, start + m]
-            for m in range(first, width):
-                gain[m] += h * E[j, start + m - n]
+            add(gain[:first], E[j, start : start + first], h)
+            add(gain[first:], E[j, : width - first], h)
         for m in range(width):
             gain[m] *= taper[m]
-            mean[(start + m) % n] += gain[m] * innovation
+        add(mean[start : start + first], gain[:first], innovation)
+        add(mean[: width - first], gain[first:], innovation)
         for j in range(N):
             h = contraction * observed[j]
-            for m in range(first):
-                E[j, start + m] -= h * gain[m]
-            for m in range(first, width):
-                E[j, start + m - n] -= h * gain[m]
+            add(E[j, start : start + first], gain[:first], -h)
+            add(E[j, : width - first], gain[first:], -h)
     recompose(E, mean, 1.0)
+
+
+@njit(cache=True, fastmath=FAST, error_model="numpy")
+def add(target, values, factor):
+    """Add ``factor`` times ``values`` to ``target``, in place."""
+    for i in range(target.size):
+        target[i] += factor * values[i]
 
 
 @njit(cache=True, error_model="numpy")

@@ -3,10 +3,9 @@
 A local transform filter needs, at each site, (I + C)^-1 a and (I + C)^-1/2 a for one vector a only: the anomalies of
 that site. C, (member, member), is brought to tridiagonal form T by Householder reflections that map a to its first
 axis, so that f(C) a = |a| Q f(T) e_1. The inverse is one tridiagonal solve; the inverse square root a sum of them
-(Hale, Higham & Trefethen 2008, SIAM J. Numer. Anal. 46, 2505-2523, method 3), with poles for the smallest interval [1,
-4^b] that holds the spectrum of I + C. The relative error is below 1e-10 up to
-a ratio of variances of 16,000, 1e-6 up to 4 million. Cost: 4/3 N^3 + 6 N POLES flops, against about 10 N^3,
-and a call of LAPACK, for eigenvectors.
+(Hale, Higham & Trefethen 2008, SIAM J. Numer. Anal. 46, 2505-2523, method 3), with poles for the smallest interval
+[1, 4^b] that holds the spectrum of I + C. The relative error is below 1e-10 up to a ratio of variances of 16,000, and
+1e-6 up to 4 million. Cost: 4/3 N^3 + 6 N POLES flops, against about 10 N^3, and a call of LAPACK, for eigenvectors.
 
 Many sites are worked on side by side, the site being the last index and the inner loop: long enough to vectorise
 whatever N is.
