@@ -12,7 +12,7 @@ from assimilearn import figures
 from assimilearn.figures import FIGURES, KINDS, REQUIRED, FigureError, inputs
 from assimilearn.figures.hovmoller import on_sites
 
-CAPTIONS = Path(__file__).parents[2] / "workflow" / "report"
+CAPTIONS = Path(__file__).parents[2] / "workflow" / "report" / "figures"
 # panels that carry data, colour bars not counted
 PANELS = {
     "hovmoller": 4,

@@ -1,3 +1,6 @@
+REPORT = Path(workflow.basedir) / "workflow" / "report"
+
+
 rule figure:
     input:
         lambda w: plan_of(w).figure_inputs(w.figure),
@@ -6,7 +9,7 @@ rule figure:
         svg="results/{study}/{scenario}/figures/{figure}.svg",
         png=report(
             "results/{study}/{scenario}/figures/{figure}.png",
-            caption="../report/{figure}.rst",
+            caption="../report/figure.rst",
             category="{scenario}",
             labels={"figure": "{figure}"},
         ),
@@ -15,6 +18,7 @@ rule figure:
     conda:
         "../../environment.yml"
     params:
+        caption=lambda w: (REPORT / "figures" / f"{w.figure}.rst").read_text(),
         code=lambda w: PLAN.code("figure", f"assimilearn.figures.{w.figure}"),
     shell:
         "python -m assimilearn figure {wildcards.figure} {output.pdf} {input} 2> {log}"
