@@ -68,7 +68,8 @@ def learn(
         (epoch), the mean cost per observation of the training windows and of forecasts in the validation period, after
         every step of the coefficients, with ``window_length``, ``windows_used``,
         ``windows_rejected`` and ``damping`` (epoch). ``residual_std`` is the standard deviation of the
-        model error of one interval that the windows of the validation period ask for. ``learn_settings`` (JSON) and
+        model error of one interval that the costs of windows ask for, ``residual_resolution``
+        what could be noticed. ``learn_settings`` (JSON) and
         ``window_length`` (of the final coefficients) are attributes too.
 
     Raises
@@ -130,7 +131,7 @@ def learned_dataset(
 ) -> xr.Dataset:
     """The emulator file."""
     polynomial = settings.polynomial
-    fitted = Fitted(weights_of(fit.coefficients, polynomial), *history(fit.history), fit.failure)
+    fitted = Fitted(weights_of(fit.coefficients, polynomial), *history(fit.history))
     attributes = {
         "method": polynomial.method,
         "settings": polynomial.canonical(),
@@ -140,9 +141,9 @@ def learned_dataset(
         "size": size,
         "time_step": step,
         "residual_std": fit.residual_std,
+        "residual_resolution": fit.residual_resolution,
         "window_length": fit.length,
-        "status": "failed" if fit.failure else "ok",
-        **({"reason": fit.failure} if fit.failure else {}),
+        "status": "ok",
     }
     dataset = as_dataset(fitted, attributes)
     for name, (field, text) in HISTORY.items():

@@ -92,7 +92,7 @@ def fit(training: Windows, validation: Windows, settings: PolynomialSettings, rn
     check_radius(settings.radius, training.states.shape[-1])
     coefficients = regress(training.states, training.weights[:, 0], settings)
     if not np.isfinite(coefficients).all():
-        return Fitted({}, failure="the regression has no finite solution: raise `alpha`")
+        return Fitted({}, failure="the monomials of the analysis overflow: scale it, or lower `degree`")
     return Fitted(weights_of(coefficients, settings))
 
 
@@ -108,11 +108,12 @@ def regress(triples: np.ndarray, weights: np.ndarray, settings: PolynomialSettin
     Returns
     -------
     ndarray (monomial,), per interval. A regression of the central difference, then up to ``CORRECTIONS`` regressions
-    of what the model makes of its own middle states; a correction that does not lower the misfit is not taken.
+    of what that leaves unexplained; a correction that does not lower the misfit is not taken. NaN if the monomials
+    overflow.
     """
     targets = (triples[:, 2] - triples[:, 0]) / 2
     coefficients, normal = np.zeros(len(settings.factors)), None
-    best, misfit = coefficients, np.inf
+    best, misfit = np.full_like(coefficients, np.nan), np.inf
     for _ in range(CORRECTIONS):
         residual = targets - half_difference(triples[:, 1], coefficients, settings)
         now = float(np.mean(weights * residual**2)) if np.isfinite(residual).all() else np.inf
@@ -120,6 +121,8 @@ def regress(triples: np.ndarray, weights: np.ndarray, settings: PolynomialSettin
             break
         best, misfit = coefficients, now
         normal, right = normal_equations(triples[:, 1], residual, weights, settings, normal)
+        if not np.isfinite(normal).all():
+            return np.full_like(coefficients, np.nan)
         coefficients = coefficients + np.linalg.lstsq(normal, right, rcond=None)[0]
     return best
 

@@ -17,7 +17,7 @@ from assimilearn.emulators.window_data import Batch, Observed
 from assimilearn.emulators.window_kernel import factorise, linearise, tangent_rk4, whole_blocks
 
 
-def model_error_std(
+def excess_cost(
     observed: Observed,
     batch: Batch,
     starts: np.ndarray,
@@ -25,14 +25,13 @@ def model_error_std(
     model: tuple[np.ndarray, int, int],
     std: float,
     rng: np.random.Generator,
-) -> float:
-    """Standard deviation of the model error of one interval.
+) -> tuple[float, float, float]:
+    """What windows cost beyond a perfect model, and what model error would make of it.
 
     Parameters
     ----------
     observed : Observed
     batch : Batch
-        Windows, best of a period that the coefficients were not fitted to.
     starts : ndarray (window, site)
         Their fitted starts.
     length : int
@@ -45,19 +44,29 @@ def model_error_std(
 
     Returns
     -------
-    float
-        0 where the windows cost no more than a perfect model's would; NaN if there are no windows.
+    excess, expected, response : float
+        Sums over all windows that can be followed: J - E[J], E[J] of a perfect model, and e' S^-1 e.
     """
-    excess = response = 0.0
+    sums = np.zeros(3)
     for w in range(batch.starts.size):
         noise = rng.standard_normal((length, starts.shape[1]))
-        cost, expected, one = window_response(
-            starts[w], batch.starts[w], length, tuple(observed), model, (batch.background[w], std), noise
+        background = batch.background[w], std
+        cost, expected, response = window_response(
+            starts[w], batch.starts[w], length, tuple(observed), model, background, noise
         )
-        if np.isfinite(cost + expected + one):
-            excess += cost - expected
-            response += one
-    return float(np.sqrt(max(excess / response, 0.0))) if response > 0 else float("nan")
+        if np.isfinite(cost + response):
+            sums += cost - expected, expected, response
+    return float(sums[0]), float(sums[1]), float(sums[2])
+
+
+def model_error(excess: float, expected: float, response: float) -> tuple[float, float]:
+    """Standard deviation of the model error of one interval (0 if there is no excess), and its resolution.
+
+    The resolution is the standard deviation that one standard error of the sum of costs, sqrt(2 E[J]), would ask for.
+    """
+    if not response > 0:
+        return float("nan"), float("nan")
+    return float(np.sqrt(max(excess, 0.0) / response)), float((2 * max(expected, 0.0)) ** 0.25 / np.sqrt(response))
 
 
 @njit(cache=True, nogil=True)

@@ -21,7 +21,7 @@ from pydantic import Field, field_validator
 
 from assimilearn.emulators.polynomial import PolynomialSettings, table_of
 from assimilearn.emulators.window_data import Batch, Observed, batch_of, observed_of
-from assimilearn.emulators.window_error import model_error_std
+from assimilearn.emulators.window_error import excess_cost, model_error
 from assimilearn.emulators.window_kernel import fit_block, forecast_block
 from assimilearn.errors import FileError
 from assimilearn.periods import TRAIN
@@ -29,10 +29,10 @@ from assimilearn.settings import Settings
 
 BLOCK = 16  # windows of one task: the sums do not depend on the number of threads
 INNER = (8, 1e-4)  # Gauss-Newton steps of a start; predicted decrease of the cost per observation at which they end
-HALVINGS = 20
 SMALLEST_DAMPING, LARGEST_DAMPING = 1e-3, 1e3
 SIGNIFICANT = 3.0  # standard errors by which the innovations must grow to end the fit
 SINGULAR = 1e-12
+UNKNOWN = float("nan"), float("nan")  # model error and its resolution, until they are measured
 
 
 class WindowSettings(Settings):
@@ -107,10 +107,8 @@ class WindowFit(NamedTuple):
         The state at the beginning of each length and after each step that was taken.
     length : int
         Window length of the coefficients.
-    residual_std : float
-        See :func:`assimilearn.emulators.window_error.model_error_std`.
-    failure : str
-        Why the coefficients are unusable; empty if they are not.
+    residual_std, residual_resolution : float
+        Model error of one interval, see :func:`assimilearn.emulators.window_error.model_error`.
     """
 
     coefficients: np.ndarray
@@ -118,7 +116,7 @@ class WindowFit(NamedTuple):
     history: list[Step]
     length: int
     residual_std: float
-    failure: str
+    residual_resolution: float
 
 
 class Evaluation(NamedTuple):
@@ -232,7 +230,7 @@ def fit_windows(
     states : ndarray (time, site)
         First guesses and weak backgrounds of the starts, at the times of the observations.
     coefficients : ndarray (monomial,)
-        First guess, per interval; shrunk towards no tendency as long as it loses most of the windows.
+        First guess, per interval; if windows cost more with it than without any tendency, the fit starts from zero.
     polynomial : PolynomialSettings
     settings : WindowSettings
     rng : numpy.random.Generator
@@ -255,7 +253,7 @@ def fit_windows(
             "observation: lengthen it under `periods`, or shorten `lengths`"
         )
     unknown = np.full((coefficients.size,) * 2, np.nan)
-    fit = WindowFit(coefficients, unknown, [], 0, float("nan"), "")
+    fit = WindowFit(coefficients, unknown, [], 0, *UNKNOWN)
     spread, precision = climate_of(observations)
     with ThreadPoolExecutor(workers) as pool:
         fitter = Fitter(
@@ -275,7 +273,7 @@ def fit_windows(
             fit, go_on = fit_length(fitter, batch, fit, settings.lengths[: k + 1])
             if not go_on:
                 break
-        return fit if fit.failure else with_model_error(fitter, observations, states, fit, rng)
+        return with_model_error(fitter, observations, states, fit, rng)
 
 
 def climate_of(observations: xr.Dataset) -> tuple[float, float]:
@@ -295,8 +293,7 @@ def fit_length(fitter: Fitter, batch: Batch, before: WindowFit, lengths: tuple[i
     length = lengths[-1:]
     coefficients, now = followed(fitter, batch, before, lengths)
     if not np.isfinite(now.cost).any():
-        failure = "" if before.length else "no window can be followed, even with next to no tendency"
-        return before._replace(failure=failure), False
+        return before, False
     limit = fitter.limit(now)
     now = fitter.evaluate(batch, now.starts, coefficients, length, limit)
     check = fitter.innovation_cost(coefficients)
@@ -316,22 +313,21 @@ def fit_length(fitter: Fitter, batch: Batch, before: WindowFit, lengths: tuple[i
             history.append(line(length[0], now, check, limit, damping))
             damping = 0.0 if damping <= SMALLEST_DAMPING else damping / 10
             limit = fitter.limit(now)
-    covariance = posterior(now, limit)
-    return WindowFit(coefficients, covariance, [*before.history, *history], length[0], float("nan"), ""), go_on
+    fit = WindowFit(coefficients, posterior(now, limit), [*before.history, *history], length[0], *UNKNOWN)
+    return fit, go_on
 
 
 def followed(
     fitter: Fitter, batch: Batch, before: WindowFit, lengths: tuple[int, ...]
 ) -> tuple[np.ndarray, Evaluation]:
-    """The windows fitted with the coefficients so far; a first guess is halved until half of them can be followed."""
+    """The windows fitted with the coefficients so far; with no tendency at all if a first guess is worse than that."""
     coefficients = before.coefficients
-    evaluation = fitter.evaluate(batch, batch.background, coefficients, lengths, np.inf)
-    for _ in range(0 if before.length else HALVINGS):
-        if np.isfinite(evaluation.cost).mean() >= 0.5:
-            break
-        coefficients = coefficients / 2
-        evaluation = fitter.evaluate(batch, batch.background, coefficients, lengths, np.inf)
-    return coefficients, evaluation
+    given = fitter.evaluate(batch, batch.background, coefficients, lengths, np.inf)
+    if before.length:
+        return coefficients, given
+    none = fitter.evaluate(batch, batch.background, np.zeros_like(coefficients), lengths, np.inf)
+    limit = fitter.limit(none)
+    return (coefficients, given) if given.score(limit) <= none.score(limit) else (np.zeros_like(coefficients), none)
 
 
 def newton(evaluation: Evaluation, damping: float) -> tuple[np.ndarray, float]:
@@ -355,7 +351,7 @@ def line(length: int, now: Evaluation, check: np.ndarray, limit: float, damping:
     """A line of the history."""
     rejected = int(np.count_nonzero(~(now.cost < limit * now.number)))
     innovation_cost = float(check.mean()) if check.size else float("nan")
-    cost = now.score(limit) / now.number.sum()
+    cost = now.score(limit) / float(now.number.sum())
     return Step(length, cost, innovation_cost, now.cost.size - rejected, rejected, damping)
 
 
@@ -370,13 +366,16 @@ def posterior(now: Evaluation, limit: float) -> np.ndarray:
 def with_model_error(
     fitter: Fitter, observations: xr.Dataset, states: np.ndarray, fit: WindowFit, rng: np.random.Generator
 ) -> WindowFit:
-    """The fit with its model error, from validation windows, or training windows where there are none."""
-    largest = fitter.settings.validation_windows
-    batch = batch_of(observations, states, "validation", fit.length, largest)
-    if batch.starts.size == 0:
-        batch = batch_of(observations, states, "train", fit.length, fitter.settings.early_windows)
+    """The fit with its model error, from training windows (less a degree of freedom a coefficient) and validation."""
     lengths = tuple(length for length in fitter.settings.lengths if length <= fit.length)
-    fitted = fitter.evaluate(batch, batch.background, fit.coefficients, lengths, np.inf)
     model = fitter.model(fit.coefficients)
-    residual = model_error_std(fitter.observed, batch, fitted.starts, fit.length, model, fitter.std, rng)
-    return fit._replace(residual_std=residual)
+    sums = np.array([fit.coefficients.size, -fit.coefficients.size, 0.0])
+    for period, largest in ("train", fitter.settings.early_windows), ("validation", fitter.settings.validation_windows):
+        batch = batch_of(observations, states, period, fit.length, largest)
+        if batch.starts.size:
+            fitted = fitter.evaluate(batch, batch.background, fit.coefficients, lengths, np.inf)
+            used = fitted.cost < fitter.limit(fitted) * fitted.number
+            kept = Batch(batch.starts[used], batch.background[used])
+            sums += excess_cost(fitter.observed, kept, fitted.starts[used], fit.length, model, fitter.std, rng)
+    residual_std, resolution = model_error(*sums)
+    return fit._replace(residual_std=residual_std, residual_resolution=resolution)
