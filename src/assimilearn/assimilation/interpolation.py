@@ -28,12 +28,12 @@ class InterpolationSettings(AnalysisSettings):
 
 
 def run(problem: Problem, settings: InterpolationSettings, rng: np.random.Generator) -> Record:
-    """Interpolate every site; several observations of a site at one time are averaged with equal weights."""
+    """Interpolate every site."""
     record = empty_record(problem)
     record.used[:] = problem.valid
     correlation = problem.background.autocorrelation(problem.model.time_step)
     clock = np.cumsum(problem.steps)
-    value, variance = by_site(problem.value, problem.variance, problem.sites, problem.valid, problem.model.size)
+    value, variance = by_site(problem)
     for i in range(problem.model.size):
         seen = np.flatnonzero(~np.isnan(value[:, i]))
         if seen.size == 0:
@@ -47,26 +47,15 @@ def run(problem: Problem, settings: InterpolationSettings, rng: np.random.Genera
     return record
 
 
-@njit(cache=True, error_model="numpy")
-def by_site(value, variance, sites, valid, size):
-    """Observations laid out by site: values and error variances (time, site), NaN where a site is not observed."""
-    K, p = value.shape
-    total, spread, count = np.zeros((K, size)), np.zeros((K, size)), np.zeros((K, size))
-    for k in range(K):
-        for o in range(p):
-            if valid[k, o] != 0:
-                i = sites[k, o]
-                total[k, i] += value[k, o]
-                spread[k, i] += variance[k, o]
-                count[k, i] += 1
-    for k in range(K):
-        for i in range(size):
-            if count[k, i] == 0:
-                total[k, i], spread[k, i] = np.nan, np.nan
-            else:
-                total[k, i] /= count[k, i]
-                spread[k, i] /= count[k, i] ** 2
-    return total, spread
+def by_site(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
+    """Observations and error variances laid out by site, (time, site), NaN where a site is not observed."""
+    shape = problem.times.size, problem.model.size
+    value, variance = np.full(shape, np.nan), np.full(shape, np.nan)
+    time, observation = np.nonzero(problem.valid)
+    site = problem.sites[time, observation]
+    value[time, site] = problem.value[time, observation]
+    variance[time, site] = problem.variance[time, observation]
+    return value, variance
 
 
 @njit(cache=True, error_model="numpy")

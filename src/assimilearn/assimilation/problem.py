@@ -9,6 +9,7 @@ from assimilearn.assimilation.background import Background, read_background
 from assimilearn.errors import FileError
 from assimilearn.models.clock import step_numbers
 from assimilearn.models.protocol import Model
+from assimilearn.observations.checks import check_observations
 
 
 @dataclass(frozen=True)
@@ -55,32 +56,21 @@ def pose(observations: xr.Dataset, model: Model, model_file: xr.Dataset) -> Prob
     Raises
     ------
     FileError
-        If the observations are not usable: a missing variable, a time not after the one before it, a value that is not
-        finite, an error_std that is not positive, a site that does not exist, no valid observation at all.
+        If the observations are not usable; the message lists every problem.
     AssimilearnError
         If the model's time step does not divide the intervals between the observation times.
     SettingsError
         If the model file is of another size than the model.
     """
-    for name in ("value", "error_std", "site_index", "valid", "time", "period"):
-        if name not in observations.variables:
-            raise FileError(f"the observations lack the variable {name}")
+    check_observations(observations, model.size)
+    if "period" not in observations.variables:
+        raise FileError("the observations lack the coordinate period(time)")
     background = read_background(model_file, model.size)
     times = observations["time"].values.astype(float)
     valid = observations["valid"].values != 0
-    if not valid.any():
-        raise FileError("the observations hold no valid entry")
     value = np.where(valid, observations["value"].values, 0.0).astype(float)
     error_std = np.where(valid, observations["error_std"].values, 1.0).astype(float)
     sites = np.where(valid, observations["site_index"].values, 0).astype(np.int64)
-    for wrong, what in (
-        (~np.isfinite(value), "value is not finite"),
-        (~(np.isfinite(error_std) & (error_std > 0)), "error_std is not positive"),
-        ((sites < 0) | (sites >= model.size), f"site_index is not one of the model's 0 ... {model.size - 1}"),
-    ):
-        if wrong.any():
-            time, observation = np.argwhere(wrong)[0]
-            raise FileError(f"observations: {what} at time {times[time]:g} MTU, observation {observation}")
     return Problem(
         model=model,
         background=background,
