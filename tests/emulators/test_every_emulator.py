@@ -19,6 +19,7 @@ SMALL = {
     "persistence": {},
     "climatology": {},
     "ridge": {"radius": 2},
+    "polynomial": {},
     "forest": {"n_estimators": 4, "max_depth": 6},
     "mlp": {"hidden": [8], "radius": 2, "epochs": 2},
     "cnn": {"epochs": 1},
