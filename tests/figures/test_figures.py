@@ -24,6 +24,7 @@ PANELS = {
     "climate": 4,
     "cross_validation": 3,
     "learning_curves": 3,
+    "loop_convergence": 3,
 }
 
 
@@ -350,3 +351,23 @@ def test_running_mean_of_a_line_is_the_line_inside_and_skips_missing_values():
     smooth = inputs.running_mean(np.where(np.isnan(values), np.nan, 3.0), 5)
     assert np.isnan(smooth[10])
     np.testing.assert_allclose(np.delete(smooth, 10), 3.0)
+
+
+def test_loop_convergence_rings_the_cycle_with_the_best_innovation_score_and_draws_the_bounds(study):
+    given = {kind: study[kind] for kind in ("loop_scores", "analysis_scores")}
+    figure = figures.plot("loop_convergence", **given)
+    first, last = panels(figure)[0], panels(figure)[-1]
+    rings = [line for line in first.lines if line.get_markersize() == 7]
+    assert {int(ring.get_xdata()[0]) for ring in rings} == {12, 2}
+    expected = [float(study["analysis_scores"][n]["mean"].sel(score="rmse")) for n in ("interpolation", "etkf")]
+    assert sorted(drawn_levels(first, "y")) == pytest.approx(sorted(expected))
+    assert drawn_levels(last, "y") == []
+
+
+def test_loop_convergence_leaves_out_cycles_that_a_stopped_loop_only_handed_on(study):
+    scores = copies(study["loop_scores"])
+    scores["ours.3"] = scores["ours.3"].assign_attrs(loop_status="stopped")
+    figure = figures.plot("loop_convergence", loop_scores=scores)
+    drawn = [line.get_xdata() for line in panels(figure)[0].lines if line.get_label() == "ours"]
+    drawn = drawn or [c.lines[0].get_xdata() for c in panels(figure)[0].containers if c.get_label() == "ours"]
+    assert [list(x) for x in drawn] == [[1, 2]]
