@@ -2,6 +2,7 @@
 
 import importlib
 import logging
+import os
 import sys
 
 import click
@@ -63,6 +64,15 @@ def group() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s", datefmt="%H:%M:%S")
     for chatty in ("fontTools", "distributed"):  # they tell every glyph and every connection
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    if not sys.stderr.isatty():
+        click.get_current_context().call_on_close(tell_cost)
+
+
+def tell_cost() -> None:
+    """Log the processor time of this process and its children: a log says what its job cost."""
+    used = os.times()
+    cpu = used.user + used.system + used.children_user + used.children_system
+    logging.getLogger("assimilearn").info("%.2f s of processor time", cpu)
 
 
 def main() -> None:
