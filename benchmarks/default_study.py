@@ -3,7 +3,8 @@
     python benchmarks/default_study.py [STUDY.yaml] [--cores N]
 
 Runs the study twice in a fresh copy of the workflow: once from nothing, compiling every kernel, and once more with
-the kernels cached but no results. Orchestration is everything outside the verbs: Snakemake itself, its shells, the report.
+the kernels cached but no results. Orchestration is everything outside the verbs: Snakemake itself, its
+shells, the report.
 """
 
 import argparse

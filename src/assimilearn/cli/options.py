@@ -55,7 +55,9 @@ class Origin(NamedTuple):
     seed: int
     realization: int
 
-    def write(self, dataset: xr.Dataset, path: Path, kind: str, settings: Any, inputs: Mapping[str, Path | None]) -> None:
+    def write(
+        self, dataset: xr.Dataset, path: Path, kind: str, settings: Any, inputs: Mapping[str, Path | None]
+    ) -> None:
         """Write ``dataset`` with its provenance.
 
         Parameters
