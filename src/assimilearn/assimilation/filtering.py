@@ -5,11 +5,17 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from tqdm import tqdm
 
 from assimilearn.assimilation.cycle import ABSURD, compiled_cycle, cycle, ensemble_moments, select
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.record import Record, empty_record, keep_ensembles
-from assimilearn.assimilation.settings import AnalysisSettings, CycledSettings, EnsembleSettings
+from assimilearn.assimilation.settings import (
+    AnalysisSettings,
+    CycledSettings,
+    MemberSettings,
+    ModelErrorSettings,
+)
 from assimilearn.assimilation.start import Start, first_ensemble
 from assimilearn.assimilation.treatment import treatment_noise, treatment_of
 from assimilearn.errors import SettingsError
@@ -17,6 +23,7 @@ from assimilearn.models.protocol import Model
 from assimilearn.periods import TEST
 
 NOISE_SIZE = 2_000_000  # random numbers held at once (16 MB): memory does not grow with the length of the run
+LONGEST_CHUNK = 500  # analysis times between two updates of the progress bar
 LOST_WINDOW = 100  # analysis times over which innovations above climatology mean that the filter is lost
 LOST_FACTOR = 1.1  # on the climatological rmse: what climatology itself does not reach by chance
 
@@ -47,7 +54,7 @@ class Filter:
 
 
 def ensemble_filter(
-    update: Any, settings: EnsembleSettings, parameters: np.ndarray | None = None, noise: int = 0
+    update: Any, settings: MemberSettings, parameters: np.ndarray | None = None, noise: int = 0
 ) -> Filter:
     """An ensemble method: ``settings.members`` members, drawn at the first time."""
     start = partial(first_ensemble, members=settings.members)
@@ -81,8 +88,10 @@ def run_filter(
     E = first_analysis(problem, method, settings, record, start_rng, keep)
     treated = treatment_noise(settings)
     total = E.size * int(problem.steps.sum()) * (error_std > 0) + (method.noise + treated) * problem.times.size
-    chunk = max(1, problem.times.size * noise_size // max(total, 1))
-    for first in range(1, problem.times.size, chunk):
+    chunk = min(max(1, problem.times.size * noise_size // max(total, 1)), LONGEST_CHUNK)
+    chunks = range(1, problem.times.size, chunk)
+    shown = {"desc": settings.method, "unit": "analysis", "unit_scale": chunk, "leave": False, "delay": 2}
+    for first in tqdm(chunks, disable=None, **shown):
         here = slice(first, min(first + chunk, problem.times.size))
         steps = int(problem.steps[here].sum()) if error_std > 0 else 0
         done = _cycle_chunk(
@@ -181,7 +190,7 @@ def model_error_std(settings: AnalysisSettings, model: Model) -> float:
     SettingsError
         If the residual is asked for and the model states none.
     """
-    if not isinstance(settings, EnsembleSettings) or settings.model_error is None:
+    if not isinstance(settings, ModelErrorSettings) or settings.model_error is None:
         return 0.0
     if settings.model_error != "residual":
         return settings.model_error * settings.model_error_scale
@@ -193,7 +202,7 @@ def model_error_std(settings: AnalysisSettings, model: Model) -> float:
 
 def kept_times(settings: AnalysisSettings, period: np.ndarray) -> np.ndarray:
     """1 where the ensemble is to be kept, (time,), int64."""
-    wanted = settings.keep_members if isinstance(settings, EnsembleSettings) else "none"
+    wanted = settings.keep_members if isinstance(settings, MemberSettings) else "none"
     return {"none": np.zeros(period.size, bool), "test": period == TEST, "all": np.ones(period.size, bool)}[
         wanted
     ].astype(np.int64)
