@@ -30,10 +30,18 @@ class CycledSettings(AnalysisSettings):
     )
 
 
-class EnsembleSettings(CycledSettings):
-    """Settings of methods that carry an ensemble."""
+class MemberSettings(CycledSettings):
+    """Settings of methods that carry several states."""
 
     members: int = Field(30, ge=2, description="size N of the ensemble")
+    keep_members: Literal["none", "test", "all"] = Field(
+        "none", description="write the whole ensemble, before and after each update: never, in the test period, always"
+    )
+
+
+class TreatmentSettings(CycledSettings):
+    """What may be done to an ensemble after its update."""
+
     inflation: float = Field(1.0, ge=1, description="factor on the anomalies of the analysis, after the update")
     rotation: bool = Field(False, description="rotate the anomalies at random after each update, keeping their mean")
     relaxation_to_prior_spread: float = Field(
@@ -42,15 +50,21 @@ class EnsembleSettings(CycledSettings):
     relaxation_to_prior_perturbations: float = Field(
         0.0, ge=0, le=1, description="RTPP: share of the forecast anomalies that the analysis anomalies are mixed with"
     )
+
+
+class ModelErrorSettings(CycledSettings):
+    """Model error that is drawn at random."""
+
     model_error: Annotated[float, Field(ge=0)] | Literal["residual"] | None = Field(
         None,
         description="standard deviation of the noise added to every site of every member after each model step; "
         '"residual" takes the one-step error that a trained emulator states; by default none',
     )
     model_error_scale: float = Field(1.0, ge=0, description="factor on model_error")
-    keep_members: Literal["none", "test", "all"] = Field(
-        "none", description="write the whole ensemble, before and after each update: never, in the test period, always"
-    )
+
+
+class EnsembleSettings(ModelErrorSettings, TreatmentSettings, MemberSettings):
+    """Settings of the ensemble Kalman filters."""
 
 
 class LocalSettings(EnsembleSettings):

@@ -9,13 +9,13 @@ from numba import njit
 
 from assimilearn.assimilation.algebra import centre, recompose
 from assimilearn.assimilation.rotations import rotate, rotation_noise
-from assimilearn.assimilation.settings import AnalysisSettings, EnsembleSettings
+from assimilearn.assimilation.settings import AnalysisSettings, MemberSettings, TreatmentSettings
 from assimilearn.models.lorenz96 import FAST
 
 
 def treatment_of(settings: AnalysisSettings) -> np.ndarray:
     """The parameters of :func:`treat`; empty if there is nothing to do."""
-    if not isinstance(settings, EnsembleSettings):
+    if not isinstance(settings, TreatmentSettings):
         return np.empty(0)
     values = [
         settings.inflation,
@@ -27,7 +27,7 @@ def treatment_of(settings: AnalysisSettings) -> np.ndarray:
 
 def treatment_noise(settings: AnalysisSettings) -> int:
     """Standard normal numbers that :func:`treat` needs at each time."""
-    if isinstance(settings, EnsembleSettings) and settings.rotation:
+    if isinstance(settings, TreatmentSettings) and isinstance(settings, MemberSettings) and settings.rotation:
         return rotation_noise(settings.members)
     return 0
 
