@@ -15,7 +15,7 @@ def project(tmp_path):
     project = copy_project(tmp_path / "project")
     rng = np.random.default_rng(7)
     model = Lorenz96(Lorenz96Settings(size=12))
-    states = trajectory(model, spun_up_state(model, 20.0, rng), 410)
+    states = trajectory(model, spun_up_state(model, 20.0, rng), 420)
     observed = states + 0.5 * rng.standard_normal(states.shape)
     observed[rng.random(states.shape) < 0.5] = np.nan
     observed[30] = np.nan  # a time at which nothing was seen
@@ -51,4 +51,4 @@ def test_a_record_that_is_too_short_is_one_clear_error(project):
     project.snakemake("--cores", "1", status=1)
     log = (project.folder / "results" / "mine" / "base" / "logs" / "ingest.log").read_text()
     assert "mine.nc" in log
-    assert "411" in log
+    assert "421" in log
