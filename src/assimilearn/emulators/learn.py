@@ -53,7 +53,7 @@ def learn(
         weak background.
     observations : Dataset
         ``value``, ``error_std``, ``site_index``, ``valid`` (time, observation), ``period(time)``. The training period
-        is fitted, the validation period may stop the fit and gives ``residual_std``; the test period is not looked at.
+        is fitted, the validation period may veto steps and gives ``residual_std``; the test period is not looked at.
     settings : LearnSettings
     rng : numpy.random.Generator
         For the estimate of the model error; the fit itself draws nothing.

@@ -100,7 +100,8 @@ def train(
     residual_std, reason = float("nan"), fitted.failure
     if not reason:
         weights = {name: array.values for name, array in fitted.weights.items()}
-        residual_std = one_step_error(emulator_of(settings, weights, size, time_step), validation)
+        pairs_held_out = pairs.windows(analysis, "validation")
+        residual_std = one_step_error(emulator_of(settings, weights, size, time_step), pairs_held_out)
         reason = "" if np.isfinite(residual_std) else "the one-step forecast of the validation period is not finite"
     attributes = {
         "method": settings.method,

@@ -30,7 +30,7 @@ from assimilearn.settings import Settings
 BLOCK = 16  # windows of one task: the sums do not depend on the number of threads
 INNER = (8, 1e-4)  # Gauss-Newton steps of a start; predicted decrease of the cost per observation at which they end
 SMALLEST_DAMPING, LARGEST_DAMPING = 1e-3, 1e3
-SIGNIFICANT = 3.0  # standard errors by which the innovations must grow to end the fit
+SIGNIFICANT = 3.0  # standard errors by which the innovations must grow for a step not to be taken
 SINGULAR = 1e-12
 UNKNOWN = float("nan"), float("nan")  # model error and its resolution, until they are measured
 
@@ -45,7 +45,7 @@ class WindowSettings(Settings):
         400, ge=1, description="windows used with all lengths but the last, which takes them all"
     )
     validation_windows: int = Field(
-        100, ge=0, description="windows of the last length, of the validation period, whose forecasts may stop the fit"
+        100, ge=0, description="windows of the last length, of the validation period, whose forecasts may veto a step"
     )
     iterations: int = Field(10, ge=1, description="largest number of steps of the coefficients with one length")
     tolerance: float = Field(
@@ -270,9 +270,7 @@ def fit_windows(
             batch = batch_of(observations, states, "train", length, largest)
             if batch.starts.size == 0:
                 break
-            fit, go_on = fit_length(fitter, batch, fit, settings.lengths[: k + 1])
-            if not go_on:
-                break
+            fit = fit_length(fitter, batch, fit, settings.lengths[: k + 1])
         return with_model_error(fitter, observations, states, fit, rng)
 
 
@@ -284,21 +282,22 @@ def climate_of(observations: xr.Dataset) -> tuple[float, float]:
     return float(values.std()) or 1.0, float(np.mean(std**-2.0))
 
 
-def fit_length(fitter: Fitter, batch: Batch, before: WindowFit, lengths: tuple[int, ...]) -> tuple[WindowFit, bool]:
-    """Fit with windows of one length; returns the fit and whether longer windows may follow.
+def fit_length(fitter: Fitter, batch: Batch, before: WindowFit, lengths: tuple[int, ...]) -> WindowFit:
+    """Fit with windows of one length.
 
-    The fit ends for good, with the coefficients before, when the forecasts of the validation windows get significantly
-    worse or no window of this length can be followed.
+    A step that would make the forecasts of the validation windows significantly worse is not taken, and the length is
+    done; where it is the first one, the fit stays as it was before. Longer windows get their chance all the same: the
+    optimum of short ones is noisy.
     """
     length = lengths[-1:]
     coefficients, now = followed(fitter, batch, before, lengths)
     if not np.isfinite(now.cost).any():
-        return before, False
+        return before
     limit = fitter.limit(now)
     now = fitter.evaluate(batch, now.starts, coefficients, length, limit)
     check = fitter.innovation_cost(coefficients)
-    history, damping, go_on = [line(length[0], now, check, limit, 0.0)], 0.0, True
-    while go_on and len(history) <= fitter.settings.iterations and damping <= LARGEST_DAMPING:
+    history, damping, vetoed = [line(length[0], now, check, limit, 0.0)], 0.0, False
+    while not vetoed and len(history) <= fitter.settings.iterations and damping <= LARGEST_DAMPING:
         step, promise = newton(now, damping)
         if promise < fitter.settings.tolerance * coefficients.size:
             break
@@ -307,14 +306,15 @@ def fit_length(fitter: Fitter, batch: Batch, before: WindowFit, lengths: tuple[i
             damping = max(10 * damping, SMALLEST_DAMPING)
             continue
         trial_check = fitter.innovation_cost(coefficients + step)
-        go_on = not worse(trial_check, check)
-        if go_on:
+        vetoed = worse(trial_check, check)
+        if not vetoed:
             coefficients, now, check = coefficients + step, trial, trial_check
             history.append(line(length[0], now, check, limit, damping))
             damping = 0.0 if damping <= SMALLEST_DAMPING else damping / 10
             limit = fitter.limit(now)
     fit = WindowFit(coefficients, posterior(now, limit), [*before.history, *history], length[0], *UNKNOWN)
-    return fit, go_on
+    unchanged = vetoed and len(history) == 1 and before.length > 0
+    return before._replace(history=fit.history) if unchanged else fit
 
 
 def followed(
