@@ -60,19 +60,21 @@ def choose(
     return best, curve
 
 
-def candidate(settings: AnalysisSettings, values: dict[str, Any]) -> AnalysisSettings:
-    """``settings`` with some of them replaced."""
+def candidate(settings: AnalysisSettings, values: dict[str, Any], place: str = "tune") -> AnalysisSettings:
+    """``settings`` with some of them replaced; ``place`` names in an error where the values stand."""
     fields = [name for name in type(settings).model_fields if name not in ("method", "tune", "keep_members")]
     for name in values:
         if name not in fields:
             raise SettingsError(
-                f"tune: {settings.method} has no setting {name!r} to tune; it has {', '.join(fields) or 'none'}"
+                f"{place}: {settings.method} has no setting {name!r} to tune; it has {', '.join(fields) or 'none'}"
             )
     try:
         return type(settings).model_validate(settings.model_dump() | values)
     except ValidationError as error:
         problem = error.errors()[0]
-        raise SettingsError(f"tune: {problem['loc'][-1]} = {problem['input']!r}: {problem['msg'].lower()}") from error
+        raise SettingsError(
+            f"{place}: {problem['loc'][-1]} = {problem['input']!r}: {problem['msg'].lower()}"
+        ) from error
 
 
 def innovation_rmse(record: Record, times: np.ndarray) -> float:

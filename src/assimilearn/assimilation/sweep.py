@@ -1,0 +1,220 @@
+"""One method over many settings and realizations: one labelled table of scores.
+
+All settings meet the same truth, the same observations and the same random numbers (common random numbers), so that
+differences between settings are far better known than the scores themselves. Of each experiment only its scores are
+kept. Experiments run side by side on threads, because the compiled cycle releases the GIL, or on any executor, such as
+that of a Dask cluster; the table does not depend on how many run at a time.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from copy import deepcopy
+from itertools import product
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from assimilearn.assimilation.filtering import lost_windows
+from assimilearn.assimilation.methods import RUN
+from assimilearn.assimilation.problem import Problem, pose
+from assimilearn.assimilation.selection import candidate
+from assimilearn.assimilation.settings import AnalysisSettings
+from assimilearn.assimilation.twin import Twin
+from assimilearn.errors import SettingsError
+from assimilearn.models.protocol import Model
+from assimilearn.periods import TEST
+
+OK, LOST, DIVERGED = 0, 1, 2
+STATUS = {"ok": OK, "lost": LOST, "diverged": DIVERGED}
+NAN = float("nan")
+NOTHING = (NAN, NAN, NAN, NAN, NAN)  # what a diverged run has of errors and spread
+AHEAD = 4  # experiments handed out for each worker: enough to keep all busy, few enough to hold few realizations
+
+
+class Scores(NamedTuple):
+    """What is kept of one experiment; NaN where it diverged."""
+
+    rmse: float
+    rmse_pooled: float
+    rmse_typical: float
+    forecast_rmse: float
+    spread: float
+    lost_fraction: float
+    status: int
+
+
+LONG_NAMES = {
+    "rmse": "time mean of the spatial RMSE of the analysis mean",
+    "rmse_pooled": "root of the mean over times and sites of the squared error of the analysis mean",
+    "rmse_typical": "median over time of the spatial RMSE of the analysis mean",
+    "forecast_rmse": "time mean of the spatial RMSE of the forecast mean",
+    "spread": "time mean of the root of the mean over sites of the analysis variance",
+    "lost_fraction": "share of windows of 100 times whose innovations exceed those of climatology by a tenth",
+    "status": "whether the run was sound, lost the truth for some time, or diverged",
+}
+
+
+def sweep(
+    twins: Iterable[Twin],
+    model: Model,
+    settings: AnalysisSettings,
+    over: Mapping[str, Sequence[Any]],
+    model_file: xr.Dataset,
+    workers: int = 1,
+    executor: Executor | None = None,
+) -> xr.Dataset:
+    """Score a method for all combinations of settings in all realizations.
+
+    Parameters
+    ----------
+    twins : iterable of Twin
+        One a realization, from :func:`assimilearn.assimilation.twin.simulate_twin`. A generator is read as needed, so
+        that few realizations are in memory at a time.
+    model : Model
+        The forecast model.
+    settings : AnalysisSettings
+        Of any method, for all that is not in ``over``.
+    over : mapping
+        Setting -> values: ``{"inflation": [1.0, 1.02], "members": [10, 20]}``. Empty for the one setting given.
+    model_file : Dataset
+        Climatology, as for :func:`assimilearn.assimilation.assimilate`.
+    workers : int
+        Experiments that run at a time.
+    executor : concurrent.futures.Executor, optional
+        Where they run; by default on threads of this process. With ``dask.distributed.Client(...).get_executor()`` it
+        is a cluster. Each experiment is sent its observations and the truth.
+
+    Returns
+    -------
+    Dataset
+        ``rmse``, ``rmse_pooled``, ``rmse_typical``, ``forecast_rmse``, ``spread``, ``lost_fraction`` and ``status``
+        with the dimensions of ``over`` in their order and ``realization``; scores are those of the test period.
+        ``rmse_median``, ``rmse_mean`` and ``rmse_std`` over the realizations: a diverged run counts as the worst in
+        the median, and makes the other two NaN.
+
+    Raises
+    ------
+    SettingsError
+        If a name or a value in ``over`` is not valid, or there is nothing to run.
+    """
+    points = combinations(settings, over)
+    experiments = (
+        (problem, truth, point, deepcopy(rng))
+        for problem, truth, rng in posed(twins, model, model_file)
+        for point in points
+    )
+    with ExitStack() as stack:
+        stack.enter_context(one_blas_thread())
+        if executor is None:
+            executor = stack.enter_context(ThreadPoolExecutor(workers))
+        results = list(in_order(executor, experiments, AHEAD * workers))
+    if not results:
+        raise SettingsError("a sweep needs one realization or more")
+    return table(results, over).assign_attrs(method=settings.method)
+
+
+def combinations(settings: AnalysisSettings, over: Mapping[str, Sequence[Any]]) -> list[AnalysisSettings]:
+    """Validated settings for all combinations of values, the last name varying fastest.
+
+    Raises
+    ------
+    SettingsError
+        If a name or a value is not valid, or ``settings`` are to be tuned besides.
+    """
+    if settings.tune:
+        raise SettingsError("a sweep scores every setting: list the values under `over`, not under `tune`")
+    for name, values in over.items():
+        if len(values) == 0 or len(set(map(str, values))) < len(values):
+            raise SettingsError(f"over: {name} needs values, each once: {list(values)}")
+    plain = settings.model_copy(update={"keep_members": "none"} if hasattr(settings, "keep_members") else {})
+    return [candidate(plain, dict(zip(over, values, strict=True)), "over") for values in product(*over.values())]
+
+
+def posed(
+    twins: Iterable[Twin], model: Model, model_file: xr.Dataset
+) -> Iterator[tuple[Problem, np.ndarray, np.random.Generator]]:
+    """Each realization, checked and laid out once for all settings; its truth, (time, site); its generator."""
+    for twin in twins:
+        yield pose(twin.observations, model, model_file), twin.truth["state"].values, twin.rng
+
+
+def in_order(executor: Executor, experiments: Iterable[tuple[Any, ...]], ahead: int) -> Iterator[Scores]:
+    """Scores in the order of the experiments, of which no more than ``ahead`` are under way."""
+    pending: deque[Future[Scores]] = deque()
+    for arguments in experiments:
+        pending.append(executor.submit(experiment, *arguments))
+        if len(pending) >= ahead:
+            yield pending.popleft().result()
+    while pending:
+        yield pending.popleft().result()
+
+
+def experiment(problem: Problem, truth: np.ndarray, settings: AnalysisSettings, rng: np.random.Generator) -> Scores:
+    """Run one setting in one realization, as :func:`assimilearn.assimilation.assimilate` would, and score it."""
+    record = RUN[settings.method](problem, settings, rng.spawn(2)[0])
+    lost = lost_windows(record, problem)
+    lost_fraction = float(lost.mean()) if lost.size else 0.0
+    if record.diverged is not None:
+        return Scores(*NOTHING, lost_fraction, DIVERGED)
+    counted = problem.period == TEST
+    squares, forecast, variance = (
+        (values[counted].astype(float) ** 2).mean(axis=1)
+        for values in (record.mean - truth, record.forecast_mean - truth, record.spread)
+    )
+    rmse = np.sqrt(squares)
+    return Scores(
+        rmse=float(rmse.mean()),
+        rmse_pooled=float(np.sqrt(squares.mean())),
+        rmse_typical=float(np.median(rmse)),
+        forecast_rmse=float(np.sqrt(forecast).mean()),
+        spread=float(np.sqrt(variance).mean()),
+        lost_fraction=lost_fraction,
+        status=LOST if lost.any() else OK,
+    )
+
+
+def table(results: Sequence[Scores], over: Mapping[str, Sequence[Any]]) -> xr.Dataset:
+    """The scores of all experiments, realization by realization, as one Dataset."""
+    shape = (-1, *map(len, over.values()))
+    dims = (*over, "realization")
+    columns = np.moveaxis(np.array(results, dtype=float).reshape(*shape, len(Scores._fields)), 0, -2)
+    dataset = xr.Dataset(coords={name: (name, coordinate(values), described(name)) for name, values in over.items()})
+    realization = {"units": "1", "long_name": "index of the realization"}
+    dataset.coords["realization"] = ("realization", np.arange(columns.shape[-2]), realization)
+    for k, name in enumerate(Scores._fields):
+        dataset[name] = (dims, columns[..., k].copy(), {"units": "1", "long_name": LONG_NAMES[name]})
+    flags = {"flag_values": np.array(list(STATUS.values()), dtype=np.int8), "flag_meanings": " ".join(STATUS)}
+    dataset["status"] = dataset["status"].astype(np.int8).assign_attrs(dataset["status"].attrs | flags)
+    values = columns[..., Scores._fields.index("rmse")]
+    middle = np.median(np.where(np.isnan(values), np.inf, values), axis=-1)
+    summaries = {
+        "median": np.where(np.isinf(middle), np.nan, middle),
+        "mean": values.mean(axis=-1),
+        "std": values.std(axis=-1, ddof=1) if values.shape[-1] > 1 else np.full(values.shape[:-1], np.nan),
+    }
+    for name, summary in summaries.items():
+        attributes = {"units": "1", "long_name": f"{name} of rmse over realizations"}
+        dataset[f"rmse_{name}"] = (tuple(over), summary, attributes)
+    return dataset
+
+
+def coordinate(values: Sequence[Any]) -> np.ndarray:
+    """Values of a setting as the labels of a dimension; no value is NaN among numbers."""
+    numbers = all(value is None or isinstance(value, int | float) for value in values)
+    return np.array([np.nan if value is None else value for value in values] if numbers else [*map(str, values)])
+
+
+def described(name: str) -> dict[str, str]:
+    """Attributes of the dimension of a setting."""
+    return {"units": "1", "long_name": name.replace("_", " ")}
+
+
+def one_blas_thread() -> Any:
+    """Small matrices lose time on the threads of a BLAS, and experiments use the cores already."""
+    import scipy.linalg.cython_blas  # noqa: F401  the library behind compiled products must be there to be limited
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(1, "blas")

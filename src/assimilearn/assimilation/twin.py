@@ -1,0 +1,73 @@
+"""A twin experiment: a simulated truth and its observations, which methods meet on equal terms."""
+
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+from pydantic import Field, model_validator
+
+from assimilearn.models.protocol import Model
+from assimilearn.models.truth import TruthSettings, simulate
+from assimilearn.observations.observe import ObservationSettings, observe
+from assimilearn.periods import GAP, TEST
+from assimilearn.settings import Settings
+
+
+class TwinSettings(Settings):
+    """Length of a twin experiment."""
+
+    steps: int = Field(5000, ge=2, description="number of observation times")
+    burn_in: int = Field(400, ge=0, description="observation times at the beginning that no score counts")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "TwinSettings":
+        if self.burn_in >= self.steps:
+            raise ValueError(f"burn_in ({self.burn_in}) must be shorter than steps ({self.steps})")
+        return self
+
+
+class Twin(NamedTuple):
+    """One realization of a twin experiment.
+
+    Attributes
+    ----------
+    truth : Dataset
+        ``state(time, site)`` at the observation times.
+    observations : Dataset
+        What is seen of it; scores count the times whose ``period`` is that of the test.
+    rng : numpy.random.Generator
+        Of the assimilation. It is copied before each use, so that all settings meet the same random numbers.
+    """
+
+    truth: xr.Dataset
+    observations: xr.Dataset
+    rng: np.random.Generator
+
+
+def simulate_twin(
+    model: Model,
+    settings: TwinSettings,
+    truth: TruthSettings,
+    observing: ObservationSettings,
+    truth_rng: np.random.Generator,
+    observation_rng: np.random.Generator,
+    analysis_rng: np.random.Generator,
+) -> Twin:
+    """Simulate a truth and observe it.
+
+    A longer experiment from the same generators begins with the shorter one.
+
+    Parameters
+    ----------
+    model : Model
+        Of the truth.
+    settings : TwinSettings
+    truth : TruthSettings
+    observing : ObservationSettings
+    truth_rng, observation_rng, analysis_rng : numpy.random.Generator
+        One a stage; the last is handed on.
+    """
+    times = np.arange(settings.steps) * observing.every * model.time_step
+    flags = np.where(np.arange(settings.steps) < settings.burn_in, GAP, TEST).astype(np.int8)
+    states = simulate(model, truth, times, flags, truth_rng)
+    return Twin(states, observe(states, observing, observation_rng), analysis_rng)

@@ -1,0 +1,178 @@
+"""A sweep is many runs of `assimilate`, scored, labelled, and the same however they are spread over threads."""
+
+from concurrent.futures import Executor, Future
+from copy import deepcopy
+
+import numpy as np
+import pytest
+import xarray as xr
+from twins import climatology_file, lorenz96_climatology
+
+from assimilearn.assimilation import METHODS, assimilate
+from assimilearn.assimilation.sweep import sweep
+from assimilearn.assimilation.twin import Twin, TwinSettings, simulate_twin
+from assimilearn.errors import SettingsError
+from assimilearn.models import Lorenz96, Lorenz96Settings
+from assimilearn.models.truth import TruthSettings
+from assimilearn.observations.networks import AllSites
+from assimilearn.observations.observe import ObservationSettings
+
+MODEL = Lorenz96(Lorenz96Settings(size=12))
+OVER = {"inflation": [1.02, 1.1], "members": [8, 10, 12]}
+LENGTH = TwinSettings(steps=300, burn_in=100)
+
+
+@pytest.fixture(scope="module")
+def climate():
+    return lorenz96_climatology(12)
+
+
+def twins(realizations=2, length=LENGTH, **observing):
+    for r in range(realizations):
+        rngs = [np.random.default_rng([stage, r]) for stage in range(3)]
+        yield simulate_twin(MODEL, length, TruthSettings(), ObservationSettings(network=AllSites(), **observing), *rngs)
+
+
+def etkf_sweep(climate, **options):
+    return sweep(twins(), MODEL, METHODS["etkf"](), OVER, climate, **options)
+
+
+@pytest.fixture(scope="module")
+def scores(climate):
+    return etkf_sweep(climate)
+
+
+def test_scores_are_labelled_by_settings_and_realization(scores):
+    assert scores["rmse"].dims == ("inflation", "members", "realization")
+    assert scores["rmse"].shape == (2, 3, 2)
+    assert scores["rmse_median"].dims == ("inflation", "members")
+    chosen = scores["rmse"].sel(inflation=1.1, members=8)
+    assert float(scores["rmse_median"].sel(inflation=1.1, members=8)) == pytest.approx(float(chosen.median()))
+    assert float(scores["rmse_mean"].sel(inflation=1.1, members=8)) == pytest.approx(float(chosen.mean()))
+
+
+def test_every_entry_is_the_score_of_that_run_alone(scores, climate):
+    for twin, realization in zip(twins(), scores["realization"].values, strict=True):
+        settings = METHODS["etkf"](inflation=1.02, members=12)
+        analysis = assimilate(twin.observations, MODEL, settings, climate, deepcopy(twin.rng))
+        error = (analysis["mean"] - twin.truth["state"].values).values[LENGTH.burn_in :].astype(float)
+        here = scores.sel(inflation=1.02, members=12, realization=realization)
+        assert float(here["rmse"]) == pytest.approx(np.sqrt((error**2).mean(axis=1)).mean(), rel=1e-6)
+        assert float(here["rmse_pooled"]) == pytest.approx(np.sqrt((error**2).mean()), rel=1e-6)
+        assert float(here["rmse"]) <= float(here["rmse_pooled"])
+
+
+def test_the_number_of_threads_changes_nothing(scores, climate):
+    xr.testing.assert_identical(etkf_sweep(climate, workers=3), scores)
+
+
+def test_a_cluster_gives_the_same_table_by_the_same_call(scores, climate):
+    from dask.distributed import Client
+
+    with Client(n_workers=1, threads_per_worker=1, dashboard_address=None) as client:
+        xr.testing.assert_identical(etkf_sweep(climate, executor=client.get_executor()), scores)
+
+
+def test_without_values_there_is_one_experiment_for_each_realization(climate):
+    scores = sweep(twins(3), MODEL, METHODS["blue"](), {}, climate)
+    assert scores["rmse"].dims == ("realization",)
+    assert scores["rmse_median"].ndim == 0
+
+
+def test_a_longer_twin_begins_with_the_shorter_one():
+    short, long = next(twins(1)), next(twins(1, TwinSettings(steps=400, burn_in=100)))
+    np.testing.assert_array_equal(short.truth["state"], long.truth["state"][:300])
+    np.testing.assert_array_equal(short.observations["value"], long.observations["value"][:300])
+
+
+def test_no_more_experiments_are_under_way_than_keep_the_workers_busy(climate):
+    executor = Counting()
+    scores = sweep(twins(12, TwinSettings(steps=20, burn_in=5)), MODEL, METHODS["blue"](), {}, climate, 2, executor)
+    assert scores["rmse"].size == 12
+    assert executor.most == 8
+
+
+class Counting(Executor):
+    """Runs nothing before its result is asked for."""
+
+    under_way = most = 0
+
+    def submit(self, function, *arguments):
+        self.under_way += 1
+        self.most = max(self.most, self.under_way)
+        future = Future()
+        future.result = lambda: self.finish(function, arguments)
+        return future
+
+    def finish(self, function, arguments):
+        self.under_way -= 1
+        return function(*arguments)
+
+
+def test_a_diverged_run_is_flagged_and_never_averaged_away(climate):
+    def poisoned():
+        for r, (truth, observations, rng) in enumerate(twins(3)):
+            values = observations["value"].values.copy()
+            values[200] += 1e9 * (r == 1)
+            yield Twin(truth, observations.assign(value=(("time", "observation"), values)), rng)
+
+    scores = sweep(poisoned(), MODEL, METHODS["etkf"](members=10), {"inflation": [1.05]}, climate)
+    np.testing.assert_array_equal(scores["status"].values[0] == 2, [False, True, False])
+    assert np.isnan(scores["rmse"].values[0, 1])
+    assert np.isnan(scores["rmse_mean"].values[0])
+    finite = scores["rmse"].values[0, [0, 2]]
+    assert float(scores["rmse_median"][0]) == finite.max()
+
+
+def test_a_filter_that_loses_the_truth_is_flagged(climate):
+    settings = METHODS["etkf"](members=2, inflation=1.0)  # one direction of error cannot follow chaos
+    scores = sweep(twins(1, TwinSettings(steps=1000, burn_in=100)), MODEL, settings, {}, climate)
+    assert int(scores["status"][0]) == 1
+    assert float(scores["lost_fraction"][0]) > 0.5
+    assert float(scores["rmse"][0]) > 3
+
+
+@pytest.mark.parametrize(
+    ("over", "message"),
+    [
+        ({"inflaton": [1.0]}, "over: etkf has no setting 'inflaton'"),
+        ({"members": [10, 1]}, "over: members = 1"),
+        ({"members": []}, "members needs values"),
+        ({"members": [10, 10]}, "members needs values, each once"),
+        ({"keep_members": ["all"]}, "no setting 'keep_members'"),
+    ],
+)
+def test_bad_values_are_one_error_before_anything_runs(climate, over, message):
+    def never():
+        raise AssertionError("a twin was simulated")
+        yield
+
+    with pytest.raises(SettingsError, match=message):
+        sweep(never(), MODEL, METHODS["etkf"](), over, climate)
+
+
+def test_tuning_inside_a_sweep_is_refused(climate):
+    with pytest.raises(SettingsError, match="not under `tune`"):
+        sweep(twins(), MODEL, METHODS["etkf"](tune={"inflation": [1.0]}), {}, climate)
+
+
+def test_no_realization_is_an_error(climate):
+    with pytest.raises(SettingsError, match="one realization or more"):
+        sweep([], MODEL, METHODS["blue"](), {}, climate)
+
+
+def test_a_burn_in_as_long_as_the_run_is_refused():
+    with pytest.raises(ValueError, match="burn_in"):
+        TwinSettings(steps=10, burn_in=10)
+
+
+def test_a_setting_may_be_absent_or_a_name(climate):
+    scores = sweep(twins(1), MODEL, METHODS["letkf"](members=6), {"taper": ["boxcar", "gaussian"]}, climate)
+    assert list(scores["taper"].values) == ["boxcar", "gaussian"]
+    scores = sweep(twins(1), MODEL, METHODS["etkf"](members=10), {"model_error": [None, 0.1]}, climate)
+    assert np.isnan(scores["model_error"].values[0])
+
+
+def test_a_model_file_of_another_size_is_refused():
+    with pytest.raises(SettingsError, match="sites"):
+        sweep(twins(), MODEL, METHODS["blue"](), {}, climatology_file(np.zeros(3), np.eye(3)))
