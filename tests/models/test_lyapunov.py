@@ -73,3 +73,10 @@ def test_the_dimension_needs_enough_exponents():
 
 def test_entropy_sums_the_positive_exponents():
     assert kolmogorov_sinai_entropy(np.array([1.5, 0.5, 0.0, -3.0])) == 2.0
+
+
+def test_the_exponents_of_a_trajectory_that_blows_up_are_not_numbers():
+    wild = Linear(np.diag([1e200, 1.0]))
+    with np.errstate(over="ignore", invalid="ignore"):
+        exponents = lyapunov_exponents(wild, 1.0, np.random.default_rng(0), spinup=0.0, start=np.ones(2))
+    assert np.isnan(exponents).all()

@@ -179,3 +179,11 @@ def test_what_cannot_be_scored_is_one_clear_error(case):
         scored(study.MODEL, {**case, "observations": elsewhere, "truth": None}, NO_FREE_RUN)
     with pytest.raises(FileError, match="nothing to verify against"):
         scored(StepOnly(lambda states: states, time_step=0.033), case, ForecastSettings(lead=0.04, free_run=0.0))
+
+
+def test_lyapunov_exponents_of_a_model_are_measured_on_request_beside_the_reference(case):
+    asked = NO_FREE_RUN.model_copy(update={"lyapunov_duration": 20.0})
+    scores = scored(study.MODEL, case, asked)
+    assert scores["lyapunov_exponent"].shape == scores["lyapunov_reference"].shape
+    assert float(scores["lyapunov_exponent"].sum()) == pytest.approx(-study.MODEL.size, abs=0.5)  # the divergence
+    assert "lyapunov_exponent" not in scored(study.MODEL, case, NO_FREE_RUN)

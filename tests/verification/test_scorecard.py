@@ -102,6 +102,41 @@ def test_a_row_without_a_claim_neither_passes_nor_fails():
     assert by_name(scorecard({"s": {"a": analysis_scores(0.3)}}, {}, {}))["s/a/rmse"].passed is None
 
 
+def test_the_ratio_to_the_same_method_with_the_physical_model_is_a_row_of_its_own():
+    given = {
+        "etkf": analysis_scores(0.25, method="etkf", model_kind="physical"),
+        "enkf": analysis_scores(0.2, method="enkf", model_kind="physical"),
+        "etkf-cnn": analysis_scores(0.3, 0.02, method="etkf", model_kind="emulator"),
+    }
+    rows = by_name(scorecard({"s": given}, {}, {}, {"s/etkf-cnn/rmse_ratio": claim(1.1, relation="at_most")}))
+    ratio = rows["s/etkf-cnn/rmse_ratio"]
+    assert (ratio.value, ratio.uncertainty) == (pytest.approx(1.2), pytest.approx(0.08))
+    assert ratio.passed is False
+    assert "s/etkf/rmse_ratio" not in rows
+
+
+def test_valid_times_are_compared_only_between_forecasts_from_the_same_analyses():
+    def scores(kind, digest, valid_time):
+        file = forecast_scores(model_kind=kind, inputs=json.dumps({"analysis": digest}))
+        return file.assign(valid_time_mean=("initial", [valid_time, 3.0]))
+
+    given = {
+        "l96": scores("physical", "a", 2.0),
+        "one": scores("emulator", "a", 1.8),
+        "two": scores("emulator", "b", 1),
+    }
+    rows = by_name(scorecard({}, {"s": given}, {}))
+    assert rows["s/one/valid_time_ratio"].value == pytest.approx(0.9)
+    assert "s/two/valid_time_ratio" not in rows
+
+
+def test_lyapunov_exponents_are_held_against_those_of_the_reference():
+    exponents = {"lyapunov_exponent": ("index", [1.53, 0.53, -2.0]), "lyapunov_reference": ("index", [1.7, 0.5, -3.0])}
+    rows = by_name(scorecard({}, {"s": {"cnn": forecast_scores().assign(exponents)}}, {}))
+    assert rows["s/cnn/lyapunov_error_1"].value == pytest.approx(-0.1)
+    assert rows["s/cnn/lyapunov_misfit"].value == pytest.approx(1.0)
+
+
 def test_a_claim_about_a_missing_row_fails_and_names_the_nearest():
     rows = scorecard({"s": {"etkf": analysis_scores(0.3)}}, {}, {}, {"s/etfk/rmse": claim(0.2)})
     assert rows[-1].name == "s/etfk/rmse" and rows[-1].passed is False and math.isnan(rows[-1].value)

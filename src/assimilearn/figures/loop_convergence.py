@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from assimilearn.figures.analysis_error import BOUNDS, draw_bounds
+from assimilearn.figures.analysis_error import BOUNDS
 from assimilearn.figures.inputs import Group, bounds, mean_score, need
 from assimilearn.figures.style import (
     CENTIMETRE,
@@ -69,13 +69,14 @@ def draw(loops: dict[str, list[xr.Dataset]], analyses: Group) -> "Figure":
     errors = [name for name in ERRORS if any(name in d["score"].values for cycles in loops.values() for d in cycles)]
     figure = new_figure(TWO_COLUMNS, 6.6 * CENTIMETRE)
     panels = figure.subplots(1, len(errors) + 1, squeeze=False)[0]
-    limits: dict[str, float] = {}
+    limits = {score: bounds(analyses, score) for score in errors}
+    looks = dict(zip(dict.fromkeys(name for found in limits.values() for name in found), BOUNDS, strict=False))
     for index, (axes, score) in enumerate(zip(panels, errors, strict=False)):
         for loop, cycles in loops.items():
             values, uncertainties = zip(*(mean_score(dataset, score) for dataset in cycles), strict=True)
             one_loop(axes, loop, cycles, np.array(values), np.array(uncertainties))
-        limits = bounds(analyses, score) or limits
-        draw_bounds(axes, bounds(analyses, score))
+        for name, value in limits[score].items():
+            axes.axhline(value, **looks[name])
         finish(axes, index, ERRORS[score], "RMSE")
     for loop, cycles in loops.items():
         one_loop(panels[-1], loop, cycles, chosen_by(cycles[-1])[: len(cycles)], None)
@@ -83,7 +84,7 @@ def draw(loops: dict[str, list[xr.Dataset]], analyses: Group) -> "Figure":
     handles = [
         *(Line2D([], [], color=colour(loop), marker=marker(loop), label=loop) for loop in loops),
         Line2D([], [], color=GREY, marker="o", markersize=7, markerfacecolor="none", linestyle="", label="best cycle"),
-        *(Line2D([], [], label=name, **look) for name, look in zip(limits, BOUNDS, strict=False)),
+        *(Line2D([], [], label=name, **look) for name, look in looks.items()),
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=legend_columns(len(handles)))
     return figure

@@ -14,7 +14,12 @@ SIZE = 1e-6  # far above round-off (1e-16 x 10), far below the nonlinear range (
 
 
 def lyapunov_exponents(
-    model: Model, duration: float, rng: np.random.Generator, count: int | None = None, spinup: float = 20.0
+    model: Model,
+    duration: float,
+    rng: np.random.Generator,
+    count: int | None = None,
+    spinup: float = 20.0,
+    start: np.ndarray | None = None,
 ) -> np.ndarray:
     """Leading Lyapunov exponents.
 
@@ -28,18 +33,22 @@ def lyapunov_exponents(
         How many exponents; all of them by default.
     spinup : float
         MTU before the average starts, for the state and the perturbations alike.
+    start : ndarray (site,), optional
+        Where the trajectory starts; by default anywhere on the attractor. A learned model need not find its way there.
 
     Returns
     -------
-    ndarray (count,), per MTU, in falling order as far as the average has converged.
+    ndarray (count,), per MTU, in falling order as far as the average has converged; NaN if the trajectory blew up.
     """
     count = model.size if count is None else count
-    state = spun_up_state(model, spinup, rng)
+    state = spun_up_state(model, spinup, rng) if start is None else start
     directions = np.linalg.qr(rng.standard_normal((model.size, count)))[0]
     total = np.zeros(count)
     first, last = round(spinup / model.time_step), round((spinup + duration) / model.time_step)
     for k in range(last):
         stepped = step_all(model, np.vstack([state, state + SIZE * directions.T]))
+        if not np.isfinite(stepped).all():
+            return np.full(count, np.nan)
         state = stepped[0]
         directions, stretch = np.linalg.qr((stepped[1:] - state).T / SIZE)
         if k >= first:

@@ -14,6 +14,7 @@ import xarray as xr
 from pydantic import Field
 
 from assimilearn.errors import FileError
+from assimilearn.models.lyapunov import lyapunov_exponents
 from assimilearn.models.protocol import Model
 from assimilearn.settings import Settings
 from assimilearn.verification.climate import pooled_std
@@ -33,6 +34,7 @@ class ForecastSettings(Settings):
     free_run: float = Field(100.0, ge=0, description="MTU of each free run that the climate is measured over; 0: none")
     free_runs: int = Field(10, ge=1, description="number of free runs, which advance together")
     spinup: float = Field(10.0, ge=0, description="MTU of each free run before its climate is measured")
+    lyapunov_duration: float = Field(0.0, ge=0, description="MTU over which Lyapunov exponents are averaged; 0: none")
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ def score_forecasts(
         The climate and the Lyapunov exponents that errors and leads are measured by.
     settings : ForecastSettings
     rng : numpy.random.Generator
-        Chooses the analyses that the free runs start from.
+        Chooses the analyses that the free runs start from, and the first perturbations of Lyapunov exponents.
 
     Returns
     -------
@@ -105,7 +107,31 @@ def score_forecasts(
         model, analysis, model_file, settings.free_run, settings.free_runs, settings.spinup, rng
     )
     dataset = dataset.merge(climate, combine_attrs="override")
+    if settings.lyapunov_duration > 0:
+        dataset = _with_lyapunov_exponents(dataset, model, analysis, model_file, settings.lyapunov_duration, rng)
     return dataset.assign_attrs(lyapunov_time=lyapunov_time(model_file), free_run=free_run, **_status(errors))
+
+
+def _with_lyapunov_exponents(
+    dataset: xr.Dataset,
+    model: Model,
+    analysis: xr.Dataset,
+    model_file: xr.Dataset,
+    duration: float,
+    rng: np.random.Generator,
+) -> xr.Dataset:
+    """As many exponents as the model file has, along a trajectory from the first finite analysis of the test period."""
+    means = analysis["mean"].values[test_period(analysis)].astype(float)
+    finite = np.flatnonzero(np.isfinite(means).all(axis=1))
+    reference = np.sort(model_file["lyapunov_exponent"].values)[::-1]
+    exponents = np.full(reference.size, np.nan)
+    if finite.size:
+        exponents = lyapunov_exponents(model, duration, rng, reference.size, start=means[finite[0]])
+    units = {"units": "MTU-1"}
+    return dataset.assign(
+        lyapunov_exponent=("index", exponents, units | {"long_name": "Lyapunov exponent of the model"}),
+        lyapunov_reference=("index", reference, units | {"long_name": "Lyapunov exponent of the reference"}),
+    ).assign_coords(index=("index", np.arange(reference.size), {"units": "1", "long_name": "index of the exponent"}))
 
 
 def lyapunov_time(model_file: xr.Dataset) -> float:

@@ -62,11 +62,13 @@ def scorecard(analyses: Files, forecasts: Files, models: Files, claims: Mapping[
         *(row for name, file in _nodes(models) for row in model_rows(name, file)),
     ]
     bounds = {name: bound for scenario, files in analyses.items() for name, bound in rmse_bounds(scenario, files)}
-    return _with_claims([replace(row, bound=bounds.get(row.name)) for row in rows], claims or {})
+    rows = [replace(row, bound=bounds.get(row.name)) for row in rows]
+    return _with_claims([*rows, *(ratio for row in rows for ratio in _ratio_to_bound(row))], claims or {})
 
 
 def rmse_bounds(scenario: str, analyses: Mapping[str, xr.Dataset]) -> Iterator[tuple[str, tuple[float, float]]]:
     """Row and bounds of the RMSE of every analysis with a learned model.
+        *(row for scenario, files in forecasts.items() for row in valid_time_ratios(scenario, files)),
 
     Below stands the best analysis of the same method with a physical model, or of any method if there is none; above
     the best interpolation. NaN for a bound that the scenario does not have.
@@ -89,6 +91,41 @@ def _best(analyses: Iterable[xr.Dataset]) -> float:
 def analysis_rows(name: str, scores: xr.Dataset) -> list[Row]:
     """Rows ``{name}/{score}`` for every score of the file."""
     failed = _failure(scores)
+def _ratio_to_bound(row: Row) -> Iterator[Row]:
+    """Row ``..._ratio``: RMSE with a learned model over that of the same method with the physical one.
+
+    Its uncertainty leaves out that of the bound: both filters meet the same observations, and most of it is common.
+    """
+    if row.bound is not None and not math.isnan(row.bound[0]):
+        uncertainty = None if row.uncertainty is None else row.uncertainty / row.bound[0]
+        yield replace(
+            row, name=f"{row.name}_ratio", value=row.value / row.bound[0], uncertainty=uncertainty, bound=None
+        )
+
+
+def valid_time_ratios(scenario: str, forecasts: Mapping[str, xr.Dataset]) -> Iterator[Row]:
+    """Valid time of each learned model over that of the physical model, where both start from the same analyses."""
+    physical = [scores for scores in forecasts.values() if scores.attrs.get("model_kind") == "physical"]
+    for name, scores in forecasts.items():
+        same = [other for other in physical if _analysis_behind(other) == _analysis_behind(scores)]
+        if scores.attrs.get("model_kind") == "emulator" and same and "valid_time_mean" in scores:
+            (value, uncertainty), (best, _) = _valid_time(scores), _valid_time(same[0])
+            ratio = f"{scenario}/{name}/valid_time_ratio"
+            yield _row(ratio, value / best, uncertainty / best, _failure(scores) or _failure(same[0]))
+
+
+def _valid_time(scores: xr.Dataset) -> tuple[float, float]:
+    """Mean valid time from analyses and its uncertainty, in MTU."""
+    chosen = scores.sel(initial="analysis")
+    return float(chosen["valid_time_mean"]), float(chosen["valid_time_uncertainty"])
+
+
+def _analysis_behind(scores: xr.Dataset) -> str | None:
+    """Digest of the analysis that forecasts start from."""
+    digest: str | None = json.loads(scores.attrs.get("inputs", "{}")).get("analysis")
+    return digest
+
+
     columns = (scores[name].values for name in ("score", "mean", "uncertainty"))
     rows = [
         _row(f"{name}/{score}", float(mean), float(uncertainty), failed)
@@ -125,9 +162,21 @@ def model_rows(name: str, model: xr.Dataset) -> list[Row]:
     rows = [Row(f"{name}/mean", mean), Row(f"{name}/std", std)]
     settings = json.loads(model.attrs.get("settings", "{}"))
     lorenz96 = settings.get("method") == "lorenz96"
+    if "lyapunov_exponent" in scores:
+        exponents, reference = scores["lyapunov_exponent"].values, scores["lyapunov_reference"].values
+        rows.append(_row(f"{name}/lyapunov_exponent_1", float(exponents[0]), None, broken))
+        rows.append(_row(f"{name}/lyapunov_error_1", float(exponents[0] / reference[0] - 1), None, broken))
+        rows.append(_row(f"{name}/lyapunov_misfit", _lyapunov_misfit(exponents, reference), None, broken))
     if lorenz96:
         # The energy sum_i x_i^2 / 2 is steady on average, so <x^2> = F <x> exactly, and var = mean (F - mean).
         variance = float((model["std"] ** 2 + model["mean"] ** 2).mean()) - mean**2
+def _lyapunov_misfit(exponents: np.ndarray, reference: np.ndarray) -> float:
+    """Largest difference of the positive exponents, in units of 10 % or 0.05 per MTU, whichever is larger."""
+    positive = reference > 0
+    allowed = np.maximum(0.1 * reference[positive], 0.05)
+    return float(np.max(np.abs(exponents - reference)[positive] / allowed, initial=0.0))
+
+
         ratio = variance / (mean * (settings["forcing"] - mean))
         rows.append(_identity(f"{name}/variance_identity", ratio, 1.0, 0.02))
     if "lyapunov_exponent" not in model:
