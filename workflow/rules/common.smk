@@ -27,6 +27,7 @@ wildcard_constraints:
     analysis="[a-z0-9-]+",
     emulator="[a-z0-9-]+",
     loop=PLAN.names("loops"),
+    sweep=PLAN.names("sweeps"),
     cycle="[1-9][0-9]*",
     figure="[a-z_]+",
 

@@ -18,6 +18,7 @@ VERBS = {
     "ingest": "Check observations that you bring, and bring them into form",
     "ingest-truth": "Check a truth that you bring, and bring it into form",
     "assimilate": "Assimilate observations into forecasts of a model",
+    "sweep": "Score a method over many settings, in realizations of a twin experiment",
     "tune": "Search the settings of an emulator by blocked cross-validation",
     "train": "Train an emulator on an analysis",
     "learn-again": "Train the emulator of the next cycle of a loop",

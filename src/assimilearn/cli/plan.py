@@ -20,6 +20,8 @@ def command(study: Path) -> None:
         for name in scenario.settings.emulators:
             sources = [scenario.trained_on(name), *scenario.tuning(name), *scenario.learned_observations(name)]
             click.echo(f"{scenario.model_file(name)}  <-  {', '.join(sources)}")
+        for name, path in zip(scenario.settings.sweeps, scenario.sweeps, strict=True):
+            click.echo(f"{path}  <-  {scenario.swept_model(name)}")
         for name in scenario.settings.loops:
             folders = f"{scenario.cycle_folder(name, 1)} ... {scenario.cycle_folders(name)[-1]}"
             click.echo(f"{scenario.model_file(name)}, {scenario.analysis(name)}  <-  {folders}")

@@ -18,10 +18,11 @@ from assimilearn.verification import Claim, scorecard, write_scorecard
 def command(output: Path, files: tuple[Path, ...], claims: dict[str, Claim]) -> None:
     """Collect the scores of FILES into the table OUTPUT, beside published numbers.
 
-    The files are models and scores of analyses and forecasts; each says itself what it is.
+    The files are models, scores of analyses and forecasts, and sweeps; each says itself what it is.
     """
     given: dict[str, dict[str, dict[str, Any]]] = defaultdict(lambda: defaultdict(dict))
     for path in files:
         dataset = store.read(path)
         given[dataset.attrs["kind"]][dataset.attrs["scenario"]][dataset.attrs["node"]] = dataset
-    write_scorecard(scorecard(given["analysis_scores"], given["forecast_scores"], given["model"], claims), output)
+    analyses, forecasts = given["analysis_scores"], given["forecast_scores"]
+    write_scorecard(scorecard(analyses, forecasts, given["model"], claims, given["sweeps"]), output)

@@ -19,6 +19,7 @@ def inconsistencies(scenario: Scenario) -> list[Problem]:
         *_tuned_settings(scenario),
         *_loop_settings(scenario),
         *_searches(scenario),
+        *_sweeps(scenario),
         *_periods(scenario),
         *_network(scenario),
     ]
@@ -29,6 +30,11 @@ def _unknown_names(scenario: Scenario) -> Iterator[Problem]:
     analyses = [*scenario.analyses, *scenario.loops]
     for name in scenario.models.keys() & scenario.emulators.keys():
         yield Problem(f"emulators.{name}", None, "a model under `models` has the same name: rename one of the two")
+    if not scenario.analyses and not scenario.sweeps:
+        yield Problem("analyses", None, "name one analysis or more, or something under `sweeps`")
+    for name, sweep in scenario.sweeps.items():
+        if sweep.model is not None and sweep.model not in models:
+            yield Problem(f"sweeps.{name}.model", None, unknown("model, emulator or loop", sweep.model, models))
     for section in ("models", "emulators", "analyses"):
         for name in scenario.loops.keys() & getattr(scenario, section).keys():
             yield Problem(f"loops.{name}", None, f"the same name stands under `{section}`: rename one of the two")
@@ -99,6 +105,24 @@ def _searches(scenario: Scenario) -> Iterator[Problem]:
             yield Problem(
                 f"emulators.{name}.tune", None, "the method windows learns from observations: it has no search"
             )
+
+
+def _sweeps(scenario: Scenario) -> Iterator[Problem]:
+    """Every value of a sweep must be valid, and the truth known."""
+    for name, node in scenario.sweeps.items():
+        if scenario.data is not None:
+            yield Problem(f"sweeps.{name}", None, "a sweep simulates its truths: it cannot be used with `data`")
+        if node.analysis.tune is not None:
+            yield Problem(f"sweeps.{name}.analysis.tune", None, "list the values under `over`: a sweep scores them all")
+        for setting, values in node.over.items():
+            path = f"sweeps.{name}.over.{setting}"
+            if setting not in type(node.analysis).model_fields:
+                yield Problem(path, None, unknown("setting", setting, type(node.analysis).model_fields))
+                continue
+            if not values:
+                yield Problem(path, None, "needs a value or more")
+            for value in values:
+                yield from _bad_value(node.analysis, setting, value, path)
 
 
 def _bad_value(node: Any, setting: str, value: Any, path: str) -> Iterator[Problem]:

@@ -6,6 +6,7 @@ Snakemake asks it for inputs and settings; so can anyone, with ``assimilearn pla
 import json
 from collections.abc import Iterable
 from functools import cached_property
+from math import prod
 from typing import Any
 
 from assimilearn.emulators import LearnSettings
@@ -57,7 +58,7 @@ class Plan:
         return code_digest(verb, *modules)
 
     def names(self, section: str) -> str:
-        """Regular expression of all names under `analyses`, `emulators` or `loops`, in any scenario."""
+        """Regular expression of all names under `analyses`, `emulators`, `loops` or `sweeps`, in any scenario."""
         names = {name for s in self.scenarios.values() for name in getattr(s.settings, section)}
         return "|".join(sorted(names)) or "$^"
 
@@ -174,11 +175,36 @@ class ScenarioPlan:
         node = self.settings.loops[loop]
         return canonical(node.emulator.model_dump(mode="json") | (node.first if cycle == 1 else {}))
 
+    # ---- sweeps -----------------------------------------------------------------------------------------------
+
+    @property
+    def sweeps(self) -> list[str]:
+        """Paths of the scores of all sweeps."""
+        return [f"{self.root}/sweeps/{name}.nc" for name in self.settings.sweeps]
+
+    def swept_model(self, sweep: str) -> str:
+        """Path of the forecast model of a sweep."""
+        return self.model_file(self.settings.sweeps[sweep].model or self.first_model)
+
+    def sweep_settings(self, sweep: str) -> str:
+        """Settings of a sweep, without what only the plan needs."""
+        return canonical(_without(self.settings.sweeps[sweep], {"model"}))
+
+    def sweep_threads(self, sweep: str) -> int:
+        """Threads that a sweep can use: one for each experiment, up to 8."""
+        node = self.settings.sweeps[sweep]
+        return min(8, node.realizations * prod(len(values) for values in node.over.values()))
+
     # ---- targets ----------------------------------------------------------------------------------------------
 
     @property
     def forecast_models(self) -> list[str]:
-        """Every model whose forecasts are scored: the first physical model, the emulators and those of the loops."""
+        """Every model whose forecasts are scored: the first physical model, the emulators and those of the loops.
+
+        None without analyses, which forecasts start from.
+        """
+        if not self.settings.analyses:
+            return []
         return [self.first_model, *self.settings.emulators, *self.settings.loops]
 
     @property
@@ -207,7 +233,8 @@ class ScenarioPlan:
     @property
     def scored(self) -> list[str]:
         """Everything that the scorecard reads."""
-        return [*(self.model_file(m) for m in self.settings.models), *self.analysis_scores, *self.forecast_scores]
+        models = [self.model_file(name) for name in self.settings.models]
+        return [*models, *self.analysis_scores, *self.forecast_scores, *self.sweeps]
 
     @property
     def figure_names(self) -> list[str]:
@@ -242,6 +269,8 @@ class ScenarioPlan:
             case "emulators":  # a figure of training shows those that are trained in epochs
                 emulators = self.settings.emulators.items()
                 return [self.model_file(name) for name, node in emulators if "epochs" in type(node).model_fields]
+            case "sweeps":
+                return self.sweeps
             case "loop_scores":
                 return self.loop_scores
             case "tuning":

@@ -13,7 +13,7 @@ from assimilearn.study.consistency import inconsistencies
 from assimilearn.study.problems import ConfigurationError, Problem, problems_of
 from assimilearn.study.schema import Scenario, Study
 
-NODES = ("models", "analyses", "emulators", "loops")
+NODES = ("models", "analyses", "emulators", "loops", "sweeps")
 
 
 class Resolved(NamedTuple):

@@ -4,9 +4,10 @@ from functools import reduce
 from operator import or_
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, get_args
 
-from pydantic import Field, StringConstraints, create_model
+from pydantic import Field, StringConstraints, create_model, model_validator
 
 from assimilearn.assimilation import AnyAnalysis
+from assimilearn.assimilation.twin import TwinSettings
 from assimilearn.emulators import AnyEmulator
 from assimilearn.figures import FIGURES
 from assimilearn.loops import Stopping
@@ -72,6 +73,36 @@ class LoopNode(Settings):
     stopping: Stopping = Field(Stopping(), description="when the loop stops before its last cycle")
 
 
+class SweepNode(TwinSettings):
+    """One method over many settings, in realizations of a twin experiment of their own.
+
+    Truth and observations are simulated as `truth` and `observations` say, with all settings meeting the same ones.
+    """
+
+    model: Name | None = Field(
+        None,
+        description="forecast model: a name under `models`, `emulators` or `loops`; the default is the first model",
+    )
+    analysis: AnyAnalysis = Field(description="the method, with all settings that are not swept")
+    over: dict[str, list[Any]] = Field(
+        {}, description="settings of the method and their values; all combinations are scored"
+    )
+    by: list[str] = Field(
+        [],
+        description="settings of `over` with rows in the scorecard for each value; of all others the best is taken",
+    )
+    realizations: int = Field(
+        5, ge=1, description="number of truths, each with observations and an ensemble of its own"
+    )
+
+    @model_validator(mode="after")
+    def _by_what_is_swept(self) -> "SweepNode":
+        for name in self.by:
+            if name not in self.over:
+                raise ValueError(f"by: {name} is not under `over`")
+        return self
+
+
 class SimulatedTruth(TruthSettings):
     """A nature run made by one of the models."""
 
@@ -98,9 +129,10 @@ class Scenario(Settings):
     truth: SimulatedTruth = Field(SimulatedTruth(), description="the simulated truth")
     observations: ObservationSettings = Field(ObservationSettings(), description="the simulated observations")
     data: BroughtData | None = Field(None, description="files to use instead of `truth` and `observations`")
-    analyses: dict[Name, AnalysisNode] = Field(min_length=1, description="analyses, by name")
+    analyses: dict[Name, AnalysisNode] = Field({}, description="analyses, by name")
     emulators: dict[Name, EmulatorNode] = Field({}, description="learned forecast models, by name")
     loops: dict[Name, LoopNode] = Field({}, description="cycles of learning and assimilating, by name")
+    sweeps: dict[Name, SweepNode] = Field({}, description="scores of a method over many settings, by name")
     forecasts: ForecastSettings = Field(ForecastSettings(), description="how forecasts and free runs are scored")
     figures: list[FigureName] | None = Field(None, description="figures to draw; all that apply by default")
 

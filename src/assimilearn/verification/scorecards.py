@@ -23,6 +23,7 @@ from assimilearn.errors import FileError
 from assimilearn.models.lyapunov import kaplan_yorke_dimension, kolmogorov_sinai_entropy
 from assimilearn.verification.claims import Claim
 from assimilearn.verification.climate import pooled_std
+from assimilearn.verification.sweeps import best_settings
 
 Files = Mapping[str, Mapping[str, xr.Dataset]]
 """Datasets as {scenario: {node: Dataset}}."""
@@ -45,8 +46,14 @@ class Row:
     passed: bool | None = None
 
 
-def scorecard(analyses: Files, forecasts: Files, models: Files, claims: Mapping[str, Claim] | None = None) -> list[Row]:
-    """All rows of a study, in the order of the arguments.
+def scorecard(
+    analyses: Files,
+    forecasts: Files,
+    models: Files,
+    claims: Mapping[str, Claim] | None = None,
+    sweeps: Files | None = None,
+) -> list[Row]:
+    """All rows of a study: of analyses, forecasts, models and sweeps, in this order.
 
     Parameters
     ----------
@@ -55,11 +62,14 @@ def scorecard(analyses: Files, forecasts: Files, models: Files, claims: Mapping[
         scores tell what bounds what.
     claims : {row: Claim}
         Published numbers. A claim about a row that is not there gets a row of its own, which fails.
+    sweeps : {scenario: {node: Dataset}}
     """
     rows = [
         *(row for name, file in _nodes(analyses) for row in analysis_rows(name, file)),
         *(row for name, file in _nodes(forecasts) for row in forecast_rows(name, file)),
+        *(row for scenario, files in forecasts.items() for row in valid_time_ratios(scenario, files)),
         *(row for name, file in _nodes(models) for row in model_rows(name, file)),
+        *(row for name, file in _nodes(sweeps or {}) for row in sweep_rows(name, file)),
     ]
     bounds = {name: bound for scenario, files in analyses.items() for name, bound in rmse_bounds(scenario, files)}
     rows = [replace(row, bound=bounds.get(row.name)) for row in rows]
@@ -68,7 +78,6 @@ def scorecard(analyses: Files, forecasts: Files, models: Files, claims: Mapping[
 
 def rmse_bounds(scenario: str, analyses: Mapping[str, xr.Dataset]) -> Iterator[tuple[str, tuple[float, float]]]:
     """Row and bounds of the RMSE of every analysis with a learned model.
-        *(row for scenario, files in forecasts.items() for row in valid_time_ratios(scenario, files)),
 
     Below stands the best analysis of the same method with a physical model, or of any method if there is none; above
     the best interpolation. NaN for a bound that the scenario does not have.
@@ -82,15 +91,6 @@ def rmse_bounds(scenario: str, analyses: Mapping[str, xr.Dataset]) -> Iterator[t
             yield f"{scenario}/{name}/rmse", (_best(same or physical.values()), _best(interpolations))
 
 
-def _best(analyses: Iterable[xr.Dataset]) -> float:
-    """Lowest mean RMSE of ``analyses``; NaN where none has one."""
-    values = [float(s["mean"].sel(score="rmse")) for s in analyses if "rmse" in s["score"].values]
-    return min((value for value in values if not math.isnan(value)), default=NAN)
-
-
-def analysis_rows(name: str, scores: xr.Dataset) -> list[Row]:
-    """Rows ``{name}/{score}`` for every score of the file."""
-    failed = _failure(scores)
 def _ratio_to_bound(row: Row) -> Iterator[Row]:
     """Row ``..._ratio``: RMSE with a learned model over that of the same method with the physical one.
 
@@ -126,6 +126,15 @@ def _analysis_behind(scores: xr.Dataset) -> str | None:
     return digest
 
 
+def _best(analyses: Iterable[xr.Dataset]) -> float:
+    """Lowest mean RMSE of ``analyses``; NaN where none has one."""
+    values = [float(s["mean"].sel(score="rmse")) for s in analyses if "rmse" in s["score"].values]
+    return min((value for value in values if not math.isnan(value)), default=NAN)
+
+
+def analysis_rows(name: str, scores: xr.Dataset) -> list[Row]:
+    """Rows ``{name}/{score}`` for every score of the file."""
+    failed = _failure(scores)
     columns = (scores[name].values for name in ("score", "mean", "uncertainty"))
     rows = [
         _row(f"{name}/{score}", float(mean), float(uncertainty), failed)
@@ -153,7 +162,19 @@ def forecast_rows(name: str, scores: xr.Dataset) -> list[Row]:
         for distance in ("mean_error", "std_error", "pdf_distance", "pdf_hellinger", "spectrum_distance"):
             value = float(scores[distance]) if distance in scores else NAN
             rows.append(_row(f"{name}/climate_{distance}", value, None, broken))
+    if "lyapunov_exponent" in scores:
+        exponents, reference = scores["lyapunov_exponent"].values, scores["lyapunov_reference"].values
+        rows.append(_row(f"{name}/lyapunov_exponent_1", float(exponents[0]), None, broken))
+        rows.append(_row(f"{name}/lyapunov_error_1", float(exponents[0] / reference[0] - 1), None, broken))
+        rows.append(_row(f"{name}/lyapunov_misfit", _lyapunov_misfit(exponents, reference), None, broken))
     return rows
+
+
+def _lyapunov_misfit(exponents: np.ndarray, reference: np.ndarray) -> float:
+    """Largest difference of the positive exponents, in units of 10 % or 0.05 per MTU, whichever is larger."""
+    positive = reference > 0
+    allowed = np.maximum(0.1 * reference[positive], 0.05)
+    return float(np.max(np.abs(exponents - reference)[positive] / allowed, initial=0.0))
 
 
 def model_rows(name: str, model: xr.Dataset) -> list[Row]:
@@ -162,21 +183,9 @@ def model_rows(name: str, model: xr.Dataset) -> list[Row]:
     rows = [Row(f"{name}/mean", mean), Row(f"{name}/std", std)]
     settings = json.loads(model.attrs.get("settings", "{}"))
     lorenz96 = settings.get("method") == "lorenz96"
-    if "lyapunov_exponent" in scores:
-        exponents, reference = scores["lyapunov_exponent"].values, scores["lyapunov_reference"].values
-        rows.append(_row(f"{name}/lyapunov_exponent_1", float(exponents[0]), None, broken))
-        rows.append(_row(f"{name}/lyapunov_error_1", float(exponents[0] / reference[0] - 1), None, broken))
-        rows.append(_row(f"{name}/lyapunov_misfit", _lyapunov_misfit(exponents, reference), None, broken))
     if lorenz96:
         # The energy sum_i x_i^2 / 2 is steady on average, so <x^2> = F <x> exactly, and var = mean (F - mean).
         variance = float((model["std"] ** 2 + model["mean"] ** 2).mean()) - mean**2
-def _lyapunov_misfit(exponents: np.ndarray, reference: np.ndarray) -> float:
-    """Largest difference of the positive exponents, in units of 10 % or 0.05 per MTU, whichever is larger."""
-    positive = reference > 0
-    allowed = np.maximum(0.1 * reference[positive], 0.05)
-    return float(np.max(np.abs(exponents - reference)[positive] / allowed, initial=0.0))
-
-
         ratio = variance / (mean * (settings["forcing"] - mean))
         rows.append(_identity(f"{name}/variance_identity", ratio, 1.0, 0.02))
     if "lyapunov_exponent" not in model:
@@ -191,6 +200,15 @@ def _lyapunov_misfit(exponents: np.ndarray, reference: np.ndarray) -> float:
         # The divergence of the flow is -1 a site, everywhere.
         rows.append(_identity(f"{name}/lyapunov_sum", float(exponents.sum()), -float(exponents.size), 0.2))
     return rows
+
+
+def sweep_rows(name: str, sweep: xr.Dataset) -> list[Row]:
+    """Rows of the best settings of a sweep: medians over realizations, and the standard errors of these."""
+    return [
+        _row(f"{name}/{place}{score}", value, uncertainty, "" if np.isfinite(value) else note, note)
+        for place, note, scores in best_settings(sweep)
+        for score, (value, uncertainty) in scores.items()
+    ]
 
 
 def write_scorecard(rows: Iterable[Row], path: str | Path) -> None:

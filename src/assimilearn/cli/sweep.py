@@ -1,0 +1,49 @@
+"""The verb ``sweep``."""
+
+import json
+from pathlib import Path
+
+import click
+
+from assimilearn import store
+from assimilearn.assimilation.sweep import sweep
+from assimilearn.cli.models import open_any
+from assimilearn.cli.options import FILE, Origin, origin_options, settings_option
+from assimilearn.models import open_model
+from assimilearn.models.truth import TruthSettings
+from assimilearn.observations.observe import ObservationSettings
+from assimilearn.study.schema import SweepNode
+from assimilearn.study.twins import twins
+
+
+@click.command("sweep")
+@click.argument("output", type=FILE)
+@click.option("--model", type=FILE, required=True, help="the forecast model: a file of `climate` or `train`")
+@click.option("--truth-model", type=FILE, required=True, help="the model that makes the truths: a file of `climate`")
+@click.option("--climate", type=FILE, required=True, help="file of `climate`: background and initial statistics")
+@settings_option(SweepNode, default='{"analysis": {"method": "etkf"}}')
+@settings_option(TruthSettings, "--truth", help="settings of the simulated truths")
+@settings_option(ObservationSettings, "--observations", help="settings of the simulated observations")
+@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="experiments at a time")
+@origin_options
+def command(
+    output: Path,
+    model: Path,
+    truth_model: Path,
+    climate: Path,
+    settings: SweepNode,
+    truth: TruthSettings,
+    observations: ObservationSettings,
+    workers: int,
+    origin: Origin,
+) -> None:
+    """Score a method over many settings, in realizations of a twin experiment, and write the scores to OUTPUT."""
+    realizations = twins(
+        open_model(store.read(truth_model)), settings, truth, observations, origin.seed, settings.realizations
+    )
+    forecaster, kind = open_any(store.read(model))
+    background = store.read(climate, require=["mean", "covariance"])
+    dataset = sweep(realizations, forecaster, settings.analysis, settings.over, background, workers)
+    dataset.attrs |= {"model_kind": kind, "by": json.dumps(settings.by)}
+    parts = {"sweep": settings, "truth": truth, "observations": observations}
+    origin.write(dataset, output, "sweeps", parts, {"model": model, "truth_model": truth_model, "climate": climate})
