@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assimilearn.figures.style import style
-from assimilearn.store import temporary_name
+from assimilearn.store import remove_leftovers, temporary_name
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -39,7 +39,10 @@ def save(figure: "Figure", path: str | Path) -> list[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     targets = [path.with_name(f"{path.name}.{ending}") for ending in METADATA]
     with style():
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")  # the layout is the same in the three formats: it is found once
         for target, (ending, metadata) in zip(targets, METADATA.items(), strict=True):
+            remove_leftovers(target)
             temporary = temporary_name(target)
             try:
                 figure.savefig(temporary, format=ending, dpi=DOTS_PER_INCH, metadata=metadata)
