@@ -7,7 +7,7 @@ SOURCE = str(Path(workflow.basedir) / "src")
 sys.path.insert(0, SOURCE)
 os.environ |= {
     "PYTHONPATH": os.pathsep.join([SOURCE, *filter(None, [os.getenv("PYTHONPATH")])]),
-    "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+    "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.getenv("PATH", "")]),
 }
 
 from assimilearn.errors import AssimilearnError
