@@ -6,7 +6,7 @@ CORES ?= $(shell nproc)
 STUDY ?= config/config.yaml
 BIN := .venv/bin
 
-.PHONY: run test test-slow lint benchmark-study clean
+.PHONY: run test test-slow lint benchmark-study readme clean
 
 run: .venv/.made
 	$(BIN)/snakemake --cores $(CORES) --configfile $(STUDY)
@@ -16,6 +16,9 @@ test: .venv/.made
 
 test-slow: .venv/.made
 	$(BIN)/python -m pytest -m "slow or workflow_slow"
+
+readme: run
+	$(BIN)/python docs/fill_readme.py
 
 benchmark-study: .venv/.made
 	$(BIN)/python benchmarks/default_study.py
