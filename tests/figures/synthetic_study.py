@@ -8,6 +8,8 @@ import json
 import numpy as np
 import xarray as xr
 
+from assimilearn.verification import Claim
+
 SITES, STEP, SPINUP, VALIDATION, TEST = 40, 0.05, 100, 300, 2000
 LYAPUNOV_TIME = 1 / 1.69
 CLIMATE_STD = 3.64
@@ -285,6 +287,22 @@ def make_emulator(method, epochs, floor, rng):
     )
 
 
+def make_polynomial(rng):
+    """Coefficients of all monomials up to the second degree on five sites."""
+    places = [f"x[{a:+d}]".replace("+0", "0") for a in range(-2, 3)]
+    names = ["1", *places, *(f"{a} {b}" for i, a in enumerate(places) for b in places[i:])]
+    truth = np.array([{"1": 8.0, "x[0]": -1.0, "x[-1] x[+1]": 1.0, "x[-2] x[-1]": -1.0}.get(n, 0.0) for n in names])
+    error = 0.003 * (1 + 5 * (np.arange(len(names)) < 6))
+    values = {
+        "coefficient": truth + error * rng.standard_normal(truth.size),
+        "coefficient_std": error,
+        "first_guess": 0.78 * truth + 20 * error * rng.standard_normal(truth.size),
+    }
+    return xr.Dataset(
+        {name: ("monomial", array, {"units": "MTU-1"}) for name, array in values.items()}, {"monomial": names}
+    )
+
+
 def make_loop_scores(like):
     """Twelve cycles that improve, of which three were enough for another loop: {"LOOP.CYCLE": scores}."""
     errors = {"paper": 0.3 + 0.9 * np.exp(-np.arange(12) / 4), "ours": np.array([0.33, 0.30, 0.31])}
@@ -297,6 +315,54 @@ def make_loop_scores(like):
             text = json.dumps(innovations[: k + 1].tolist())
             result[f"{loop}.{k + 1}"] = scores.assign_attrs(cycle=k + 1, innovation_scores=text, status="ok")
     return result
+
+
+def make_sweep(method, over, by, floor, rng, members=None):
+    """Scores that fall with the number of members to ``floor``, over two inflations and five realizations."""
+    sizes = [len(values) for values in over.values()]
+    rmse = np.full((*sizes, 5), floor)
+    if "members" in over:
+        fall = 5 * np.exp(-np.array(over["members"], dtype=float) / 4)
+        axis = list(over).index("members")
+        rmse += np.moveaxis(np.broadcast_to(fall, (*rmse.shape[:axis], *rmse.shape[axis + 1 :], fall.size)), -1, axis)
+    rmse = rmse * rng.uniform(0.97, 1.03, rmse.shape)
+    dims = (*over, "realization")
+    return xr.Dataset(
+        {
+            "rmse": (dims, rmse),
+            "status": (dims, np.zeros(rmse.shape, np.int8)),
+            "rmse_median": (tuple(over), np.median(rmse, axis=-1)),
+        },
+        coords=over,
+        attrs={
+            "method": method,
+            "scenario": "base",
+            "by": json.dumps(by),
+            "settings": json.dumps(
+                {"sweep": {"analysis": {"method": method} | ({"members": members} if members else {})}}
+            ),
+        },
+    )
+
+
+def make_sweeps(rng):
+    members, inflation = [5, 7, 10, 15, 20, 30, 50], [1.0, 1.05]
+    return {
+        "3dvar": make_sweep("3dvar", {}, [], 0.41, rng),
+        "enkf": make_sweep("enkf", {"members": members, "inflation": inflation}, ["members"], 0.2, rng),
+        "etkf": make_sweep("etkf", {"inflation": inflation, "members": members}, ["members"], 0.17, rng),
+        "enkf-n": make_sweep(
+            "enkf-n", {"members": [20, 24], "certainty": [1.0, 2.0]}, ["members", "certainty"], 0.19, rng
+        ),
+        "letkf-7": make_sweep("letkf", {}, [], 0.22, rng, members=7),
+    }
+
+
+def make_claims():
+    """Published numbers of some of the sweeps' rows, and one of something else."""
+    rows = {f"base/etkf/members={size}/rmse": 0.18 + 5 * np.exp(-size / 4) for size in (5, 10, 20)}
+    rows |= {"base/3dvar/rmse": 0.4, "base/enkf-n/members=24/certainty=2/rmse": 0.2, "base/lorenz96/mean": 2.34}
+    return {row: Claim(published=value, source="a paper") for row, value in rows.items()}
 
 
 def make_study():
@@ -326,9 +392,12 @@ def make_study():
         "model": model,
         "analyses": analyses,
         "analysis_scores": analysis_scores,
+        "polynomials": {"windows": make_polynomial(rng), "windows-short": make_polynomial(rng)},
         "loop_scores": make_loop_scores(analysis_scores["etkf-cnn"]),
         "forecast_scores": {name: make_forecast_scores(name, truth, model, rng) for name in names},
         "tuning": tuning,
+        "sweeps": make_sweeps(rng),
+        "claims": make_claims(),
         "emulators": {
             "ridge": ridge,
             "mlp": make_emulator("mlp", 90, 0.09, rng),

@@ -9,7 +9,7 @@ import pytest
 from synthetic_study import ANALYSES, TEST, make_study, without_truth
 
 from assimilearn import figures
-from assimilearn.figures import FIGURES, KINDS, REQUIRED, FigureError, inputs
+from assimilearn.figures import FIGURES, KINDS, REQUIRED, FigureError, inputs, style
 from assimilearn.figures.hovmoller import on_sites
 
 CAPTIONS = Path(__file__).parents[2] / "workflow" / "report" / "figures"
@@ -25,6 +25,8 @@ PANELS = {
     "cross_validation": 3,
     "learning_curves": 3,
     "loop_convergence": 3,
+    "coefficients": 2,
+    "rmse_against_members": 1,
 }
 
 
@@ -371,3 +373,37 @@ def test_loop_convergence_leaves_out_cycles_that_a_stopped_loop_only_handed_on(s
     drawn = [line.get_xdata() for line in panels(figure)[0].lines if line.get_label() == "ours"]
     drawn = drawn or [c.lines[0].get_xdata() for c in panels(figure)[0].containers if c.get_label() == "ours"]
     assert [list(x) for x in drawn] == [[1, 2]]
+
+
+def test_a_row_for_every_coefficient_names_its_monomial_and_marks_two_standard_errors(study):
+    polynomial = study["polynomials"]["windows"]
+    axes = panels(figures.plot("coefficients", polynomials={"windows": polynomial}))[0]
+    assert [text.get_text() for text in axes.get_yticklabels()] == polynomial["monomial"].values.tolist()
+    segments = axes.containers[0].lines[2][0].get_segments()
+    widths = [segment[1, 0] - segment[0, 0] for segment in segments]
+    assert widths == pytest.approx((4 * polynomial["coefficient_std"].values).tolist())
+
+
+def test_a_sweep_over_members_is_a_curve_through_the_medians_of_the_best_settings(study, drawn):
+    axes = panels(drawn["rmse_against_members"])[0]
+    curve = next(line for line in axes.lines if line.get_color() == style.colour("etkf") and len(line.get_xdata()) == 7)
+    best = study["sweeps"]["etkf"]["rmse_median"].min("inflation")
+    np.testing.assert_allclose(curve.get_ydata(), best)
+    np.testing.assert_array_equal(curve.get_xdata(), best["members"])
+
+
+def test_published_numbers_are_open_marks_at_their_ensemble_size(study, drawn):
+    lines = panels(drawn["rmse_against_members"])[0].lines
+    marks = [line for line in lines if line.get_markerfacecolor() == "none"]
+    etkf = next(line for line in marks if line.get_color() == style.colour("etkf") and len(line.get_xdata()) == 7)
+    shown = dict(zip(etkf.get_xdata(), etkf.get_ydata(), strict=True))
+    assert shown[10] == study["claims"]["base/etkf/members=10/rmse"].published
+    assert np.isnan(shown[7])
+
+
+def test_methods_without_an_ensemble_are_levels_and_variants_have_names_of_their_own(study, drawn):
+    axes = panels(drawn["rmse_against_members"])[0]
+    assert float(study["sweeps"]["3dvar"]["rmse_median"]) in drawn_levels(axes, "y")
+    assert {"enkf-n, certainty 1", "enkf-n, certainty 2", "letkf-7", "published"} <= set(
+        legend_texts(drawn["rmse_against_members"])
+    )

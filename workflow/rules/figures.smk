@@ -18,10 +18,12 @@ rule figure:
     conda:
         "../../environment.yml"
     params:
+        claims=lambda w: plan_of(w).claims_option(w.figure, PLAN.claims),
         caption=lambda w: (REPORT / "figures" / f"{w.figure}.rst").read_text(),
         code=lambda w: PLAN.code("figure", f"assimilearn.figures.{w.figure}"),
     shell:
-        "python -m assimilearn figure {wildcards.figure} {output.pdf} {input} 2> {log}"
+        "python -m assimilearn figure {wildcards.figure} {output.pdf} {input} "
+        "{params.claims} 2> {log}"
 
 
 # The study as it was given, JSON and so YAML too: `snakemake --configfile results/<study>/study.json` runs it again.

@@ -8,8 +8,9 @@ import click
 import xarray as xr
 
 from assimilearn import figures, store
-from assimilearn.cli.options import FILE
+from assimilearn.cli.options import FILE, settings_option
 from assimilearn.errors import FileError
+from assimilearn.verification import Claim
 
 ONE = ("truth", "observations", "model")  # kinds of which a figure takes one file; of the others it takes any number
 
@@ -18,12 +19,13 @@ ONE = ("truth", "observations", "model")  # kinds of which a figure takes one fi
 @click.argument("name", type=click.Choice(list(figures.FIGURES)))
 @click.argument("output", type=FILE)
 @click.argument("files", type=FILE, nargs=-1, required=True)
-def command(name: str, output: Path, files: tuple[Path, ...]) -> None:
+@settings_option(dict[str, Claim], "--claims", help="published numbers to draw, by the row of the scorecard")
+def command(name: str, output: Path, files: tuple[Path, ...], claims: dict[str, Claim]) -> None:
     """Draw the figure NAME from FILES and save it as OUTPUT, with .pdf, .svg and .png beside each other.
 
     Each file says itself what it is, so their order only sets the order in legends.
     """
-    figures.save(figures.plot(name, **by_kind([store.read(path) for path in files])), output)
+    figures.save(figures.plot(name, **by_kind([store.read(path) for path in files]), claims=claims), output)
 
 
 def by_kind(datasets: list[xr.Dataset]) -> dict[str, Any]:
@@ -39,6 +41,8 @@ def by_kind(datasets: list[xr.Dataset]) -> dict[str, Any]:
         kind, node = dataset.attrs.get("kind"), dataset.attrs.get("node")
         if kind not in figures.KINDS:
             raise FileError(f"a file of the kind {kind!r} is in no figure; there are {', '.join(figures.KINDS)}")
+        if kind == "emulators" and "coefficient" in dataset:
+            given["polynomials"][node] = dataset
         if kind not in ONE:
             given[kind][node] = dataset
         elif kind in given:

@@ -24,7 +24,10 @@ KINDS = (
     "forecast_scores",
     "tuning",
     "emulators",
+    "polynomials",
     "loop_scores",
+    "sweeps",
+    "claims",
 )
 
 FIGURES: dict[str, tuple[str, ...]] = {
@@ -38,6 +41,8 @@ FIGURES: dict[str, tuple[str, ...]] = {
     "cross_validation": ("tuning",),
     "learning_curves": ("emulators",),
     "loop_convergence": ("loop_scores", "analysis_scores"),
+    "coefficients": ("polynomials",),
+    "rmse_against_members": ("sweeps", "claims"),
 }
 
 REQUIRED: dict[str, tuple[str, ...]] = {
@@ -51,6 +56,8 @@ REQUIRED: dict[str, tuple[str, ...]] = {
     "cross_validation": ("tuning",),
     "learning_curves": ("emulators",),
     "loop_convergence": ("loop_scores",),
+    "coefficients": ("polynomials",),
+    "rmse_against_members": ("sweeps",),
 }
 
 
@@ -62,8 +69,9 @@ def plot(name: str, **datasets: Any) -> "Figure":
     name : a key of ``FIGURES``
     **datasets
         By kind: ``truth``, ``observations``, ``model`` are Datasets; ``analyses``, ``analysis_scores``,
-        ``forecast_scores``, ``tuning``, ``emulators`` map names to Datasets, ``loop_scores`` names with the number of
-        the cycle ("paper.3"). Kinds that the figure does not read are left aside.
+        ``forecast_scores``, ``tuning``, ``emulators``, ``polynomials``, ``sweeps`` map names to Datasets,
+        ``loop_scores`` names with the number of the cycle ("paper.3"), ``claims`` rows of the scorecard to published
+        numbers. Kinds that the figure does not read are left aside.
 
     Raises
     ------

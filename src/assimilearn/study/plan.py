@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable
 from functools import cached_property
 from math import prod
+from shlex import quote
 from typing import Any
 
 from assimilearn.emulators import LearnSettings
@@ -271,6 +272,12 @@ class ScenarioPlan:
                 return [self.model_file(name) for name, node in emulators if "epochs" in type(node).model_fields]
             case "sweeps":
                 return self.sweeps
+            case "polynomials":
+                loops = {name: loop.emulator for name, loop in self.settings.loops.items()}
+                nodes = {**self.settings.emulators, **loops}
+                return [self.model_file(name) for name, node in nodes.items() if isinstance(node, LearnSettings)]
+            case "claims":  # not files: an option of the verb
+                return []
             case "loop_scores":
                 return self.loop_scores
             case "tuning":
@@ -312,6 +319,10 @@ class ScenarioPlan:
     def truth_option(self) -> str:
         """The option that names the truth, where one is known."""
         return " ".join(f"--truth {path}" for path in self.truth)
+
+    def claims_option(self, figure: str, claims: str) -> str:
+        """The option that hands the published numbers to a figure that shows them."""
+        return f"--claims {quote(claims)}" if "claims" in FIGURES[figure] else ""
 
     @property
     def error_std_option(self) -> str:

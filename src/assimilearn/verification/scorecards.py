@@ -23,7 +23,7 @@ from assimilearn.errors import FileError
 from assimilearn.models.lyapunov import kaplan_yorke_dimension, kolmogorov_sinai_entropy
 from assimilearn.verification.claims import Claim
 from assimilearn.verification.climate import pooled_std
-from assimilearn.verification.sweeps import best_settings
+from assimilearn.verification.sweeps import SWEPT_SCORES, best_settings
 
 Files = Mapping[str, Mapping[str, xr.Dataset]]
 """Datasets as {scenario: {node: Dataset}}."""
@@ -205,9 +205,9 @@ def model_rows(name: str, model: xr.Dataset) -> list[Row]:
 def sweep_rows(name: str, sweep: xr.Dataset) -> list[Row]:
     """Rows of the best settings of a sweep: medians over realizations, and the standard errors of these."""
     return [
-        _row(f"{name}/{place}{score}", value, uncertainty, "" if np.isfinite(value) else note, note)
-        for place, note, scores in best_settings(sweep)
-        for score, (value, uncertainty) in scores.items()
+        _row(f"{name}/{best.place}{score}", value, uncertainty, "" if np.isfinite(value) else best.note, best.note)
+        for best in best_settings(sweep)
+        for score, (value, uncertainty) in ((score, best.median(score)) for score in SWEPT_SCORES)
     ]
 
 

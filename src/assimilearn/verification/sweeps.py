@@ -3,16 +3,48 @@
 import json
 from collections.abc import Iterator
 from itertools import product
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 
-SCORES = ("rmse", "rmse_pooled", "spread", "lost_fraction")
+SWEPT_SCORES = ("rmse", "rmse_pooled", "spread", "lost_fraction")
 MEDIAN = 1.2533  # standard error of a median over that of a mean, for normal deviates: sqrt(pi / 2)
 
 
-def best_settings(sweep: xr.Dataset) -> Iterator[tuple[str, str, dict[str, tuple[float, float]]]]:
-    """The settings with the lowest median RMSE over realizations, for each value of the settings in ``by``.
+class Best(NamedTuple):
+    """The best settings of a sweep, for given values of those in ``by``.
+
+    Attributes
+    ----------
+    at : dict
+        The given values.
+    scores : Dataset
+        The part of the sweep with the settings chosen, (realization,).
+    note : str
+        What was chosen and from how many, and how many realizations lost the truth or diverged.
+    """
+
+    at: dict[str, Any]
+    scores: xr.Dataset
+    note: str
+
+    @property
+    def place(self) -> str:
+        """Where its rows stand below the node: "members=20/", or nothing."""
+        return "".join(f"{name}={plain(value)}/" for name, value in self.at.items())
+
+    def median(self, score: str) -> tuple[float, float]:
+        """Median over realizations, of which a diverged one counts as the worst, and its standard error."""
+        values = self.scores[score].values
+        median = float(np.median(np.where(np.isnan(values), np.inf, values)))
+        sound = values[np.isfinite(values)]
+        error = MEDIAN * float(sound.std(ddof=1)) / np.sqrt(sound.size) if sound.size > 1 else float("nan")
+        return (median if np.isfinite(median) else float("nan")), error
+
+
+def best_settings(sweep: xr.Dataset) -> Iterator[Best]:
+    """The settings with the lowest median RMSE over realizations, for all values of the settings in ``by``.
 
     The choice is made with the truth, on the scores that are then given: it shows what a method can do, and the lowest
     of many is a little too low.
@@ -21,31 +53,16 @@ def best_settings(sweep: xr.Dataset) -> Iterator[tuple[str, str, dict[str, tuple
     ----------
     sweep : Dataset
         From :func:`assimilearn.assimilation.sweep.sweep`; its attribute ``by`` (JSON) lists names of settings.
-
-    Yields
-    ------
-    str : place of the rows below the node, as "members=20/", or nothing
-    str : what was chosen, and from how many
-    dict : score -> median over realizations and its standard error; a diverged realization counts as the worst
     """
     by = json.loads(sweep.attrs.get("by", "[]"))
     others = [str(dim) for dim in sweep["rmse_median"].dims if dim not in by]
     for values in product(*(sweep[name].values for name in by)):
-        here = sweep.sel(dict(zip(by, values, strict=True)))
-        place = "".join(f"{name}={plain(value)}/" for name, value in zip(by, values, strict=True))
+        at = dict(zip(by, values, strict=True))
+        here = sweep.sel(at)
         ranking = here["rmse_median"].fillna(np.inf).values
         where = np.unravel_index(int(np.argmin(ranking)), ranking.shape)
         chosen = here.isel(dict(zip(others, where, strict=True)))
-        yield place, remark(chosen, others, ranking.size), {score: over_realizations(chosen[score]) for score in SCORES}
-
-
-def over_realizations(scores: xr.DataArray) -> tuple[float, float]:
-    """Median of ``scores (realization,)`` and its standard error."""
-    values = scores.values
-    median = float(np.median(np.where(np.isnan(values), np.inf, values)))
-    sound = values[np.isfinite(values)]
-    error = MEDIAN * float(sound.std(ddof=1)) / np.sqrt(sound.size) if sound.size > 1 else float("nan")
-    return (median if np.isfinite(median) else float("nan")), error
+        yield Best(at, chosen, remark(chosen, others, ranking.size))
 
 
 def remark(chosen: xr.Dataset, others: list[str], count: int) -> str:
