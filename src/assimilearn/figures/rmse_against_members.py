@@ -70,7 +70,7 @@ def plot(*, sweeps: Group | None = None, claims: Mapping[str, Claim] | None = No
 
 
 def curves(name: str, sweep: xr.Dataset) -> dict[str, list[Best]]:
-    """The best settings of a sweep by the name of their curve: settings in ``by``, but for the members, are part of it."""
+    """The best settings of a sweep by the name of their curve; settings in ``by`` but the members are part of it."""
     result: dict[str, list[Best]] = {}
     for best in best_settings(sweep):
         others = [f"{setting} {value:g}" for setting, value in best.at.items() if setting != "members"]
