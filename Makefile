@@ -5,8 +5,10 @@ PYTHON ?= python3
 CORES ?= $(shell nproc)
 STUDY ?= config/config.yaml
 BIN := .venv/bin
+PEER_PYTHON ?=
+DAPPER := 1.8.1
 
-.PHONY: run test test-slow lint benchmark-study readme clean
+.PHONY: run test test-slow lint benchmark-study benchmark-assimilation readme clean
 
 run: .venv/.made
 	$(BIN)/snakemake --cores $(CORES) --configfile $(STUDY)
@@ -23,6 +25,10 @@ readme: run
 benchmark-study: .venv/.made
 	$(BIN)/python benchmarks/default_study.py
 
+# both sides run on one thread each, but for the sweep; PEER_PYTHON names a python of 3.12 or newer
+benchmark-assimilation: .venv/.made .venv-dapper/.made
+	$(BIN)/python benchmarks/assimilation.py --peer .venv-dapper/bin/python
+
 lint: .venv/.made
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -35,5 +41,10 @@ lint: .venv/.made
 	$(BIN)/python -m pip install -q -c constraints.txt -e '.[dev]'
 	touch $@
 
+.venv-dapper/.made:
+	peer=$$(python3 benchmarks/find_python.py "$(PEER_PYTHON)") && "$$peer" -m venv .venv-dapper
+	.venv-dapper/bin/python -m pip install -q dapper==$(DAPPER)
+	touch $@
+
 clean:
-	rm -rf .venv .snakemake
+	rm -rf .venv .venv-dapper .snakemake
