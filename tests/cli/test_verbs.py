@@ -53,7 +53,7 @@ def chain(tmp_path_factory):
     model = '{"method": "lorenz96", "size": 12}'
     periods = '{"spinup": 10, "train": 60, "gap": 5, "validation": 30, "test": 60}'
     climate = '{"duration": 100, "lyapunov_duration": 5}'
-    network = '{"network": {"method": "every", "step": 2}}'
+    network = '{"network": {"method": "every", "stride": 2}}'
     run("climate", folder / "model.nc", "--model", model, "--settings", climate)
     run("simulate", folder / "model.nc", folder / "truth.nc", "--periods", periods)
     run("observe", folder / "truth.nc", folder / "observations.nc", "--settings", network)
@@ -71,6 +71,35 @@ def test_the_chain_works_by_hand_to_scores_and_a_figure(chain):
     run("figure", "hovmoller", chain / "hovmoller.pdf", *files)
     for suffix in (".pdf", ".svg", ".png"):
         assert (chain / "hovmoller").with_suffix(suffix).stat().st_size > 1000
+
+
+def test_a_sweep_by_hand_gives_rows_and_a_figure(chain, tmp_path):
+    model = chain / "model.nc"
+    files = ["--model", model, "--truth-model", model, "--climate", model, "--label", "hand/made/etkf"]
+    settings = (
+        '{"analysis": {"method": "etkf"}, "over": {"members": [8, 12]}, "by": ["members"], '
+        '"realizations": 2, "steps": 60, "burn_in": 20}'
+    )
+    run("sweep", tmp_path / "etkf.nc", *files, "--settings", settings, "--workers", 2)
+    claims = '{"made/etkf/members=12/rmse": {"published": 0.2, "source": "a paper"}}'
+    run("scorecard", tmp_path / "scorecard.csv", tmp_path / "etkf.nc", "--claims", claims)
+    assert "made/etkf/members=12/rmse," in (tmp_path / "scorecard.csv").read_text()
+    run("figure", "rmse_against_members", tmp_path / "curve.pdf", tmp_path / "etkf.nc", "--claims", claims)
+    assert (tmp_path / "curve.png").stat().st_size > 1000
+
+
+def test_the_first_realization_of_a_sweep_is_the_twin_of_the_chain(chain):
+    from assimilearn.assimilation.twin import TwinSettings
+    from assimilearn.models import open_model
+    from assimilearn.models.truth import TruthSettings
+    from assimilearn.observations.observe import ObservationSettings
+    from assimilearn.study.twins import twins
+
+    model = open_model(store.read(chain / "model.nc"))
+    observing = ObservationSettings.model_validate({"network": {"method": "every", "stride": 2}})
+    (twin,) = twins(model, TwinSettings(steps=50, burn_in=1), TruthSettings(), observing, seed=0, realizations=1)
+    assert (twin.truth["state"].values == store.read(chain / "truth.nc")["state"].values[:50]).all()
+    assert (twin.observations["value"].values == store.read(chain / "observations.nc")["value"].values[:50]).all()
 
 
 def test_files_say_where_they_come_from(chain):

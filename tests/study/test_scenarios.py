@@ -44,7 +44,7 @@ def test_all_problems_are_told_at_once_each_with_path_value_and_what_is_allowed(
 
 def test_a_name_that_does_not_exist_is_told_with_the_nearest_one():
     (found,) = problems(study(emulators={"ridge": {"trained_on": "etkff"}}))
-    assert found.startswith("emulators.ridge.trained_on: there is no analysis 'etkff'; did you mean 'etkf'?")
+    assert found.startswith("emulators.ridge.trained_on: there is no analysis or loop 'etkff'; did you mean 'etkf'?")
 
 
 def test_an_unknown_key_at_the_top_is_refused():
@@ -115,3 +115,32 @@ def test_yaml_tags_that_would_run_code_are_refused(tmp_path):
     evil.write_text("study: !!python/object/apply:os.system ['true']")
     with pytest.raises(FileError, match="not YAML"):
         load(evil)
+
+
+def sweep(**changes):
+    return {"analysis": {"method": "etkf"}, "over": {"inflation": [1.0, 1.02]}, **changes}
+
+
+@pytest.mark.parametrize(
+    ("node", "message"),
+    [
+        (sweep(model="rigde"), "sweeps.s.model: there is no model, emulator or loop 'rigde'; did you mean 'ridge'?"),
+        (sweep(over={"inflaton": [1.0]}), "sweeps.s.over.inflaton: there is no setting 'inflaton'; did you mean"),
+        (sweep(over={"members": [20, 1]}), "sweeps.s.over.members: "),
+        (sweep(over={"members": []}), "sweeps.s.over.members: needs a value or more"),
+        (sweep(by=["members"]), "by: members is not under `over`"),
+        (sweep(burn_in=10, steps=10), "burn_in (10) must be shorter than steps (10)"),
+        (sweep(analysis={"method": "etkf", "tune": {"inflation": [1.0]}}), "sweeps.s.analysis.tune: list the values"),
+    ],
+)
+def test_a_sweep_that_cannot_run_is_refused(node, message):
+    assert any(message in problem for problem in problems(study(sweeps={"s": node})))
+
+
+def test_a_sweep_cannot_use_observations_that_are_brought():
+    found = problems(study(sweeps={"s": sweep()}, data={"observations": "data/mine.nc"}))
+    assert any("it cannot be used with `data`" in problem for problem in found)
+
+
+def test_a_study_of_nothing_is_refused():
+    assert any("name one analysis or more" in problem for problem in problems({"study": "empty"}))

@@ -35,7 +35,7 @@ def test_a_record_without_truth_runs_from_analysis_to_training_and_innovations(p
     results = project.folder / "results" / "mine"
     assert not (results / "base" / "truth.nc").exists()
     scores = {}
-    for name in ("interpolation", "etkf", "etkf-ridge"):
+    for name in ("etkf", "etkf-ridge"):
         with xr.open_dataset(results / "base" / "scores" / "analyses" / f"{name}.nc") as dataset:
             assert "rmse" not in dataset
             scores[name] = float(dataset["mean"].sel(score="innovation_rmse"))
