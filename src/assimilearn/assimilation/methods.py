@@ -13,10 +13,15 @@ from assimilearn.assimilation import (
     ekf,
     enkf,
     enkf_n,
+    enks,
+    enrts,
     esrf,
     etkf,
+    fourdvar,
+    ienks,
     interpolation,
     letkf,
+    particle,
     threedvar,
 )
 from assimilearn.assimilation.settings import AnalysisSettings
@@ -33,7 +38,12 @@ AnyAnalysis = Annotated[
     | enkf_n.EnKFNSettings
     | letkf.LETKFSettings
     | eakf.EAKFSettings
-    | ekf.EKFSettings,
+    | ekf.EKFSettings
+    | particle.ParticleSettings
+    | enks.EnKSSettings
+    | enrts.EnRTSSettings
+    | ienks.IEnKSSettings
+    | fourdvar.FourDVarSettings,
     Field(discriminator="method"),
 ]
 """Settings of any method, told apart by ``method``."""
@@ -56,5 +66,10 @@ RUN: dict[str, Callable[..., Any]] = {
     "letkf": letkf.run,
     "eakf": eakf.run,
     "ekf": ekf.run,
+    "particle": particle.run,
+    "enks": enks.run,
+    "enrts": enrts.run,
+    "ienks": ienks.run,
+    "4dvar": fourdvar.run,
 }
 """Name in the configuration -> ``run(problem, settings, rng) -> Record``."""

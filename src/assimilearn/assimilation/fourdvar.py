@@ -1,0 +1,219 @@
+"""Strong-constraint 4D-Var: the state at the start of a window whose forecast fits the observations in it.
+
+Le Dimet & Talagrand (1986), Tellus 38A, 97-110; incremental form: Courtier, Thepaut & Hollingsworth (1994), Q. J. R.
+Meteorol. Soc. 120, 1367-1387. With x = x_b + L v and B = L L^T the minimum over v of
+
+    J(v) = |v|^2 / 2 + sum over times of |R^-1/2 (y - H M(x))|^2 / 2
+
+is found by Gauss-Newton steps (I + S^T S)^-1 (S^T d - v), S = R^-1/2 H M' L with the tangent linear model M', each
+halved until J falls; or by L-BFGS with the gradient that automatic differentiation carries back through the model. B
+is a multiple of the climatological covariance, the same for every window.
+
+The window reaches over ``window`` observation times after its start and slides by ``shift``; the newest ``shift``
+times enter, the older ones are in x_b. With a shift of 1 this is the cycle of Bocquet & Sakov (2013), Nonlin. Processes
+Geophys. 20, 803-818 (single data assimilation), and of DAPPER; with a shift as long as the window every window has
+observations of its own. Analyses are those of the newest times of each window: its end, or all of it.
+
+The spread is that of Gauss-Newton, from M' L (I + S^T S)^-1 L^T M'^T, and of the forecast from M' B M'^T.
+Cost: for every iteration and model step in the window, n model steps with their gradients, and 2 n^3 flops; with
+L-BFGS one model step and its gradient, and once a window the same as for Gauss-Newton, for the spread.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from assimilearn.assimilation.filtering import Filter, check_limit, first_analysis, give_up
+from assimilearn.assimilation.problem import Problem
+from assimilearn.assimilation.record import Record, empty_record
+from assimilearn.assimilation.settings import CycledSettings
+from assimilearn.assimilation.start import first_state
+from assimilearn.assimilation.static import static_spread
+from assimilearn.assimilation.stepping import observations_at, write_analysis, write_forecast
+from assimilearn.assimilation.tangent import Linearization, differentiable_step, jacobians
+from assimilearn.models.integrate import advance, trajectory
+from assimilearn.models.protocol import Model
+
+HALVINGS = 5
+
+
+class FourDVarSettings(CycledSettings):
+    """Strong-constraint 4D-Var with a scaled climatological background covariance."""
+
+    method: Literal["4dvar"] = "4dvar"
+    background_scale: float = Field(0.02, gt=0, description="factor on the climatological covariance that gives B")
+    window: int = Field(4, ge=1, description="length of the window in observation times")
+    shift: int = Field(
+        1, ge=1, description="observation times by which the window slides, not more than its length; they are new"
+    )
+    minimizer: Literal["gauss-newton", "l-bfgs"] = Field("gauss-newton", description="how the minimum is sought")
+    linearization: Linearization = Field(
+        "autodiff",
+        description="tangent linear model by automatic differentiation of the model's step, or by differences, "
+        "which any model allows",
+    )
+    iterations: int = Field(10, ge=1, description="largest number of iterations")
+    tolerance: float = Field(
+        1e-3, gt=0, description="stop when the step, in standard deviations of the background, is shorter than this"
+    )
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.shift > self.window:
+            raise ValueError("shift: the window cannot slide by more than its length")
+        if self.minimizer == "l-bfgs" and self.linearization == "differences":
+            raise ValueError('minimizer: "l-bfgs" needs the gradient of linearization "autodiff"')
+        return self
+
+
+@dataclass(frozen=True)
+class Window:
+    """One problem of minimization.
+
+    Attributes
+    ----------
+    model : Model
+    start : ndarray (site,)
+        The background x_b.
+    root : ndarray (site, site)
+        L.
+    counts : list of int
+        Model steps from the start to each time with new observations.
+    observations : list of (y, variance, sites)
+        At these times, each (observation,).
+    """
+
+    model: Model
+    start: np.ndarray
+    root: np.ndarray
+    counts: list[int]
+    observations: list[tuple[np.ndarray, np.ndarray, np.ndarray]]
+
+    def states(self, v: np.ndarray) -> np.ndarray:
+        """The trajectory of v, (step + 1, site)."""
+        return trajectory(self.model, self.start + self.root @ v, self.counts[-1])
+
+    def residuals(self, states: np.ndarray) -> np.ndarray:
+        """R^-1/2 (y - H M(x)) of all observations, (observation,)."""
+        parts = [
+            (y - states[count, sites]) / np.sqrt(variance)
+            for count, (y, variance, sites) in zip(self.counts, self.observations, strict=True)
+        ]
+        return np.concatenate(parts)
+
+    def cost(self, v: np.ndarray) -> float:
+        """J."""
+        d = self.residuals(self.states(v))
+        return float(v @ v + d @ d) / 2
+
+    def tangents(self, states: np.ndarray, linearization: Linearization) -> np.ndarray:
+        """M' L along a trajectory, at the times with new observations, (time, site, control)."""
+        X, carried = self.root, {0: self.root}
+        if self.counts[-1] > 0:
+            for step, M in enumerate(jacobians(self.model, states[:-1], linearization)):
+                X = M @ X
+                carried[step + 1] = X
+        return np.array([carried[count] for count in self.counts])
+
+    def sensitivities(self, tangents: np.ndarray) -> np.ndarray:
+        """S, (observation, control)."""
+        parts = [
+            X[sites] / np.sqrt(variance)[:, None]
+            for X, (_, variance, sites) in zip(tangents, self.observations, strict=True)
+        ]
+        return np.concatenate(parts)
+
+    def cost_and_gradient(self, v: np.ndarray) -> tuple[float, np.ndarray]:
+        """J and its gradient (control,) by the adjoint model: torch carries the residuals back through the steps."""
+        import torch
+
+        control = torch.tensor(v, requires_grad=True)
+        x = torch.tensor(self.start) + torch.tensor(self.root) @ control
+        total, done = control @ control / 2, 0
+        for count, (y, variance, sites) in zip(self.counts, self.observations, strict=True):
+            for _ in range(count - done):
+                x = differentiable_step(self.model, x)
+            done = count
+            residual = torch.tensor(y) - x[torch.tensor(sites)]
+            total = total + (residual**2 / torch.tensor(variance)).sum() / 2
+        (slope,) = torch.autograd.grad(total, control)
+        return float(total.detach()), slope.numpy()
+
+
+def minimize(window: Window, settings: FourDVarSettings) -> np.ndarray:
+    """The v that minimizes J, (control,)."""
+    if settings.minimizer == "l-bfgs":
+        from scipy.optimize import minimize as search
+
+        options = {"maxiter": 10 * settings.iterations, "gtol": settings.tolerance / 10}
+        zero = np.zeros(len(window.start))
+        return search(window.cost_and_gradient, zero, jac=True, method="L-BFGS-B", options=options).x
+    v = np.zeros(len(window.start))
+    states = window.states(v)
+    for _ in range(settings.iterations):
+        S, d = window.sensitivities(window.tangents(states, settings.linearization)), window.residuals(states)
+        step = np.linalg.solve(np.eye(v.size) + S.T @ S, S.T @ d - v)
+        here = (v @ v + d @ d) / 2
+        for _ in range(HALVINGS):
+            if window.cost(v + step) <= here:
+                break
+            step /= 2
+        v = v + step
+        states = window.states(v)
+        if not np.sqrt(step @ step) > settings.tolerance:  # also where it is NaN
+            break
+    return v
+
+
+def run(problem: Problem, settings: FourDVarSettings, rng: np.random.Generator) -> Record:
+    """Slide the window over the observation times; nothing is drawn."""
+    record, limit = empty_record(problem), check_limit(settings)
+    B, K = problem.background.covariance, problem.times.size
+    root = np.sqrt(settings.background_scale) * symmetric_root(B)
+    x = first_analysis(problem, Filter(None, np.empty(0), first_state), settings, record, rng, np.zeros(K, np.int64))[0]
+    used = record.used[0] != 0
+    record.spread[0] = static_spread(B, problem.variance[0, used], problem.sites[0, used])
+    clock, start, newest = np.cumsum(problem.steps), 0, 0
+    while newest < K - 1:
+        new = range(newest + 1, min(newest + settings.shift, K - 1) + 1)
+        newest = new[-1]
+        slid = max(start, newest - settings.window)
+        x, start = advance(problem.model, x, int(clock[slid] - clock[start])), slid
+        counts = [int(clock[k] - clock[start]) for k in new]
+        forecasts = Window(problem.model, x, root, counts, [])
+        states = forecasts.states(np.zeros(x.size))
+        observations = []
+        for k, count, X in zip(new, counts, forecasts.tangents(states, settings.linearization), strict=True):
+            mean, variance = states[count], (X**2).sum(axis=1)
+            if not write_forecast(record, k, mean, variance):
+                give_up(record, new[0])
+                return record
+            observations.append(observations_at(problem, record, k, mean, variance, limit))
+        window = Window(problem.model, x, root, counts, observations)
+        v = minimize(window, settings)
+        if not write_window(record, window, v, new, settings):
+            give_up(record, new[0])
+            return record
+        x = x + root @ v
+    return record
+
+
+def write_window(record: Record, window: Window, v: np.ndarray, new: range, settings: FourDVarSettings) -> bool:
+    """Write the analyses of the new times; False if one is no state."""
+    states = window.states(v)
+    if not np.isfinite(states).all():
+        return False
+    tangents = window.tangents(states, settings.linearization)
+    S = window.sensitivities(tangents)
+    covariance = np.linalg.inv(np.eye(v.size) + S.T @ S)
+    variances = [((X @ covariance) * X).sum(axis=1) for X in tangents]
+    means = [states[count] for count in window.counts]
+    return all(write_analysis(record, k, m, s) for k, m, s in zip(new, means, variances, strict=True))
+
+
+def symmetric_root(B: np.ndarray) -> np.ndarray:
+    """The symmetric square root; B of a short run may be singular."""
+    values, vectors = np.linalg.eigh(B)
+    return (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T

@@ -1,0 +1,186 @@
+"""Iterative ensemble Kalman smoother: the analysis is sought at the start of a window, through the nonlinear model.
+
+Bocquet & Sakov (2014), Q. J. R. Meteorol. Soc. 140, 1521-1535, algorithm 1 with shift 1 and single data assimilation:
+the window reaches from the observation time s to the newest, s + ``lag``, and only the newest observations enter,
+since the older ones are in the ensemble at s already. With ``lag`` 1 it is the iterative filter of Sakov, Oliver &
+Bertino (2012), Mon. Wea. Rev. 140, 1988-2004. With the mean x_0 and anomalies A of the ensemble at s, the control
+variable w of x = x_0 + A^T w / sqrt(N-1) minimizes
+
+    J(w) = |w|^2 / 2 + |R^-1/2 (y - H M(x))|^2 / 2
+
+by Gauss-Newton steps (I + S S^T)^-1 (S d - w). The sensitivities S are those of the "transform" variant: the members
+carried through the window are those of the current estimate of the analysis ensemble, with anomalies T A, T = (I + S
+S^T)^-1/2, and S is what they show, T removed (the "bundle" variant carries tiny anomalies instead). The first
+iteration is the forecast that the window before ends with.
+
+With ``iteration`` "mda" the same observations are assimilated ``iterations`` times, each time with R multiplied by
+their number (Emerick & Reynolds 2013, Comput. Geosci. 55, 3-15, with a square root instead of perturbed observations):
+no minimum is sought. For a linear model both are the smoother exactly.
+
+The model is taken as perfect. A record at time k is the estimate from observations up to time k (``estimate``
+"filter"), the end of a window, or up to time k + ``lag`` ("smoother"), its start; what is called forecast is always
+that of the filter. Analysis moments are those of the ensemble that is carried on, after inflation.
+Cost: N model runs over the window, and an eigen-decomposition of order N, in each iteration.
+"""
+
+from typing import Literal
+
+import numpy as np
+from numba import njit
+from pydantic import Field
+
+from assimilearn.assimilation.algebra import centre, row_products, scaled
+from assimilearn.assimilation.filtering import check_limit, ensemble_filter, first_analysis, give_up, kept_times
+from assimilearn.assimilation.problem import Problem
+from assimilearn.assimilation.record import Record, empty_record
+from assimilearn.assimilation.settings import MemberSettings, TreatmentSettings
+from assimilearn.assimilation.stepping import forecast, moments_of, observations_at, write_forecast, write_members
+from assimilearn.assimilation.treatment import treat, treatment_noise, treatment_of
+
+
+class IEnKSSettings(TreatmentSettings, MemberSettings):
+    """Iterative ensemble Kalman smoother."""
+
+    method: Literal["ienks"] = "ienks"
+    inflation: float = Field(1.02, ge=1, description="factor on the anomalies of the analysis, after the update")
+    lag: int = Field(1, ge=1, description="length of the window in observation times")
+    iteration: Literal["gauss-newton", "mda"] = Field(
+        "gauss-newton", description="seek the minimum of the cost, or assimilate repeatedly with an inflated R"
+    )
+    iterations: int = Field(10, ge=1, description="largest number of iterations; with mda the number of them")
+    tolerance: float = Field(
+        1e-3, gt=0, description="stop when the step, in standard deviations of the ensemble, is shorter than this"
+    )
+    estimate: Literal["filter", "smoother"] = Field(
+        "filter", description="estimate each time from observations up to it, or up to lag observation times later"
+    )
+
+
+@njit(cache=True, error_model="numpy")
+def gauss_newton_step(w, inverse_transform, Y, y, variance):
+    """One step: moves w in place; writes T^-1; returns T and the length of the step.
+
+    Parameters
+    ----------
+    w : ndarray (member,)
+    inverse_transform : ndarray (member, member)
+        T^-1 of the ensemble that Y was observed from.
+    Y : ndarray (member, observation)
+        Overwritten.
+    y, variance : ndarray (observation,)
+    """
+    d = scaled(Y, y, variance)
+    S = np.dot(inverse_transform, Y)
+    eigenvalues, V = np.linalg.eigh(row_products(S))
+    one_plus = 1 + np.maximum(eigenvalues, 0.0)
+    step = np.dot(V / one_plus, np.dot(V.T, np.dot(S, d) - w))
+    w += step
+    inverse_transform[:] = np.dot(V * np.sqrt(one_plus), V.T)
+    return np.dot(V / np.sqrt(one_plus), V.T), np.sqrt(np.dot(step, step))
+
+
+def minimize(
+    problem: Problem,
+    settings: IEnKSSettings,
+    E: np.ndarray,
+    newest: np.ndarray,
+    steps: int,
+    y: np.ndarray,
+    variance: np.ndarray,
+    sites: np.ndarray,
+) -> np.ndarray:
+    """The analysis ensemble at the start of the window, by Gauss-Newton.
+
+    Parameters
+    ----------
+    E, newest : ndarray (member, site)
+        The ensemble at the start, and its forecast at the end of the window.
+    steps : int
+        Model steps between them.
+    y, variance, sites : ndarray (observation,)
+        At the end of the window.
+    """
+    N = len(E)
+    A = E.copy()
+    mean = centre(A)
+    w, T, inverse_transform = np.zeros(N), np.eye(N), np.eye(N)
+    for _ in range(settings.iterations):
+        T, length = gauss_newton_step(w, inverse_transform, np.ascontiguousarray(newest[:, sites]), y, variance)
+        E = mean + w @ A / np.sqrt(N - 1) + T @ A
+        if not length > settings.tolerance:  # also where it is NaN
+            break
+        newest = E.copy()
+        forecast(problem.model, newest, steps)
+    return E
+
+
+def anneal(
+    problem: Problem,
+    settings: IEnKSSettings,
+    E: np.ndarray,
+    newest: np.ndarray,
+    steps: int,
+    y: np.ndarray,
+    variance: np.ndarray,
+    sites: np.ndarray,
+) -> np.ndarray:
+    """The analysis ensemble at the start of the window, by repeated assimilation; arguments as for :func:`minimize`."""
+    N = len(E)
+    for i in range(settings.iterations):
+        w, inverse_transform = np.zeros(N), np.eye(N)
+        Y = np.ascontiguousarray(newest[:, sites])
+        T, _ = gauss_newton_step(w, inverse_transform, Y, y, settings.iterations * variance)
+        A = E.copy()
+        mean = centre(A)
+        E = mean + w @ A / np.sqrt(N - 1) + T @ A
+        if i < settings.iterations - 1:
+            newest = E.copy()
+            forecast(problem.model, newest, steps)
+    return E
+
+
+def run(problem: Problem, settings: IEnKSSettings, rng: np.random.Generator) -> Record:
+    """Slide the window over the observation times."""
+    start_rng, treatment_rng = rng.spawn(2)
+    record, keep = empty_record(problem), kept_times(settings, problem.period)
+    analyse = minimize if settings.iteration == "gauss-newton" else anneal
+    clock = np.cumsum(problem.steps)
+    E = first_analysis(problem, ensemble_filter(None, settings), settings, record, start_rng, keep)
+    s, newest = 0, E.copy()
+    for k in range(1, problem.times.size):
+        if k - s > settings.lag:
+            s += 1
+            forecast(problem.model, E, int(problem.steps[s]))
+        forecast(problem.model, newest, int(problem.steps[k]))
+        mean, variance = moments_of(newest)
+        if not write_forecast(record, k, mean, variance):
+            give_up(record, k)
+            return record
+        if keep[k]:
+            record.forecast_members[keep[:k].sum()] = newest
+        y, r, sites = observations_at(problem, record, k, mean, variance, check_limit(settings))
+        if sites.size > 0:
+            steps = int(clock[k] - clock[s])
+            analysis = analyse(problem, settings, E, newest, steps, y, r, sites)
+            E = treated(analysis, E, settings, treatment_rng)
+            newest = E.copy()
+            forecast(problem.model, newest, steps)
+        if settings.estimate == "filter" and not write_members(record, keep, k, newest):
+            give_up(record, k)
+            return record
+        if settings.estimate == "smoother" and k - s == settings.lag:
+            write_members(record, keep, s, E)
+    while settings.estimate == "smoother" and s < problem.times.size - 1:
+        s += 1
+        forecast(problem.model, E, int(problem.steps[s]))
+        write_members(record, keep, s, E)
+    return record
+
+
+def treated(analysis: np.ndarray, prior: np.ndarray, settings: IEnKSSettings, rng: np.random.Generator) -> np.ndarray:
+    """The analysis ensemble relaxed, inflated and rotated."""
+    treatment = treatment_of(settings)
+    if treatment.size > 0:
+        spread = np.sqrt(moments_of(prior)[1])
+        treat(analysis, prior, spread, treatment, rng.standard_normal(treatment_noise(settings)))
+    return analysis

@@ -1,0 +1,88 @@
+"""The pieces of the cycle one by one, for methods whose loop is not that of a filter.
+
+A particle filter carries weights, a smoother goes back in time: neither fits the signature of an update. Their loops
+over the observation times are written in Python around the same compiled kernels.
+"""
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numba import int64, njit, types
+
+from assimilearn.assimilation.cycle import ensemble_moments, select
+from assimilearn.assimilation.cycle import record as write
+from assimilearn.assimilation.problem import Problem
+from assimilearn.assimilation.record import Record
+from assimilearn.assimilation.signatures import MATRIX, STEP, TENSOR, VECTOR
+from assimilearn.models.protocol import Model
+
+NO_NOISE = np.empty((0, 0, 0))
+
+
+def forecast(
+    model: Model, E: np.ndarray, steps: int, error_std: float = 0.0, rng: np.random.Generator | None = None
+) -> None:
+    """Advance E (row, site) by ``steps`` model steps in place, with noise of ``error_std`` after each."""
+    noise = NO_NOISE if rng is None or error_std == 0 else error_std * rng.standard_normal((steps, *E.shape))
+    if model.compiled is not None:
+        _compiled_forecast()(*model.compiled, E, steps, noise)
+        return
+    for s in range(steps):
+        E[:] = model.step(E)
+        if noise.size > 0:
+            E += noise[s]
+
+
+@cache
+def _compiled_forecast() -> Any:
+    """Compiled on first use, since importing must stay cheap; releases the GIL."""
+    return njit(types.void(STEP, VECTOR, MATRIX, int64, TENSOR), cache=True, nogil=True)(_forecast)
+
+
+def _forecast(step, parameters, E, steps, noise):
+    for s in range(steps):
+        step(E, parameters)
+        if noise.shape[0] > 0:
+            E += noise[s]
+
+
+def moments_of(E: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and sample variance of E (member, site), each (site,)."""
+    mean, variance = np.empty(E.shape[1]), np.empty(E.shape[1])
+    ensemble_moments(E, mean, variance)
+    return mean, variance
+
+
+def write_forecast(record: Record, k: int, mean: np.ndarray, variance: np.ndarray) -> bool:
+    """Write the forecast moments of time k; False if the mean is no state."""
+    none = np.zeros(mean.size)
+    return write(mean, variance.copy(), none, record.forecast_mean[k], record.forecast_spread[k])
+
+
+def write_analysis(record: Record, k: int, mean: np.ndarray, variance: np.ndarray) -> bool:
+    """Write the analysis moments of time k; False if the mean is no state."""
+    return write(mean, variance.copy(), np.zeros(mean.size), record.mean[k], record.spread[k])
+
+
+def observations_at(
+    problem: Problem, record: Record, k: int, mean: np.ndarray, variance: np.ndarray, limit: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Write the innovations of time k against the forecast with these moments.
+
+    Returns
+    -------
+    y, variance, sites : ndarray (observation,)
+        The observations that pass the background check of ``limit`` standard deviations.
+    """
+    return select(
+        *(problem.value[k], problem.variance[k], problem.sites[k], problem.valid[k], mean, np.sqrt(variance), limit),
+        *(record.innovation[k], record.innovation_std[k], record.used[k]),
+    )
+
+
+def write_members(record: Record, keep: np.ndarray, k: int, E: np.ndarray) -> bool:
+    """Write the analysis E (member, site) of time k; False if its mean is no state."""
+    if keep[k]:
+        record.members[keep[:k].sum()] = E
+    return write_analysis(record, k, *moments_of(np.ascontiguousarray(E)))
