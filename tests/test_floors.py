@@ -76,7 +76,9 @@ def test_the_same_floor_is_forbidden_above_the_ground():
     assert forbidden("periods", {"settings"}, floors()) == set()
 
 
-@pytest.mark.parametrize("package", ["models", "observations", "assimilation", "emulators", "verification", "study"])
+@pytest.mark.parametrize(
+    "package", ["models", "observations", "assimilation", "emulators", "verification", "loops", "study"]
+)
 def test_importing_every_file_of_a_package_loads_nothing_heavy(package):
     program = f"""
 import importlib, pkgutil, sys

@@ -99,7 +99,7 @@ def test_all_that_is_wrong_with_loops_is_told():
         },
     )
     assert "loops.paper: the same name stands under `analyses`" in text
-    assert "loops.paper.start: there is no analysis or loop 'interpolatio'; did you mean 'interpolation'?" in text
+    assert "loops.paper.start: there is no analysis 'interpolatio'; did you mean 'interpolation'?" in text
     assert "loops.paper.first.leed: there is no setting 'leed'; did you mean 'lead'?" in text
     assert "loops.paper.first.epochs: input should be greater than or equal to 1 (got 0)" in text
     assert "loops.windows.analysis.tune.inflation: input should be greater than or equal to 1 (got 0.5)" in text

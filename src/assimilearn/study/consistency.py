@@ -34,7 +34,7 @@ def _unknown_names(scenario: Scenario) -> Iterator[Problem]:
         yield Problem("analyses", None, "name one analysis or more, or something under `sweeps`")
     for name, sweep in scenario.sweeps.items():
         if sweep.model is not None and sweep.model not in models:
-            yield Problem(f"sweeps.{name}.model", None, unknown("model, emulator or loop", sweep.model, models))
+            yield Problem(f"sweeps.{name}.model", None, unknown("model or emulator", sweep.model, models))
     for section in ("models", "emulators", "analyses"):
         for name in scenario.loops.keys() & getattr(scenario, section).keys():
             yield Problem(f"loops.{name}", None, f"the same name stands under `{section}`: rename one of the two")
@@ -42,15 +42,15 @@ def _unknown_names(scenario: Scenario) -> Iterator[Problem]:
         yield Problem("truth.model", None, unknown("model", scenario.truth.model, scenario.models))
     for name, analysis in scenario.analyses.items():
         if analysis.model is not None and analysis.model not in models:
-            message = unknown("model, emulator or loop", analysis.model, models)
+            message = unknown("model or emulator", analysis.model, models)
             yield Problem(f"analyses.{name}.model", None, message)
     for name, emulator in scenario.emulators.items():
         if emulator.trained_on not in analyses:
-            message = unknown("analysis or loop", emulator.trained_on, analyses)
+            message = unknown("analysis", emulator.trained_on, analyses)
             yield Problem(f"emulators.{name}.trained_on", None, message)
     for name, loop in scenario.loops.items():
         if loop.start not in analyses:
-            yield Problem(f"loops.{name}.start", None, unknown("analysis or loop", loop.start, analyses))
+            yield Problem(f"loops.{name}.start", None, unknown("analysis", loop.start, analyses))
 
 
 def _needs_itself(scenario: Scenario) -> Iterator[Problem]:
