@@ -44,7 +44,8 @@ def test_all_problems_are_told_at_once_each_with_path_value_and_what_is_allowed(
 
 def test_a_name_that_does_not_exist_is_told_with_the_nearest_one():
     (found,) = problems(study(emulators={"ridge": {"trained_on": "etkff"}}))
-    assert found.startswith("emulators.ridge.trained_on: there is no analysis or loop 'etkff'; did you mean 'etkf'?")
+    assert found.startswith("emulators.ridge.trained_on: there is no analysis")
+    assert "'etkff'; did you mean 'etkf'?" in found
 
 
 def test_an_unknown_key_at_the_top_is_refused():
