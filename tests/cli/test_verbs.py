@@ -80,7 +80,8 @@ def test_a_sweep_by_hand_gives_rows_and_a_figure(chain, tmp_path):
         '{"analysis": {"method": "etkf"}, "over": {"members": [8, 12]}, "by": ["members"], '
         '"realizations": 2, "steps": 60, "burn_in": 20}'
     )
-    run("sweep", tmp_path / "etkf.nc", *files, "--settings", settings, "--workers", 2)
+    network = '{"network": {"method": "all"}}'
+    run("sweep", tmp_path / "etkf.nc", *files, "--settings", settings, "--observations", network, "--workers", 2)
     claims = '{"made/etkf/members=12/rmse": {"published": 0.2, "source": "a paper"}}'
     run("scorecard", tmp_path / "scorecard.csv", tmp_path / "etkf.nc", "--claims", claims)
     assert "made/etkf/members=12/rmse," in (tmp_path / "scorecard.csv").read_text()

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import shlex
 
 from assimilearn.study.plan import Plan
 from assimilearn.study.scenarios import merge, resolve
@@ -86,3 +87,43 @@ def test_every_scenario_has_its_own_folder_and_one_scorecard_reads_all():
     assert any("/one/" in path for path in plan.scorecard_inputs)
     assert any("/two/" in path for path in plan.scorecard_inputs)
     assert "results/example/scorecard.csv" in plan.targets
+
+
+SWEEPS = {
+    "etkf": {
+        "analysis": {"method": "etkf"},
+        "over": {"members": [10, 20], "inflation": [1.0, 1.02]},
+        "by": ["members"],
+        "realizations": 3,
+    },
+    "blue": {"analysis": {"method": "blue"}, "realizations": 1},
+}
+
+
+def test_a_study_may_consist_of_sweeps_alone_and_then_makes_no_observations():
+    plan = Plan(resolve({"study": "example", "sweeps": SWEEPS}))
+    scenario = plan.scenarios["base"]
+    assert scenario.sweeps == ["results/example/base/sweeps/etkf.nc", "results/example/base/sweeps/blue.nc"]
+    assert plan.scorecard_inputs == ["results/example/base/models/lorenz96.nc", *scenario.sweeps]
+    assert scenario.figure_names == ["rmse_against_members"]
+    assert scenario.figure_inputs("rmse_against_members") == scenario.sweeps
+
+
+def test_a_sweep_can_use_a_thread_for_each_experiment_up_to_eight():
+    scenario = base(sweeps=SWEEPS)
+    assert scenario.sweep_threads("etkf") == 8
+    assert scenario.sweep_threads("blue") == 1
+
+
+def test_a_sweep_with_a_learned_model_needs_its_file_and_not_its_name():
+    scenario = base(sweeps={"etkf": {**SWEEPS["etkf"], "model": "ridge"}})
+    assert scenario.swept_model("etkf") == "results/example/base/emulators/ridge.nc"
+    assert "model" not in json.loads(scenario.sweep_settings("etkf"))
+
+
+def test_claims_are_handed_to_the_figures_that_show_them_only():
+    plan = plan_of(sweeps=SWEEPS, claims={"base/blue/rmse": {"published": 0.95, "source": "it's a paper"}})
+    scenario = plan.scenarios["base"]
+    option = shlex.split(scenario.claims_option("rmse_against_members", plan.claims))
+    assert option == ["--claims", plan.claims]
+    assert scenario.claims_option("hovmoller", plan.claims) == ""

@@ -224,3 +224,51 @@ def test_contradictory_claims_are_refused():
         claim(0.2, upper=0.3)
     with pytest.raises(ValidationError, match="below published"):
         claim(0.2, upper=0.1, relation="between")
+
+
+def sweep_file(rmse, by=(), status=None):
+    """Scores over two inflations (rows) and three realizations (columns), or a third dimension of members first."""
+    rmse = np.array(rmse)
+    over = {"members": [10, 20], "inflation": [1.0, 1.05]} if rmse.ndim == 3 else {"inflation": [1.0, 1.05]}
+    dims = (*over, "realization")
+    filled = np.where(np.isnan(rmse), np.inf, rmse)
+    median = np.median(filled, axis=-1)
+    scores = dict.fromkeys(("rmse", "rmse_pooled", "spread", "lost_fraction"), (dims, rmse))
+    status = np.where(np.isnan(rmse), 2, 0) if status is None else status
+    return xr.Dataset(
+        {**scores, "status": (dims, status), "rmse_median": (tuple(over), np.where(np.isinf(median), np.nan, median))},
+        coords=over,
+        attrs={"by": json.dumps(by)},
+    )
+
+
+def test_a_sweep_has_rows_of_its_best_settings_by_the_median():
+    file = sweep_file([[0.3, 0.4, 0.31], [0.2, 0.9, 0.25]])
+    row = by_name(scorecard({}, {}, {}, None, {"s": {"etkf": file}}))["s/etkf/rmse"]
+    assert row.value == 0.25
+    assert row.uncertainty == pytest.approx(
+        np.sqrt(np.pi / 2) * np.std([0.2, 0.9, 0.25], ddof=1) / np.sqrt(3), rel=1e-3
+    )
+    assert row.source == "inflation 1.05, the best of 2"
+
+
+def test_a_sweep_has_rows_for_each_value_by_which_it_is_told_apart_and_claims_hold_them():
+    file = sweep_file([[[0.5, 0.5, 0.6]] * 2, [[0.2, 0.2, 0.2], [0.3, 0.3, 0.3]]], by=["members"])
+    rows = by_name(scorecard({}, {}, {}, {"s/a/members=20/rmse": claim(0.2, tolerance=0.01)}, {"s": {"a": file}}))
+    assert rows["s/a/members=10/rmse"].value == 0.5
+    assert rows["s/a/members=20/rmse"].passed
+    assert "s/a/rmse" not in rows
+
+
+def test_a_diverged_realization_counts_as_the_worst_and_is_told():
+    nan = float("nan")
+    row = by_name(scorecard({}, {}, {}, None, {"s": {"a": sweep_file([[nan, nan, 0.1], [0.3, nan, 0.4]])}}))["s/a/rmse"]
+    assert row.value == 0.4
+    assert "1 of 3 realizations diverged" in row.source
+
+
+def test_a_sweep_whose_realizations_mostly_diverged_has_failed():
+    nan = float("nan")
+    row = by_name(scorecard({}, {}, {}, None, {"s": {"a": sweep_file([[nan, nan, 0.1]] * 2)}}))["s/a/rmse"]
+    assert math.isnan(row.value)
+    assert row.passed is False
