@@ -34,7 +34,7 @@ def _unknown_names(scenario: Scenario) -> Iterator[Problem]:
         yield Problem("analyses", None, "name one analysis or more, or something under `sweeps`")
     for name, sweep in scenario.sweeps.items():
         if sweep.model is not None and sweep.model not in models:
-            yield Problem(f"sweeps.{name}.model", None, unknown("model or emulator", sweep.model, models))
+            yield Problem(f"sweeps.{name}.model", None, unknown("model, emulator or loop", sweep.model, models))
     for section in ("models", "emulators", "analyses"):
         for name in scenario.loops.keys() & getattr(scenario, section).keys():
             yield Problem(f"loops.{name}", None, f"the same name stands under `{section}`: rename one of the two")
@@ -42,7 +42,7 @@ def _unknown_names(scenario: Scenario) -> Iterator[Problem]:
         yield Problem("truth.model", None, unknown("model", scenario.truth.model, scenario.models))
     for name, analysis in scenario.analyses.items():
         if analysis.model is not None and analysis.model not in models:
-            message = unknown("model or emulator", analysis.model, models)
+            message = unknown("model, emulator or loop", analysis.model, models)
             yield Problem(f"analyses.{name}.model", None, message)
     for name, emulator in scenario.emulators.items():
         if emulator.trained_on not in analyses:
