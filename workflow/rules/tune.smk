@@ -1,3 +1,7 @@
+# Searches share the cores: each job that waits for all of them would leave some idle.
+SEARCH_THREADS = max(1, (workflow.cores or 1) // max(1, PLAN.searches))
+
+
 rule tune:
     input:
         analysis=lambda w: plan_of(w).trained_on(w.emulator),
@@ -7,7 +11,7 @@ rule tune:
         "results/{study}/{scenario}/logs/tune-{emulator}.log",
     conda:
         "../../environment.yml"
-    threads: 2
+    threads: SEARCH_THREADS
     params:
         settings=lambda w: plan_of(w).emulator_settings(w.emulator),
         search=lambda w: plan_of(w).tune_settings(w.emulator),

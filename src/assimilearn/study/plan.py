@@ -54,6 +54,13 @@ class Plan:
         """The published numbers, as canonical JSON."""
         return canonical({row: claim.model_dump(mode="json") for row, claim in self.study.claims.items()})
 
+    @property
+    def searches(self) -> int:
+        """Number of emulators whose settings are searched, over all scenarios."""
+        return sum(
+            bool(scenario.tuning(name)) for scenario in self.scenarios.values() for name in scenario.settings.emulators
+        )
+
     def code(self, verb: str, *modules: str) -> str:
         """Digest of the code behind a verb, and of further modules that it imports by name."""
         return code_digest(verb, *modules)
