@@ -13,7 +13,7 @@ ROWS = {
     "IEnKS, N=40, lag 1": ("ienks", {"members": 40, "inflation": 1.01, "rotation": True}, 1, 2000, 0.17),
     "IEnKS, N=25, lag 1, every 0.6": ("ienks", {"members": 25, "inflation": 1.2, "rotation": True}, 12, 1000, 0.46),
     "IEnKS, N=20, lag 4, every 0.2": (
-        *("ienks", {"members": 20, "inflation": 1.06, "lag": 4, "rotation": True}),
+        *("ienks", {"members": 20, "inflation": 1.04, "lag": 4, "rotation": True}),
         *(4, 1000, 0.31),
     ),
     "4D-Var, window 1, every 0.2": ("4dvar", {"window": 1, "background_scale": 0.2}, 4, 1000, 0.46),

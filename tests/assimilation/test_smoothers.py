@@ -177,7 +177,7 @@ def test_smoothing_lorenz96_is_better_than_filtering_it():
     cases = {
         "filter": METHODS["etkf"](**options),
         "enks": METHODS["enks"](**options, lag=5),
-        "enrts": METHODS["enrts"](**options),
+        "enrts": METHODS["enrts"](members=25, inflation=1.03),
         "ienks": METHODS["ienks"](**options, lag=5, estimate="smoother"),
     }
     score = {}
@@ -198,6 +198,9 @@ def test_smoothing_lorenz96_is_better_than_filtering_it():
         ("ienks", "iteration", "newton"),
         ("ienks", "tolerance", 0.0),
         ("ienks", "model_error", 0.1),
+        ("enrts", "memory", 0.0),
+        ("enrts", "rotation", True),
+        ("enrts", "memory", 1.1),
     ],
 )
 def test_settings_out_of_range_are_refused(method, name, value):
@@ -205,13 +208,26 @@ def test_settings_out_of_range_are_refused(method, name, value):
         METHODS[method](**{name: value})
 
 
+def test_inflation_of_the_present_leaves_the_past_alone(twin):
+    model, observations, climate = twin
+    observations["error_std"][1:] = 1e7  # worthless: the filter inflates, and there is nothing to learn for the past
+    options = {"members": 6, "inflation": 1.3, "rotation": True}
+    smoother, filter_ = (
+        assimilate(observations, model, METHODS[name](**options), climate, np.random.default_rng(1))
+        for name in ("enks", "etkf")
+    )
+    for name in ("mean", "spread"):
+        np.testing.assert_allclose(smoother[name], filter_[name], rtol=1e-4, atol=1e-4)
+    assert float(filter_["spread"][-1].mean() / filter_["spread"][0].mean()) > 10
+
+
 @pytest.mark.parametrize("N", [4, 9])
-@pytest.mark.parametrize("options", [{}, {"inflation": 1.1, "rotation": True}], ids=str)
+@pytest.mark.parametrize("options", [{"inflation": 1}, {"inflation": 1, "rotation": True}], ids=str)
 def test_the_smoother_that_goes_back_equals_the_one_that_carries_the_past_along(twin, options, N):
     model, observations, climate = twin
     both = [
         assimilate(observations, model, METHODS[name](members=N, **options, **lag), climate, np.random.default_rng(1))
-        for name, lag in (("enks", {"lag": 20}), ("enrts", {}))
+        for name, lag in (("enks", {"lag": 20}), ("enrts", {"memory": 1.0}))
     ]
     for name in ("mean", "spread", "forecast_mean"):
         np.testing.assert_allclose(both[1][name], both[0][name], atol=1e-4, err_msg=name)
@@ -222,7 +238,7 @@ def test_the_smoother_that_goes_back_converges_to_that_of_rauch_tung_and_striebe
     exact = rauch_tung_striebel(model, observations, 0.3)
     errors = []
     for members in (40, 4000):
-        settings = METHODS["enrts"](members=members, inflation=1, model_error=0.3)
+        settings = METHODS["enrts"](members=members, inflation=1, model_error=0.3, memory=1.0)
         runs = [assimilate(observations, model, settings, climate, np.random.default_rng(s)) for s in range(4)]
         errors.append(np.sqrt(np.mean([((run["mean"] - exact) ** 2).mean() for run in runs])))
     assert 5 < errors[0] / errors[1] < 20

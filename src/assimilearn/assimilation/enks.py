@@ -3,9 +3,10 @@
 Evensen & van Leeuwen (2000), Mon. Wea. Rev. 128, 1852-1867: the ensemble Kalman filter of the state augmented by those
 of the last ``lag`` observation times. The past members take the same weights as the present ones: no model is run
 backwards, no adjoint is needed. The filter here is the ETKF (:mod:`assimilearn.assimilation.transform`) where the
-paper perturbs the observations. Inflation, relaxation and rotation act on the augmented ensemble as a whole: that
-keeps the regression of the past on the present as it is, and with it the equality with the smoother of Rauch, Tung &
-Striebel (Raanes 2016, Q. J. R. Meteorol. Soc. 142, 1259-1264).
+paper perturbs the observations. A rotation turns the augmented ensemble as a whole, since members must stay together;
+inflation and relaxation act on the present alone: repeated at every later time they would let the past grow in
+directions that no observation corrects, to a larger error and far too large a spread. Without inflation this is the
+smoother of Rauch, Tung & Striebel (Raanes 2016, Q. J. R. Meteorol. Soc. 142, 1259-1264).
 
 Analyses are those of the smoother: given the observations up to ``lag`` times later. The forecasts are the filter's.
 Cost: that of the ETKF, and a product of order N^2 n lag.
@@ -28,8 +29,16 @@ from assimilearn.assimilation.filtering import (
 )
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.record import Record, empty_record
+from assimilearn.assimilation.rotations import rotate
 from assimilearn.assimilation.settings import EnsembleSettings
-from assimilearn.assimilation.stepping import forecast, moments_of, observations_at, write_forecast, write_members
+from assimilearn.assimilation.stepping import (
+    forecast,
+    keep_forecast,
+    moments_of,
+    observations_at,
+    write_forecast,
+    write_members,
+)
 from assimilearn.assimilation.transform import eigenvectors, transform
 from assimilearn.assimilation.treatment import treat, treatment_noise, treatment_of
 
@@ -68,15 +77,13 @@ def run(problem: Problem, settings: EnKSSettings, rng: np.random.Generator) -> R
         if not write_forecast(record, k, mean, variance):
             give_up(record, k)
             return record
-        if keep[k]:
-            record.forecast_members[keep[:k].sum()] = E
+        keep_forecast(record, keep, k, E)
         y, r, sites = observations_at(problem, record, k, mean, variance, check_limit(settings))
         if sites.size > 0:
-            prior = Z.copy()
+            prior = E.copy()
             enks_update(Z, np.ascontiguousarray(E[:, sites]), y, r)
             if treatment.size > 0:
-                spread = np.sqrt(moments_of(prior)[1])
-                treat(Z, prior, spread, treatment, treatment_rng.standard_normal(treatment_noise(settings)))
+                Z = treated(Z, prior, treatment, treatment_rng.standard_normal(treatment_noise(settings)))
         E = np.ascontiguousarray(Z[:, :n])
         if not np.isfinite(E).all():
             give_up(record, k)
@@ -86,3 +93,15 @@ def run(problem: Problem, settings: EnKSSettings, rng: np.random.Generator) -> R
     for behind in range(min(settings.lag, K)):
         write_members(record, keep, K - 1 - behind, Z[:, behind * n : (behind + 1) * n])
     return record
+
+
+def treated(Z: np.ndarray, prior: np.ndarray, treatment: np.ndarray, noise: np.ndarray) -> np.ndarray:
+    """Z with its present treated, and its past turned by the same rotation; ``prior`` is the forecast ensemble."""
+    n = prior.shape[1]
+    present, past = Z[:, :n].copy(), Z[:, n:].copy()
+    treat(present, prior, np.sqrt(moments_of(prior)[1]), treatment, noise)
+    if noise.size > 0 and past.size > 0:
+        mean = centre(past)
+        rotate(past, noise)
+        recompose(past, mean, 1.0)
+    return np.hstack([present, past])

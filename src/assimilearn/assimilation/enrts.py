@@ -3,22 +3,25 @@
 Raanes (2016), Q. J. R. Meteorol. Soc. 142, 1259-1264, eqs. 12-14. The filter is the ETKF and keeps all its ensembles.
 From the last time back, with anomalies A_f of the forecast that began at the analysis E_a (anomalies A_a),
 
-    E_s(k) = E_a(k) + (E_s(k+1) - E_f(k+1)) A_f(k+1)^+ A_a(k)
+    E_s(k) = E_a(k) + memory (E_s(k+1) - E_f(k+1)) A_f(k+1)^+ A_a(k)
 
-Where the forecast anomalies have full rank N - 1 this is the ensemble Kalman smoother (:mod:`assimilearn.assimilation.
-enks`) with the whole run as its lag, member by member; with more members than sites it regresses on the sites, as the
-smoother of a linear model does. Directions with less than ``RANK`` of the largest singular value are left out: the
-ensembles are kept in single precision, and what has died out forwards must not grow backwards.
+Where the forecast anomalies have full rank N - 1 and nothing is inflated, this is the ensemble Kalman smoother
+(:mod:`assimilearn.assimilation.enks`) with the whole run as its lag, member by member; with more members than sites it
+regresses on the sites, as the smoother of a linear model does. A ``memory`` of 1 is the exact smoother of a linear
+model. In a chaotic one the errors of a small, inflated ensemble in directions that die out forwards grow backwards
+without end, so less than 1 is needed: it forgets what comes from far. Then members must stay themselves, so that there
+is no rotation. Directions with less than ``RANK`` of the largest singular value are left out, since the ensembles are
+kept in single precision.
 
 Every analysis is given all observations of the run, so choose settings by scores of the forecasts. Forecasts are the
 filter's. Cost: that of the ETKF, a singular value decomposition of (N, n) for each time, and 8 N n bytes of memory.
 """
 
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 from numba import njit
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from assimilearn.assimilation.algebra import centre, recompose, scaled
 from assimilearn.assimilation.filtering import ensemble_filter, kept_times, run_filter
@@ -36,6 +39,15 @@ class EnRTSSettings(EnsembleSettings):
 
     method: Literal["enrts"] = "enrts"
     inflation: float = Field(1.04, ge=1, description="factor on the anomalies of the analysis, after the update")
+    memory: float = Field(
+        0.9, gt=0, le=1, description="factor on what each analysis takes from the next one; 1 for a linear model"
+    )
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.rotation and self.memory < 1:
+            raise ValueError("rotation: a memory below 1 mixes each member with what it becomes: it must not be turned")
+        return self
 
 
 @njit(cache=True, error_model="numpy")
@@ -53,22 +65,19 @@ def run(problem: Problem, settings: EnRTSSettings, rng: np.random.Generator) -> 
     wanted = kept_times(settings, problem.period)
     filter_ = ensemble_filter(enrts_update, settings)
     record = run_filter(problem, filter_, settings.model_copy(update={"keep_members": "all"}), rng)
+    members, forecasts = record.members, record.forecast_members
+    assert members is not None  # by the settings above every time is kept
+    assert forecasts is not None
     done = problem.times.size if record.diverged is None else record.diverged
     for k in range(done - 2, -1, -1):
-        E, later = record.members[k].astype(float), record.members[k + 1].astype(float)
-        forecast = record.forecast_members[k + 1].astype(float)
+        E, later = members[k].astype(float), members[k + 1].astype(float)
+        forecast = forecasts[k + 1].astype(float)
         inverse = np.linalg.pinv(forecast - forecast.mean(axis=0), rcond=RANK)
-        E += (later - forecast) @ inverse @ (E - E.mean(axis=0))
-        record.members[k] = E
+        E += settings.memory * (later - forecast) @ inverse @ (E - E.mean(axis=0))
+        members[k] = E
         write_analysis(record, k, *moments_of(E))
-    keep_only(record, wanted != 0)
-    return record
-
-
-def keep_only(record: Record, wanted: np.ndarray) -> None:
-    """Drop the ensembles of the times that were not asked for."""
     record.kept = np.flatnonzero(wanted)
-    if record.kept.size > 0:
-        record.members, record.forecast_members = record.members[wanted], record.forecast_members[wanted]
-    else:
-        record.members = record.forecast_members = None
+    any_kept = record.kept.size > 0
+    record.members = members[record.kept] if any_kept else None
+    record.forecast_members = forecasts[record.kept] if any_kept else None
+    return record

@@ -7,7 +7,8 @@ Meteorol. Soc. 120, 1367-1387. With x = x_b + L v and B = L L^T the minimum over
 
 is found by Gauss-Newton steps (I + S^T S)^-1 (S^T d - v), S = R^-1/2 H M' L with the tangent linear model M', each
 halved until J falls; or by L-BFGS with the gradient that automatic differentiation carries back through the model. B
-is a multiple of the climatological covariance, the same for every window.
+is a multiple of the climatological covariance or of the identity, the same for every window; the longer the window, the
+smaller it should be, since it is the error of a state that later observations have improved.
 
 The window reaches over ``window`` observation times after its start and slides by ``shift``; the newest ``shift``
 times enter, the older ones are in x_b. With a shift of 1 this is the cycle of Bocquet & Sakov (2013), Nonlin. Processes
@@ -40,10 +41,13 @@ HALVINGS = 5
 
 
 class FourDVarSettings(CycledSettings):
-    """Strong-constraint 4D-Var with a scaled climatological background covariance."""
+    """Strong-constraint 4D-Var with a static background covariance."""
 
     method: Literal["4dvar"] = "4dvar"
-    background_scale: float = Field(0.02, gt=0, description="factor on the climatological covariance that gives B")
+    background: Literal["climatology", "identity"] = Field(
+        "climatology", description="covariance that is scaled to give B: of the climatology, or the identity"
+    )
+    background_scale: float = Field(0.002, gt=0, description="factor on that covariance that gives B")
     window: int = Field(4, ge=1, description="length of the window in observation times")
     shift: int = Field(
         1, ge=1, description="observation times by which the window slides, not more than its length; they are new"
@@ -171,7 +175,8 @@ def run(problem: Problem, settings: FourDVarSettings, rng: np.random.Generator) 
     """Slide the window over the observation times; nothing is drawn."""
     record, limit = empty_record(problem), check_limit(settings)
     B, K = problem.background.covariance, problem.times.size
-    root = np.sqrt(settings.background_scale) * symmetric_root(B)
+    shape = symmetric_root(B) if settings.background == "climatology" else np.eye(problem.model.size)
+    root = np.sqrt(settings.background_scale) * shape
     x = first_analysis(problem, Filter(None, np.empty(0), first_state), settings, record, rng, np.zeros(K, np.int64))[0]
     used = record.used[0] != 0
     record.spread[0] = static_spread(B, problem.variance[0, used], problem.sites[0, used])

@@ -34,7 +34,14 @@ from assimilearn.assimilation.filtering import check_limit, ensemble_filter, fir
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.record import Record, empty_record
 from assimilearn.assimilation.settings import MemberSettings, TreatmentSettings
-from assimilearn.assimilation.stepping import forecast, moments_of, observations_at, write_forecast, write_members
+from assimilearn.assimilation.stepping import (
+    forecast,
+    keep_forecast,
+    moments_of,
+    observations_at,
+    write_forecast,
+    write_members,
+)
 from assimilearn.assimilation.treatment import treat, treatment_noise, treatment_of
 
 
@@ -156,8 +163,7 @@ def run(problem: Problem, settings: IEnKSSettings, rng: np.random.Generator) -> 
         if not write_forecast(record, k, mean, variance):
             give_up(record, k)
             return record
-        if keep[k]:
-            record.forecast_members[keep[:k].sum()] = newest
+        keep_forecast(record, keep, k, newest)
         y, r, sites = observations_at(problem, record, k, mean, variance, check_limit(settings))
         if sites.size > 0:
             steps = int(clock[k] - clock[s])

@@ -36,7 +36,14 @@ from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.record import Record, empty_record
 from assimilearn.assimilation.settings import MemberSettings, ModelErrorSettings
 from assimilearn.assimilation.start import first_ensemble
-from assimilearn.assimilation.stepping import forecast, observations_at, write_analysis, write_forecast
+from assimilearn.assimilation.stepping import (
+    forecast,
+    keep_forecast,
+    observations_at,
+    write_analysis,
+    write_forecast,
+    write_members,
+)
 
 
 class ParticleSettings(ModelErrorSettings, MemberSettings):
@@ -179,15 +186,14 @@ def run(problem: Problem, settings: ParticleSettings, rng: np.random.Generator) 
             give_up(record, k)
             break
         y, r, sites = observations_at(problem, record, k, mean, variance, limit)
-        at = int(keep[:k].sum()) if keep[k] else None
-        if at is not None:
-            record.forecast_members[at] = E[systematic(w, keep_rng)]
+        if keep[k]:
+            keep_forecast(record, keep, k, E[systematic(w, keep_rng)])
         E, w = update(E, w, y, r, sites, settings, resampling_rng)
+        if keep[k]:
+            write_members(record, keep, k, E[systematic(w, keep_rng)])
         if not write_analysis(record, k, *weighted_moments(E, w)):
             give_up(record, k)
             break
-        if at is not None:
-            record.members[at] = E[systematic(w, keep_rng)]
         if effective_size(w) < settings.resampling_threshold * N:
             E, w = resample(E, w, settings.regularization, resampling_rng)
     return record

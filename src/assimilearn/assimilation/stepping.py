@@ -81,8 +81,14 @@ def observations_at(
     )
 
 
+def keep_forecast(record: Record, keep: np.ndarray, k: int, E: np.ndarray) -> None:
+    """Keep the forecast E (member, site) of time k, if that time is to be kept."""
+    if keep[k] and record.forecast_members is not None:
+        record.forecast_members[keep[:k].sum()] = E
+
+
 def write_members(record: Record, keep: np.ndarray, k: int, E: np.ndarray) -> bool:
     """Write the analysis E (member, site) of time k; False if its mean is no state."""
-    if keep[k]:
+    if keep[k] and record.members is not None:
         record.members[keep[:k].sum()] = E
     return write_analysis(record, k, *moments_of(np.ascontiguousarray(E)))
