@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import xarray as xr
-from conftest import TINY, copy_project
+from project import TINY, copy_project
 
 from assimilearn.models import Lorenz96, Lorenz96Settings
 from assimilearn.models.integrate import spun_up_state, trajectory

@@ -6,7 +6,7 @@ import subprocess
 import time
 
 import xarray as xr
-from conftest import TINY, copy_project
+from project import TINY, copy_project
 
 EMULATOR_PARTS = {
     "base/tuning/ridge.nc",

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-OPEN = {"mfc": "none", "ms": 6.5, "mew": 0.8, "linestyle": "none", "zorder": 4}
+OPEN: dict[str, Any] = {"mfc": "none", "ms": 6.5, "mew": 0.8, "linestyle": "none", "zorder": 4}
 
 
 def plot(*, sweeps: Group | None = None, claims: Mapping[str, Claim] | None = None) -> "Figure":
