@@ -136,7 +136,7 @@ class Bench:
         file = self.folder / "twin.npz"
         np.savez(file, truth=twin.truth["state"].values, observations=twin.observations["value"].values[1:])
         request = {"file": str(file), "time_step": model.time_step, "burn_in": self.burn_in(case)}
-        theirs = self.peer.ask(**request, seed=realization, method=case.peer, settings=case.peer_settings)
+        theirs = self.peer.ask(**request, seed=realization + 1, method=case.peer, settings=case.peer_settings)
         problem, settings = pose(twin.observations, model, model_file), METHODS[case.method](**case.settings)
         start = time.process_time()
         scores = experiment(problem, twin.truth["state"].values, settings, twin.rng)

@@ -8,6 +8,8 @@ import json
 import sys
 import time
 
+ANSWERS, sys.stdout = sys.stdout, sys.stderr  # DAPPER prints warnings, also when it is imported
+
 import dapper.da_methods as da
 import dapper.mods as modelling
 import numpy as np
@@ -59,7 +61,6 @@ def bare(hmm, observations, method, settings):
 
 
 def main():
-    answers, sys.stdout = sys.stdout, sys.stderr  # DAPPER prints warnings
     for line in sys.stdin:
         request = json.loads(line)
         with np.load(request["file"], allow_pickle=False) as file:
@@ -70,7 +71,7 @@ def main():
         calls = bare(hmm, observations, method, settings)
         whole, rmse = as_run(hmm, truth, observations, method, settings)
         answer = {"as_run": whole, "bare": calls, "rmse": float(rmse[request["burn_in"] :].mean())}
-        print(json.dumps(answer), file=answers, flush=True)
+        print(json.dumps(answer), file=ANSWERS, flush=True)
 
 
 if __name__ == "__main__":

@@ -99,7 +99,7 @@ def draw(axes: "Axes", text: str, sweep: xr.Dataset, points: list[Best], known: 
     median = np.array([best.median("rmse")[0] for best in points])
     if np.isnan(members).all():
         axes.axhline(median[0], label=text, **line(method))
-        axes.plot([1], known[:1], marker(method), color=colour(method), transform=axes.get_yaxis_transform(), **OPEN)
+        axes.plot([0.97], known[:1], marker(method), color=colour(method), transform=axes.get_yaxis_transform(), **OPEN)
         return
     realizations = [best.scores["rmse"].values for best in points]
     low, high = (np.array([extreme(values) for values in realizations]) for extreme in (np.nanmin, np.nanmax))
