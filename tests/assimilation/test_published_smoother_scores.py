@@ -8,6 +8,9 @@ from assimilearn.assimilation import METHODS, assimilate
 
 REALIZATIONS, SPINUP = 3, 100
 
+# the published scales are far too large for the climatological covariance: 0.2 of it scores 0.67 where 0.46 is stated
+IDENTITY = {"background": "identity", "linearization": "differences"}
+
 # method, settings, model steps between observations, times, rmse.a; rows of DAPPER 1.8 (mods/Lorenz96/sakov2008.py)
 ROWS = {
     "IEnKS, N=40, lag 1": ("ienks", {"members": 40, "inflation": 1.01, "rotation": True}, 1, 2000, 0.17),
@@ -16,9 +19,9 @@ ROWS = {
         *("ienks", {"members": 20, "inflation": 1.04, "lag": 4, "rotation": True}),
         *(4, 1000, 0.31),
     ),
-    "4D-Var, window 1, every 0.2": ("4dvar", {"window": 1, "background_scale": 0.2}, 4, 1000, 0.46),
-    "4D-Var, window 2, every 0.2": ("4dvar", {"window": 2, "background_scale": 0.1}, 4, 1000, 0.39),
-    "4D-Var, window 4, every 0.2": ("4dvar", {"window": 4, "background_scale": 0.02}, 4, 1000, 0.37),
+    "4D-Var, window 1, every 0.2": ("4dvar", {"window": 1, "background_scale": 0.2} | IDENTITY, 4, 1000, 0.46),
+    "4D-Var, window 2, every 0.2": ("4dvar", {"window": 2, "background_scale": 0.1} | IDENTITY, 4, 1000, 0.39),
+    "4D-Var, window 4, every 0.2": ("4dvar", {"window": 4, "background_scale": 0.02} | IDENTITY, 4, 1000, 0.37),
     "particle filter, N=3000": (
         *("particle", {"members": 3000, "resampling_threshold": 0.5, "regularization": 0.7}),
         *(1, 1000, 0.26),

@@ -151,7 +151,7 @@ def minimize(window: Window, settings: FourDVarSettings) -> np.ndarray:
     if settings.minimizer == "l-bfgs":
         from scipy.optimize import minimize as search
 
-        options = {"maxiter": 10 * settings.iterations, "gtol": settings.tolerance / 10}
+        options = {"maxiter": 10 * settings.iterations, "gtol": settings.tolerance / 10, "ftol": 1e-15}
         zero = np.zeros(len(window.start))
         return search(window.cost_and_gradient, zero, jac=True, method="L-BFGS-B", options=options).x
     v = np.zeros(len(window.start))
