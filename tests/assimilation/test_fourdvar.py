@@ -135,7 +135,8 @@ def test_4dvar_on_lorenz96_is_better_the_longer_its_window():
     observations = observe_states(truth, 0.05, 1.0, np.random.default_rng(1), every=4)
     climate, score = lorenz96_climatology(), []
     for window, scale in ((1, 0.2), (2, 0.1)):
-        settings = METHODS["4dvar"](window=window, background="identity", background_scale=scale)
+        options = {"background": "identity", "background_scale": scale, "linearization": "differences"}
+        settings = METHODS["4dvar"](window=window, **options)
         run = assimilate(observations, model, settings, climate, np.random.default_rng(0))
         score.append(float(np.sqrt(((run["mean"] - truth) ** 2).mean("site"))[20:].median()))
     assert 0.3 < score[1] < score[0] < 0.55
