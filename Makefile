@@ -39,6 +39,7 @@ lint: .venv/.made
 .venv/.made: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install -q -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m assimilearn compile config/config.yaml
 	touch $@
 
 .venv-dapper/.made:

@@ -1,5 +1,8 @@
 # Searches share the cores: each job that waits for all of them would leave some idle.
-SEARCH_THREADS = max(1, (workflow.cores or 1) // max(1, PLAN.searches))
+try:
+    SEARCH_THREADS = max(1, (workflow.cores or 1) // max(1, PLAN.searches))
+except WorkflowError:  # Snakemake was called without --cores, for a report say
+    SEARCH_THREADS = 1
 
 
 rule tune:

@@ -30,6 +30,7 @@ VERBS = {
     "scorecard": "Collect the numbers of a study and hold them against published ones",
     "table": "Print the main numbers of a scorecard as Markdown",
     "check": "Check a study file and list every problem",
+    "compile": "Compile the kernels of a study before it runs",
     "plan": "List the files that a study makes",
     "reference": "Print the reference of all settings of a study file",
 }
