@@ -8,13 +8,16 @@ BIN := .venv/bin
 PEER_PYTHON ?=
 DAPPER := 1.8.1
 
-.PHONY: run test test-slow lint benchmark-study benchmark-assimilation readme clean
+.PHONY: run test test-workflow test-slow lint benchmark-study benchmark-assimilation readme clean
 
 run: .venv/.made
 	$(BIN)/snakemake --cores $(CORES) --configfile $(STUDY)
 
 test: .venv/.made
 	$(BIN)/python -m pytest -n $(CORES) --dist loadfile
+
+test-workflow: .venv/.made
+	$(BIN)/python -m pytest -m workflow_slow
 
 test-slow: .venv/.made
 	$(BIN)/python -m pytest -m "slow or workflow_slow"

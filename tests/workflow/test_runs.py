@@ -5,6 +5,7 @@ import signal
 import subprocess
 import time
 
+import pytest
 import xarray as xr
 from project import TINY, copy_project
 
@@ -39,6 +40,7 @@ def test_a_second_run_has_nothing_to_do(tiny_run):
     assert "Nothing to be done" in tiny_run.snakemake("--cores", "2")
 
 
+@pytest.mark.workflow_slow
 def test_one_core_gives_the_same_bytes_as_two(tiny_run, tmp_path):
     other = copy_project(tmp_path / "other")
     other.configure(TINY)
@@ -62,6 +64,7 @@ def test_changed_code_reruns_what_uses_it_and_a_comment_reruns_nothing(own_run):
     assert "base/analyses/etkf.nc" not in own_run.planned()
 
 
+@pytest.mark.workflow_slow
 def test_a_killed_run_completes_with_the_same_command_to_the_same_bytes(tiny_run, tmp_path):
     project = copy_project(tmp_path / "killed")
     project.configure(TINY)
