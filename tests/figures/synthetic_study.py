@@ -42,6 +42,10 @@ MODELS = {
 }
 
 
+# name: relative error of the Lyapunov exponents
+SPECTRA = {"cnn": 0.03, "ridge": 0.15, "ridge-blue": np.nan}
+
+
 def tendency(x, forcing):
     return (np.roll(x, -1, -1) - np.roll(x, 2, -1)) * np.roll(x, 1, -1) - x + forcing
 
@@ -365,6 +369,14 @@ def make_claims():
     return {row: Claim(published=value, source="a paper") for row, value in rows.items()}
 
 
+def make_spectrum(error):
+    """Exponents of a model whose spectrum is too steep by ``error``; none for a model that diverged."""
+    reference = 1.69 - 0.16 * np.arange(SITES)
+    return xr.Dataset(
+        {"lyapunov_exponent": ("index", reference * (1 + error)), "lyapunov_reference": ("index", reference)}
+    )
+
+
 def make_study():
     """All kinds of datasets of one scenario, by the names that ``figures.plot`` knows."""
     rng = np.random.default_rng(7)
@@ -392,6 +404,7 @@ def make_study():
         "model": model,
         "analyses": analyses,
         "analysis_scores": analysis_scores,
+        "spectra": {name: make_spectrum(error) for name, error in SPECTRA.items()},
         "polynomials": {"windows": make_polynomial(rng), "windows-short": make_polynomial(rng)},
         "loop_scores": make_loop_scores(analysis_scores["etkf-cnn"]),
         "forecast_scores": {name: make_forecast_scores(name, truth, model, rng) for name in names},

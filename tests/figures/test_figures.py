@@ -22,6 +22,7 @@ PANELS = {
     "forecast_skill": 3,
     "hovmoller_forecast": 9,
     "climate": 4,
+    "lyapunov_spectrum": 2,
     "cross_validation": 3,
     "learning_curves": 3,
     "loop_convergence": 3,
@@ -287,6 +288,15 @@ def test_climate_names_runs_that_diverged_or_came_to_rest_and_draws_the_others(d
     lines = {line.get_label(): line.get_ydata() for line in panels(drawn["climate"])[0].lines}
     assert np.isnan(lines["ridge-blue (diverged)"]).all()
     assert np.isfinite(lines["cnn"]).all()
+
+
+def test_lyapunov_spectrum_draws_the_reference_its_band_and_names_models_without_exponents(study, drawn):
+    texts = legend_texts(drawn["lyapunov_spectrum"])
+    assert {"reference", "cnn", "ridge-blue (none found)"} <= set(texts)
+    differences = panels(drawn["lyapunov_spectrum"])[1]
+    shown = next(line.get_ydata() for line in differences.lines if len(line.get_ydata()) > 2)
+    first = study["spectra"]["cnn"]
+    np.testing.assert_allclose(shown, first.lyapunov_exponent - first.lyapunov_reference)
 
 
 def test_cross_validation_marks_the_chosen_candidate_and_has_log_axes_for_decades(study, drawn):

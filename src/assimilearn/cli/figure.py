@@ -43,6 +43,8 @@ def by_kind(datasets: list[xr.Dataset]) -> dict[str, Any]:
             raise FileError(f"a file of the kind {kind!r} is in no figure; there are {', '.join(figures.KINDS)}")
         if kind == "emulators" and "coefficient" in dataset:
             given["polynomials"][node] = dataset
+        if kind == "forecast_scores" and "lyapunov_exponent" in dataset:
+            given["spectra"][node] = dataset
         if kind not in ONE:
             given[kind][node] = dataset
         elif kind in given:

@@ -22,6 +22,7 @@ KINDS = (
     "analyses",
     "analysis_scores",
     "forecast_scores",
+    "spectra",
     "tuning",
     "emulators",
     "polynomials",
@@ -38,6 +39,7 @@ FIGURES: dict[str, tuple[str, ...]] = {
     "forecast_skill": ("model", "forecast_scores"),
     "hovmoller_forecast": ("model", "forecast_scores"),
     "climate": ("model", "forecast_scores"),
+    "lyapunov_spectrum": ("spectra",),
     "cross_validation": ("tuning",),
     "learning_curves": ("emulators",),
     "loop_convergence": ("loop_scores", "analysis_scores"),
@@ -53,6 +55,7 @@ REQUIRED: dict[str, tuple[str, ...]] = {
     "forecast_skill": ("forecast_scores",),
     "hovmoller_forecast": ("forecast_scores",),
     "climate": ("model", "forecast_scores"),
+    "lyapunov_spectrum": ("spectra",),
     "cross_validation": ("tuning",),
     "learning_curves": ("emulators",),
     "loop_convergence": ("loop_scores",),
@@ -69,7 +72,7 @@ def plot(name: str, **datasets: Any) -> "Figure":
     name : a key of ``FIGURES``
     **datasets
         By kind: ``truth``, ``observations``, ``model`` are Datasets; ``analyses``, ``analysis_scores``,
-        ``forecast_scores``, ``tuning``, ``emulators``, ``polynomials``, ``sweeps`` map names to Datasets,
+        ``forecast_scores``, ``spectra``, ``tuning``, ``emulators``, ``polynomials``, ``sweeps`` map names to Datasets,
         ``loop_scores`` names with the number of the cycle ("paper.3"), ``claims`` rows of the scorecard to published
         numbers. Kinds that the figure does not read are left aside.
 

@@ -274,6 +274,8 @@ class ScenarioPlan:
                 return self.analysis_scores
             case "forecast_scores":
                 return self.forecast_scores
+            case "spectra":
+                return self.forecast_scores if self.settings.forecasts.lyapunov_duration > 0 else []
             case "emulators":  # a figure of training shows those that are trained in epochs
                 emulators = self.settings.emulators.items()
                 return [self.model_file(name) for name, node in emulators if "epochs" in type(node).model_fields]
