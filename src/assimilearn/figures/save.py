@@ -40,9 +40,8 @@ def save(figure: "Figure", path: str | Path) -> list[Path]:
     targets = [path.with_name(f"{path.name}.{ending}") for ending in METADATA]
     with style():
         figure.draw_without_rendering()
-        figure.set_layout_engine(
-            None
-        )  # found once, it holds in all formats; "none" would still draw each of them twice
+        # found once, it holds in all formats; with "none" each of them would still be drawn twice
+        figure.set_layout_engine(None)
         for target, (ending, metadata) in zip(targets, METADATA.items(), strict=True):
             remove_leftovers(target)
             temporary = temporary_name(target)
