@@ -39,7 +39,7 @@ def test_the_tangent_of_a_step_is_the_derivative_of_the_step(linearization):
 def test_the_adjoint_passes_the_dot_product_test(window):
     rng = np.random.default_rng(1)
     v, forward, backward = rng.standard_normal((3, 12))
-    S = window.sensitivities(window.tangents(window.states(v), "autodiff"))
+    S = window.sensitivities(window.tangents(window.states(v), "autodiff"), window.states(v))
     d = window.residuals(window.states(v))
     # J = v.v / 2 + d.d / 2 and d' = -S: the gradient by the adjoint must be v - S^T d in every direction
     _, gradient = window.cost_and_gradient(v)

@@ -11,7 +11,8 @@ COUNT = SHAPE[0] * SHAPE[1]
 
 
 def draw(law, shape=SHAPE, seed=0) -> np.ndarray:
-    return unit_errors(law, shape, np.random.default_rng(seed))
+    sites = np.broadcast_to(np.arange(shape[1]), shape)
+    return unit_errors(law, sites, shape[1], np.random.default_rng(seed))
 
 
 @pytest.mark.parametrize(("law", "kurtosis"), [(GaussianError(), 3.0), (LaplaceError(), 6.0)])

@@ -28,7 +28,7 @@ NETWORKS = [
 
 
 def sites(network, size=40, times=50, seed=0) -> np.ndarray:
-    return observed_sites(network, size, times, np.random.default_rng(seed))
+    return observed_sites(network, size, 0.05 * np.arange(times), np.random.default_rng(seed))
 
 
 @pytest.mark.parametrize("network", NETWORKS, ids=lambda network: network.method)

@@ -1,6 +1,7 @@
 rule observe:
     input:
         truth="results/{study}/{scenario}/truth.nc",
+        network=lambda w: plan_of(w).network_file,
     output:
         "results/{study}/{scenario}/observations.nc",
     log:

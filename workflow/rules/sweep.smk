@@ -3,6 +3,7 @@ rule sweep:
         model=lambda w: plan_of(w).swept_model(w.sweep),
         truth_model=lambda w: plan_of(w).model_file(plan_of(w).truth_model),
         climate=lambda w: plan_of(w).climate,
+        network=lambda w: plan_of(w).network_file,
     output:
         "results/{study}/{scenario}/sweeps/{sweep}.nc",
     log:

@@ -29,12 +29,12 @@ rule simulate:
     params:
         settings=lambda w: plan_of(w).truth_settings,
         periods=lambda w: plan_of(w).part("periods"),
-        every=lambda w: plan_of(w).settings.observations.every,
+        every=lambda w: plan_of(w).every,
         seed=seed_of,
         code=PLAN.code("simulate"),
     shell:
         "python -m assimilearn simulate {input.model} {output} --settings {params.settings:q} "
-        "--periods {params.periods:q} --every {params.every} --seed {params.seed} "
+        "--periods {params.periods:q} --every {params.every:q} --seed {params.seed} "
         "--label {wildcards.study}/{wildcards.scenario}/truth 2> {log}"
 
 

@@ -7,7 +7,7 @@ import xarray as xr
 
 from assimilearn.assimilation.filtering import lost_windows
 from assimilearn.assimilation.methods import RUN
-from assimilearn.assimilation.problem import pose
+from assimilearn.assimilation.problem import pose, refuse_misfit
 from assimilearn.assimilation.record import as_dataset
 from assimilearn.assimilation.selection import choose
 from assimilearn.assimilation.settings import AnalysisSettings
@@ -51,9 +51,10 @@ def assimilate(
     FileError
         If the observations or the model file are not usable.
     SettingsError
-        If the settings do not fit the model, or each other.
+        If the settings do not fit the model, the kind of observations, or each other.
     """
     problem = pose(observations, model, model_file)
+    refuse_misfit(problem, settings)
     run_rng, tuning_rng = rng.spawn(2)
     run = RUN[settings.method]
     curve = None

@@ -2,16 +2,18 @@
 
 Gandin (1963); Kalnay (2003), "Atmospheric modeling, data assimilation and predictability", section 5.4:
 x_a = x_c + K (y - H x_c), K = B H^T (H B H^T + R)^-1, with x_c and B the climatological mean and covariance. No
-forecast is made. Cost: p^3/3 + n p flops.
+forecast is made. For a nonlinear h, H is the straight line that is nearest to it over the climate, which makes the
+estimate the best linear one still (:mod:`assimilearn.assimilation.expected`). Cost: p^3/3 + n p flops.
 """
 
 from dataclasses import replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
 from assimilearn.assimilation.background import ClimatologyModel
 from assimilearn.assimilation.filtering import Filter, run_filter
+from assimilearn.assimilation.linearized import about_climate, run_linearized
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.record import Record
 from assimilearn.assimilation.settings import CycledSettings
@@ -22,6 +24,9 @@ from assimilearn.assimilation.static import static_update, write_spread
 class BLUESettings(CycledSettings):
     """Best linear unbiased estimate with a climatological background: no model is run."""
 
+    any_operator: ClassVar[bool] = True
+    correlated_errors: ClassVar[bool] = True
+
     method: Literal["blue"] = "blue"
 
 
@@ -30,6 +35,8 @@ def run(problem: Problem, settings: BLUESettings, rng: np.random.Generator) -> R
     background = problem.background
     problem = replace(problem, model=ClimatologyModel(background.mean, problem.model.time_step))
     B = background.covariance
+    if not problem.instrument.direct:
+        return run_linearized(problem, settings, B, about_climate, rng)
     method = Filter(static_update, B.ravel(), first_state, static_variance=background.variance)
     record = run_filter(problem, method, settings, rng)
     write_spread(record, problem, B)

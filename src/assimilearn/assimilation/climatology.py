@@ -3,7 +3,7 @@
 Cost: none.
 """
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from assimilearn.assimilation.settings import AnalysisSettings
 class ClimatologySettings(AnalysisSettings):
     """The climatological mean as analysis: no observation is used."""
 
+    any_operator: ClassVar[bool] = True
+    correlated_errors: ClassVar[bool] = True
+
     method: Literal["climatology"] = "climatology"
 
 
@@ -25,6 +28,7 @@ def run(problem: Problem, settings: ClimatologySettings, rng: np.random.Generato
     record.mean[:] = record.forecast_mean[:] = mean
     record.spread[:] = record.forecast_spread[:] = np.sqrt(variance)
     valid = problem.valid != 0
-    record.innovation[valid] = (problem.value - mean[problem.sites])[valid]
-    record.innovation_std[valid] = np.sqrt(variance[problem.sites] + problem.variance)[valid]
+    expected, sites = problem.expected, problem.sites
+    record.innovation[valid] = (problem.value - expected.mean[sites])[valid]
+    record.innovation_std[valid] = np.sqrt(expected.variance[sites] + problem.variance)[valid]
     return record

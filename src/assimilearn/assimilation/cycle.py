@@ -26,6 +26,8 @@ from assimilearn.assimilation.signatures import (
 )
 from assimilearn.assimilation.treatment import treat
 from assimilearn.models.lorenz96 import FAST
+from assimilearn.observations.correlation import make_independent
+from assimilearn.observations.operators import observed
 
 ABSURD = 1e3  # no state of these models comes near; the forecast is lost long before it overflows
 
@@ -34,7 +36,7 @@ ABSURD = 1e3  # no state of these models comes near; the forecast is lost long b
 def compiled_cycle() -> Any:
     """:func:`cycle` for models with a compiled step; compiled on first use, since importing must stay cheap."""
     signature = int64(
-        *(STEP, VECTOR, UPDATE, VECTOR, MOMENTS, VECTOR, VECTOR, float64, MATRIX),
+        *(STEP, VECTOR, UPDATE, VECTOR, MOMENTS, VECTOR, VECTOR, float64, VECTOR, VECTOR, MATRIX),
         *(COUNTS, MATRIX, MATRIX, SITES, FLAGS, COUNTS),
         *(TENSOR, MATRIX, MATRIX),
         *(RECORD, RECORD, RECORD, RECORD, RECORD, RECORD, FLAGS, KEPT, KEPT),
@@ -51,6 +53,8 @@ def cycle(
     treatment,
     static_variance,
     limit,
+    operator,
+    correlation,
     E,
     steps,
     value,
@@ -85,6 +89,8 @@ def cycle(
         Forecast error variance besides that of E: the diagonal of a static B, else zero.
     limit : float
         Observations with innovations of more than ``limit`` standard deviations are not used.
+    operator, correlation : ndarray
+        What is observed, and how the errors of one time are correlated; empty for sites and independent errors.
     E : ndarray (member, site)
     steps : ndarray (time,), int64
         Model steps before each observation time.
@@ -116,14 +122,23 @@ def cycle(
         moments(E, mean, spread)
         if not record(mean, spread, static_variance, mean_f[k], spread_f[k]):
             return k
+        predicted, deviation = at_sites(mean, spread, sites[k])
+        if operator.size > 0:
+            moments(observed(E, sites[k], operator), predicted, deviation)
+            deviation = np.sqrt(deviation)
         y, r, where = select(
-            value[k], variance[k], sites[k], valid[k], mean, spread, limit, innovation[k], innovation_std[k], used[k]
+            *(value[k], variance[k], sites[k], valid[k], predicted, deviation, limit),
+            *(innovation[k], innovation_std[k], used[k]),
         )
         if keep[k] != 0:
             copy(E, members_f[kept])
         if where.size > 0:
             prior = E.copy() if treatment.size > 0 and treatment[2] > 0 else E[:0]
-            update(E, observed(E, where), y, r, where, update_parameters, update_noise[k])
+            Y = observed(E, where, operator)
+            if correlation.size > 0:
+                make_independent(Y, r, where, correlation, E.shape[1])
+                make_independent(y.reshape(1, y.size), r, where, correlation, E.shape[1])
+            update(E, Y, y, r, where, update_parameters, update_noise[k])
             if treatment.size > 0:
                 treat(E, prior, spread, treatment, treatment_noise[k])
         moments(E, mean, spread)
@@ -149,30 +164,31 @@ def record(mean, spread, static_variance, mean_out, spread_out):
 
 
 @njit(cache=True, error_model="numpy")
-def select(value, variance, sites, valid, mean, spread, limit, innovation, innovation_std, used):
-    """Write the innovations of one time and return values, variances and sites of the observations to be used."""
+def at_sites(mean, spread, sites):
+    """Mean and standard deviation of the sites that are observed, each (observation,)."""
+    predicted, deviation = np.empty(sites.size), np.empty(sites.size)
+    for o in range(sites.size):
+        predicted[o], deviation[o] = mean[sites[o]], spread[sites[o]]
+    return predicted, deviation
+
+
+@njit(cache=True, error_model="numpy")
+def select(value, variance, sites, valid, predicted, deviation, limit, innovation, innovation_std, used):
+    """Write the innovations of one time and return values, variances and sites of the observations to be used.
+
+    ``predicted`` and ``deviation (observation,)`` are what the forecast expects of the observations.
+    """
     p = 0
     y, r, where = np.empty(value.size), np.empty(value.size), np.empty(value.size, np.int64)
     for o in range(value.size):
         if valid[o] != 0:
-            i = sites[o]
-            d, s = value[o] - mean[i], np.sqrt(spread[i] ** 2 + variance[o])
+            d, s = value[o] - predicted[o], np.sqrt(deviation[o] ** 2 + variance[o])
             innovation[o], innovation_std[o] = d, s
             if abs(d) <= limit * s:
                 used[o] = 1
-                y[p], r[p], where[p] = value[o], variance[o], i
+                y[p], r[p], where[p] = value[o], variance[o], sites[o]
                 p += 1
     return y[:p], r[:p], where[:p]
-
-
-@njit(cache=True, error_model="numpy")
-def observed(E, sites):
-    """The members at the observed sites, (member, observation)."""
-    Y = np.empty((E.shape[0], sites.size))
-    for j in range(E.shape[0]):
-        for o in range(sites.size):
-            Y[j, o] = E[j, sites[o]]
-    return Y
 
 
 @njit(cache=True, error_model="numpy")

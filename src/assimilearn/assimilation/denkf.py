@@ -8,7 +8,7 @@ The covariance is that of the Kalman filter plus K H P H^T K^T / 4: exact for we
 strong ones. Cost: with m = min(N, p), m^3/3 + 2 N m n flops; no eigen-decomposition, no random numbers.
 """
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numba import njit
@@ -23,6 +23,9 @@ from assimilearn.assimilation.settings import EnsembleSettings
 
 class DEnKFSettings(EnsembleSettings):
     """Deterministic ensemble Kalman filter."""
+
+    any_operator: ClassVar[bool] = True
+    correlated_errors: ClassVar[bool] = True
 
     method: Literal["denkf"] = "denkf"
     inflation: float = Field(1.02, ge=1, description="factor on the anomalies of the analysis, after the update")

@@ -7,7 +7,7 @@ tapered gain, and without a taper it is exactly that. Observations enter in the 
 Cost: 4 N m flops for each observation with m sites in its reach: linear in n.
 """
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numba import njit
@@ -24,6 +24,8 @@ from assimilearn.models.lorenz96 import FAST
 
 class EAKFSettings(LocalSettings):
     """Local serial ensemble adjustment Kalman filter."""
+
+    any_operator: ClassVar[bool] = True
 
     method: Literal["eakf"] = "eakf"
     members: int = Field(10, ge=2, description="size N of the ensemble")
@@ -85,7 +87,51 @@ def around(taper, n):
     return result
 
 
+@njit(cache=True, fastmath=FAST, error_model="numpy")
+def eakf_observed_update(E, Y, y, variance, sites, parameters, noise):
+    """The same for observations that are not the values of sites; Y is overwritten.
+
+    What the later observations are expected to be is updated too, tapered by the distance between the observed sites.
+    """
+    N, n = E.shape
+    taper = parameters
+    mean, predicted = centre(E), centre(Y)
+    observed = np.empty(N)
+    for o in range(y.size):
+        square = 0.0
+        for j in range(N):
+            observed[j] = Y[j, o]
+            square += observed[j] ** 2
+        total = square / (N - 1) + variance[o]
+        innovation = y[o] - predicted[o]
+        contraction = 1 / (1 + np.sqrt(variance[o] / total))
+        regress(E, mean, observed, innovation, contraction, total, sites[o], np.arange(n), 0, taper, n)
+        regress(Y, predicted, observed, innovation, contraction, total, sites[o], sites, o, taper, n)
+    recompose(E, mean, 1.0)
+
+
+@njit(cache=True, fastmath=FAST, error_model="numpy")
+def regress(A, mean, observed, innovation, contraction, total, site, sites, first, taper, n):
+    """Move the columns of A (member, column) from ``first`` on, and their mean, with the observation at ``site``.
+
+    Each column belongs to one of ``sites (column,)``: its distance gives the taper.
+    """
+    N = A.shape[0]
+    for c in range(first, sites.size):
+        distance = abs(sites[c] - site)
+        distance = min(distance, n - distance)
+        if distance < taper.size:
+            gain = 0.0
+            for j in range(N):
+                gain += observed[j] * A[j, c]
+            gain *= taper[distance] / ((N - 1) * total)
+            mean[c] += gain * innovation
+            for j in range(N):
+                A[j, c] -= contraction * gain * observed[j]
+
+
 def run(problem: Problem, settings: EAKFSettings, rng: np.random.Generator) -> Record:
     """Cycle the ensemble."""
     taper = ring_taper(settings.taper, settings.localization_radius, problem.model.size)
-    return run_filter(problem, ensemble_filter(eakf_update, settings, taper), settings, rng)
+    update = eakf_update if problem.instrument.direct else eakf_observed_update
+    return run_filter(problem, ensemble_filter(update, settings, taper), settings, rng)

@@ -11,7 +11,7 @@ The smaller of the two matrices is factored.
 Cost: with m = min(N, p), m^3/3 + 2 N m n flops and N p normal numbers.
 """
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numba import njit
@@ -26,6 +26,9 @@ from assimilearn.assimilation.settings import EnsembleSettings
 
 class EnKFSettings(EnsembleSettings):
     """Stochastic ensemble Kalman filter (perturbed observations)."""
+
+    any_operator: ClassVar[bool] = True
+    correlated_errors: ClassVar[bool] = True
 
     method: Literal["enkf"] = "enkf"
     inflation: float = Field(1.06, ge=1, description="factor on the anomalies of the analysis, after the update")

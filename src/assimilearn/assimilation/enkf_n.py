@@ -17,7 +17,7 @@ J is minimized by Newton's method in ln l^2, started at l = 1 and kept within a 
 Cost: that of the ETKF.
 """
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numba import njit
@@ -33,6 +33,9 @@ from assimilearn.assimilation.transform import eigenvectors, explained_squares, 
 
 class EnKFNSettings(EnsembleSettings):
     """Finite-size ensemble Kalman filter: no inflation to tune."""
+
+    any_operator: ClassVar[bool] = True
+    correlated_errors: ClassVar[bool] = True
 
     method: Literal["enkf-n"] = "enkf-n"
     certainty: float = Field(1.0, gt=0, description="weight of the prior of the inflation, xN in DAPPER")

@@ -12,7 +12,7 @@ Analyses are those of the smoother: given the observations up to ``lag`` times l
 Cost: that of the ETKF, and a product of order N^2 n lag.
 """
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numba import njit
@@ -36,6 +36,7 @@ from assimilearn.assimilation.stepping import (
     keep_forecast,
     moments_of,
     observations_at,
+    predicted_by,
     write_forecast,
     write_members,
 )
@@ -45,6 +46,9 @@ from assimilearn.assimilation.treatment import treat, treatment_noise, treatment
 
 class EnKSSettings(EnsembleSettings):
     """Ensemble Kalman smoother with a fixed lag, by the ensemble transform."""
+
+    any_operator: ClassVar[bool] = True
+    correlated_errors: ClassVar[bool] = True
 
     method: Literal["enks"] = "enks"
     inflation: float = Field(1.04, ge=1, description="factor on the anomalies of the analysis, after the update")
@@ -78,10 +82,11 @@ def run(problem: Problem, settings: EnKSSettings, rng: np.random.Generator) -> R
             give_up(record, k)
             return record
         keep_forecast(record, keep, k, E)
-        y, r, sites = observations_at(problem, record, k, mean, variance, check_limit(settings))
+        predicted = predicted_by(problem, E, k)
+        y, r, sites = observations_at(problem, record, k, mean, variance, check_limit(settings), predicted)
         if sites.size > 0:
             prior = E.copy()
-            enks_update(Z, np.ascontiguousarray(E[:, sites]), y, r)
+            enks_update(Z, problem.instrument.see(E, r, sites), y, r)
             if treatment.size > 0:
                 Z = treated(Z, prior, treatment, treatment_rng.standard_normal(treatment_noise(settings)))
         E = np.ascontiguousarray(Z[:, :n])

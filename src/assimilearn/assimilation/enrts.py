@@ -17,7 +17,7 @@ Every analysis is given all observations of the run, so choose settings by score
 filter's. Cost: that of the ETKF, a singular value decomposition of (N, n) for each time, and 8 N n bytes of memory.
 """
 
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 from numba import njit
@@ -36,6 +36,9 @@ RANK = 1e-5
 
 class EnRTSSettings(EnsembleSettings):
     """Ensemble Rauch-Tung-Striebel smoother over the whole run."""
+
+    any_operator: ClassVar[bool] = True
+    correlated_errors: ClassVar[bool] = True
 
     method: Literal["enrts"] = "enrts"
     inflation: float = Field(1.04, ge=1, description="factor on the anomalies of the analysis, after the update")

@@ -5,7 +5,7 @@ Mean and covariance of its analysis are those of the ETKF, the members are not.
 Cost: 4 N n p flops.
 """
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numba import njit
@@ -15,12 +15,15 @@ from assimilearn.assimilation.algebra import centre, recompose
 from assimilearn.assimilation.filtering import ensemble_filter, run_filter
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.record import Record
-from assimilearn.assimilation.serial import serial_update
+from assimilearn.assimilation.serial import observed_serial_update, serial_update
 from assimilearn.assimilation.settings import EnsembleSettings
 
 
 class ESRFSettings(EnsembleSettings):
     """Serial ensemble square-root filter (Potter)."""
+
+    any_operator: ClassVar[bool] = True
+    correlated_errors: ClassVar[bool] = True
 
     method: Literal["esrf"] = "esrf"
     inflation: float = Field(1.04, ge=1, description="factor on the anomalies of the analysis, after the update")
@@ -34,6 +37,15 @@ def esrf_update(E, Y, y, variance, sites, parameters, noise):
     recompose(E, mean, 1.0)
 
 
+@njit(cache=True, error_model="numpy")
+def esrf_observed_update(E, Y, y, variance, sites, parameters, noise):
+    """The same for observations that are not the values of sites; Y is overwritten."""
+    mean, predicted = centre(E), centre(Y)
+    observed_serial_update(E, mean, Y, predicted, y, variance, E.shape[0] - 1.0)
+    recompose(E, mean, 1.0)
+
+
 def run(problem: Problem, settings: ESRFSettings, rng: np.random.Generator) -> Record:
     """Cycle the ensemble."""
-    return run_filter(problem, ensemble_filter(esrf_update, settings), settings, rng)
+    update = esrf_update if problem.instrument.direct else esrf_observed_update
+    return run_filter(problem, ensemble_filter(update, settings), settings, rng)

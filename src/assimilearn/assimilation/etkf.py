@@ -6,7 +6,7 @@ Physica D 230, 112-126, eqs. 20-24. The formulas stand in :mod:`assimilearn.assi
 Cost: with m = min(N, p), an eigen-decomposition of order m (about 10 m^3 flops) and products of order N m n.
 """
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numba import njit
@@ -22,6 +22,9 @@ from assimilearn.assimilation.transform import eigenvectors, transform
 
 class ETKFSettings(EnsembleSettings):
     """Ensemble transform Kalman filter, symmetric square root."""
+
+    any_operator: ClassVar[bool] = True
+    correlated_errors: ClassVar[bool] = True
 
     method: Literal["etkf"] = "etkf"
     inflation: float = Field(1.04, ge=1, description="factor on the anomalies of the analysis, after the update")

@@ -115,11 +115,11 @@ def first_analysis(
     keep: np.ndarray,
 ) -> np.ndarray:
     """Write the first time of ``record``; the ensemble (row, site) with which the cycle goes on."""
-    background = problem.background
+    background, expected, sites = problem.background, problem.expected, problem.sites[0]
     record.forecast_mean[0], record.forecast_spread[0] = background.mean, np.sqrt(background.variance)
     select(
-        *(problem.value[0], problem.variance[0], problem.sites[0], problem.valid[0], background.mean),
-        *(np.sqrt(background.variance), check_limit(settings)),
+        *(problem.value[0], problem.variance[0], sites, problem.valid[0], expected.mean[sites]),
+        *(np.sqrt(expected.variance[sites]), check_limit(settings)),
         *(record.innovation[0], record.innovation_std[0], record.used[0]),
     )
     forecast, E = method.start(problem, record.used[0] != 0, rng)
@@ -157,7 +157,7 @@ def _cycle_chunk(
         *(step, step_parameters, method.update, np.ascontiguousarray(method.parameters, dtype=float), method.moments),
         treatment_of(settings),
         np.zeros(n) if method.static_variance is None else method.static_variance,
-        check_limit(settings),
+        *(check_limit(settings), problem.instrument.operator, problem.instrument.correlation),
         *(E, problem.steps[here], problem.value[here], problem.variance[here], problem.sites[here]),
         *(problem.valid[here], keep[here], model_noise, update_noise, treatment_noise),
         *(record.forecast_mean[here], record.forecast_spread[here], record.mean[here], record.spread[here]),
@@ -231,7 +231,7 @@ def lost_windows(record: Record, problem: Problem) -> np.ndarray:
     ndarray (window,), bool
         For every window of ``LOST_WINDOW`` times but the first, which is left to spin-up.
     """
-    climatological = np.where(problem.valid, problem.value - problem.background.mean[problem.sites], np.nan)
+    climatological = np.where(problem.valid, problem.value - problem.expected.mean[problem.sites], np.nan)
     innovations = np.stack([record.innovation, climatological]).astype(float)
     count = problem.times.size // LOST_WINDOW
     squares = innovations[:, : count * LOST_WINDOW].reshape(2, count, LOST_WINDOW * problem.value.shape[1]) ** 2

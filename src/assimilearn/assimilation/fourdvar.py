@@ -21,27 +21,32 @@ L-BFGS one model step and its gradient, and once a window the same as for Gauss-
 """
 
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from assimilearn.assimilation.filtering import Filter, check_limit, first_analysis, give_up
+from assimilearn.assimilation.linearized import first_spread
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.record import Record, empty_record
 from assimilearn.assimilation.settings import CycledSettings
 from assimilearn.assimilation.start import first_state
-from assimilearn.assimilation.static import static_spread
 from assimilearn.assimilation.stepping import observations_at, write_analysis, write_forecast
 from assimilearn.assimilation.tangent import Linearization, differentiable_step, jacobians
 from assimilearn.models.integrate import advance, trajectory
 from assimilearn.models.protocol import Model
+from assimilearn.observations.instrument import SITES, Instrument
+from assimilearn.observations.operators import differentiable_field, jacobian, observed
 
 HALVINGS = 5
 
 
 class FourDVarSettings(CycledSettings):
     """Strong-constraint 4D-Var with a static background covariance."""
+
+    any_operator: ClassVar[bool] = True
+    correlated_errors: ClassVar[bool] = True
 
     method: Literal["4dvar"] = "4dvar"
     background: Literal["climatology", "identity"] = Field(
@@ -86,7 +91,8 @@ class Window:
     counts : list of int
         Model steps from the start to each time with new observations.
     observations : list of (y, variance, sites)
-        At these times, each (observation,).
+        At these times, each (observation,); errors are independent.
+    instrument : Instrument
     """
 
     model: Model
@@ -94,15 +100,16 @@ class Window:
     root: np.ndarray
     counts: list[int]
     observations: list[tuple[np.ndarray, np.ndarray, np.ndarray]]
+    instrument: Instrument = SITES
 
     def states(self, v: np.ndarray) -> np.ndarray:
         """The trajectory of v, (step + 1, site)."""
         return trajectory(self.model, self.start + self.root @ v, self.counts[-1])
 
     def residuals(self, states: np.ndarray) -> np.ndarray:
-        """R^-1/2 (y - H M(x)) of all observations, (observation,)."""
+        """R^-1/2 (y - h(M(x))) of all observations, (observation,)."""
         parts = [
-            (y - states[count, sites]) / np.sqrt(variance)
+            (y - self.instrument.see(states[count][None], variance, sites)[0]) / np.sqrt(variance)
             for count, (y, variance, sites) in zip(self.counts, self.observations, strict=True)
         ]
         return np.concatenate(parts)
@@ -121,11 +128,11 @@ class Window:
                 carried[step + 1] = X
         return np.array([carried[count] for count in self.counts])
 
-    def sensitivities(self, tangents: np.ndarray) -> np.ndarray:
-        """S, (observation, control)."""
+    def sensitivities(self, tangents: np.ndarray, states: np.ndarray) -> np.ndarray:
+        """S, (observation, control), with the derivative of h at ``states (step, site)``."""
         parts = [
-            X[sites] / np.sqrt(variance)[:, None]
-            for X, (_, variance, sites) in zip(tangents, self.observations, strict=True)
+            self.instrument.tangents(X, states[count], variance, sites) / np.sqrt(variance)[:, None]
+            for X, count, (_, variance, sites) in zip(tangents, self.counts, self.observations, strict=True)
         ]
         return np.concatenate(parts)
 
@@ -140,7 +147,9 @@ class Window:
             for _ in range(count - done):
                 x = differentiable_step(self.model, x)
             done = count
-            residual = torch.tensor(y) - x[torch.tensor(sites)]
+            predicted = differentiable_field(x, self.instrument.operator)[torch.tensor(sites)]
+            mix = self.instrument.independent(np.eye(y.size), variance, sites, x.shape[0])
+            residual = torch.tensor(y) - predicted @ torch.tensor(mix)
             total = total + (residual**2 / torch.tensor(variance)).sum() / 2
         (slope,) = torch.autograd.grad(total, control)
         return float(total.detach()), slope.numpy()
@@ -157,7 +166,8 @@ def minimize(window: Window, settings: FourDVarSettings) -> np.ndarray:
     v = np.zeros(len(window.start))
     states = window.states(v)
     for _ in range(settings.iterations):
-        S, d = window.sensitivities(window.tangents(states, settings.linearization)), window.residuals(states)
+        S = window.sensitivities(window.tangents(states, settings.linearization), states)
+        d = window.residuals(states)
         step = np.linalg.solve(np.eye(v.size) + S.T @ S, S.T @ d - v)
         here = (v @ v + d @ d) / 2
         for _ in range(HALVINGS):
@@ -178,8 +188,7 @@ def run(problem: Problem, settings: FourDVarSettings, rng: np.random.Generator) 
     shape = symmetric_root(B) if settings.background == "climatology" else np.eye(problem.model.size)
     root = np.sqrt(settings.background_scale) * shape
     x = first_analysis(problem, Filter(None, np.empty(0), first_state), settings, record, rng, np.zeros(K, np.int64))[0]
-    used = record.used[0] != 0
-    record.spread[0] = static_spread(B, problem.variance[0, used], problem.sites[0, used])
+    record.spread[0] = first_spread(problem, record)
     clock, start, newest = np.cumsum(problem.steps), 0, 0
     while newest < K - 1:
         new = range(newest + 1, min(newest + settings.shift, K - 1) + 1)
@@ -195,8 +204,9 @@ def run(problem: Problem, settings: FourDVarSettings, rng: np.random.Generator) 
             if not write_forecast(record, k, mean, variance):
                 give_up(record, new[0])
                 return record
-            observations.append(observations_at(problem, record, k, mean, variance, limit))
-        window = Window(problem.model, x, root, counts, observations)
+            expected = predicted(problem, k, mean, X)
+            observations.append(observations_at(problem, record, k, mean, variance, limit, expected))
+        window = Window(problem.model, x, root, counts, observations, problem.instrument)
         v = minimize(window, settings)
         if not write_window(record, window, v, new, settings):
             give_up(record, new[0])
@@ -205,13 +215,19 @@ def run(problem: Problem, settings: FourDVarSettings, rng: np.random.Generator) 
     return record
 
 
+def predicted(problem: Problem, k: int, x: np.ndarray, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and variance of the observations of time k from the forecast x (site,) with errors X (site, control)."""
+    H = jacobian(x, problem.sites[k], problem.instrument.operator)
+    return observed(x[None], problem.sites[k], problem.instrument.operator)[0], ((H @ X) ** 2).sum(axis=1)
+
+
 def write_window(record: Record, window: Window, v: np.ndarray, new: range, settings: FourDVarSettings) -> bool:
     """Write the analyses of the new times; False if one is no state."""
     states = window.states(v)
     if not np.isfinite(states).all():
         return False
     tangents = window.tangents(states, settings.linearization)
-    S = window.sensitivities(tangents)
+    S = window.sensitivities(tangents, states)
     covariance = np.linalg.inv(np.eye(v.size) + S.T @ S)
     variances = [((X @ covariance) * X).sum(axis=1) for X in tangents]
     means = [states[count] for count in window.counts]

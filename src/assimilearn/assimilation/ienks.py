@@ -23,7 +23,7 @@ that of the filter. Analysis moments are those of the ensemble that is carried o
 Cost: N model runs over the window, and an eigen-decomposition of order N, in each iteration.
 """
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numba import njit
@@ -39,6 +39,7 @@ from assimilearn.assimilation.stepping import (
     keep_forecast,
     moments_of,
     observations_at,
+    predicted_by,
     write_forecast,
     write_members,
 )
@@ -47,6 +48,9 @@ from assimilearn.assimilation.treatment import treat, treatment_noise, treatment
 
 class IEnKSSettings(TreatmentSettings, MemberSettings):
     """Iterative ensemble Kalman smoother."""
+
+    any_operator: ClassVar[bool] = True
+    correlated_errors: ClassVar[bool] = True
 
     method: Literal["ienks"] = "ienks"
     inflation: float = Field(1.02, ge=1, description="factor on the anomalies of the analysis, after the update")
@@ -112,7 +116,9 @@ def minimize(
     mean = centre(A)
     w, T, inverse_transform = np.zeros(N), np.eye(N), np.eye(N)
     for _ in range(settings.iterations):
-        T, length = gauss_newton_step(w, inverse_transform, np.ascontiguousarray(newest[:, sites]), y, variance)
+        T, length = gauss_newton_step(
+            w, inverse_transform, problem.instrument.see(newest, variance, sites), y, variance
+        )
         E = mean + w @ A / np.sqrt(N - 1) + T @ A
         if not length > settings.tolerance:  # also where it is NaN
             break
@@ -135,7 +141,7 @@ def anneal(
     N = len(E)
     for i in range(settings.iterations):
         w, inverse_transform = np.zeros(N), np.eye(N)
-        Y = np.ascontiguousarray(newest[:, sites])
+        Y = problem.instrument.see(newest, variance, sites)
         T, _ = gauss_newton_step(w, inverse_transform, Y, y, settings.iterations * variance)
         A = E.copy()
         mean = centre(A)
@@ -164,7 +170,8 @@ def run(problem: Problem, settings: IEnKSSettings, rng: np.random.Generator) -> 
             give_up(record, k)
             return record
         keep_forecast(record, keep, k, newest)
-        y, r, sites = observations_at(problem, record, k, mean, variance, check_limit(settings))
+        predicted = predicted_by(problem, newest, k)
+        y, r, sites = observations_at(problem, record, k, mean, variance, check_limit(settings), predicted)
         if sites.size > 0:
             steps = int(clock[k] - clock[s])
             analysis = analyse(problem, settings, E, newest, steps, y, r, sites)

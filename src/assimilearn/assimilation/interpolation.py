@@ -11,7 +11,7 @@ innovation variables are NaN.
 Cost: n times.
 """
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numba import njit
@@ -23,6 +23,8 @@ from assimilearn.assimilation.settings import AnalysisSettings
 
 class InterpolationSettings(AnalysisSettings):
     """Linear interpolation of the observations in time, site by site."""
+
+    correlated_errors: ClassVar[bool] = True
 
     method: Literal["interpolation"] = "interpolation"
 

@@ -10,7 +10,7 @@ so only the action on one vector is needed at each site (:mod:`assimilearn.assim
 computed. Cost: N^2 q / 2 + 4/3 N^3 multiplications for a site with q observations in reach: linear in n.
 """
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numba import njit
@@ -31,6 +31,8 @@ TABLE = INTERVALS * 2 * POLES
 
 class LETKFSettings(LocalSettings):
     """Local ensemble transform Kalman filter."""
+
+    any_operator: ClassVar[bool] = True
 
     method: Literal["letkf"] = "letkf"
     members: int = Field(10, ge=2, description="size N of the ensemble")

@@ -16,8 +16,9 @@ observation times is this file's own. Kept ensembles are resampled ones, since a
 Cost: N model runs and 2 N p flops, and N n^2 where members are drawn anew.
 """
 
+from collections.abc import Callable
 from functools import partial
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numba import njit
@@ -44,10 +45,14 @@ from assimilearn.assimilation.stepping import (
     write_forecast,
     write_members,
 )
+from assimilearn.observations.operators import observed
 
 
 class ParticleSettings(ModelErrorSettings, MemberSettings):
     """Bootstrap particle filter with regularized resampling."""
+
+    any_operator: ClassVar[bool] = True
+    correlated_errors: ClassVar[bool] = True
 
     method: Literal["particle"] = "particle"
     members: int = Field(3000, ge=2, description="size N of the ensemble")
@@ -69,12 +74,12 @@ class ParticleSettings(ModelErrorSettings, MemberSettings):
 
 
 @njit(cache=True, error_model="numpy")
-def log_likelihood(E, y, variance, sites):
-    """Logarithm of the likelihood of the observations for each member, but for a constant, (member,)."""
-    total = np.zeros(E.shape[0])
-    for j in range(E.shape[0]):
+def log_likelihood(Y, y, variance):
+    """Logarithm of the likelihood of members that would observe Y (member, observation), but for a constant."""
+    total = np.zeros(Y.shape[0])
+    for j in range(Y.shape[0]):
         for o in range(y.size):
-            total[j] -= 0.5 * (y[o] - E[j, sites[o]]) ** 2 / variance[o]
+            total[j] -= 0.5 * (y[o] - Y[j, o]) ** 2 / variance[o]
     return total
 
 
@@ -153,14 +158,17 @@ def update(
     w: np.ndarray,
     y: np.ndarray,
     variance: np.ndarray,
-    sites: np.ndarray,
+    see: Callable[[np.ndarray], np.ndarray],
     settings: ParticleSettings,
     rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Members and weights given the observations; in stages where one would leave too few members."""
+    """Members and weights given the observations; in stages where one would leave too few members.
+
+    ``see`` turns members (member, site) into what they would observe (member, observation).
+    """
     remaining, smallest = 1.0, settings.smallest_share * len(w)
     while True:
-        log_factor = log_likelihood(E, y, variance, sites)
+        log_factor = log_likelihood(see(E), y, variance)
         now = portion(w, log_factor, remaining, smallest)
         w = reweighted(w, now * log_factor)
         remaining -= now
@@ -185,10 +193,14 @@ def run(problem: Problem, settings: ParticleSettings, rng: np.random.Generator) 
         if not write_forecast(record, k, mean, variance):
             give_up(record, k)
             break
-        y, r, sites = observations_at(problem, record, k, mean, variance, limit)
+        predicted = None
+        if problem.instrument.operator.size > 0:
+            predicted = weighted_moments(observed(E, problem.sites[k], problem.instrument.operator), w)
+        y, r, sites = observations_at(problem, record, k, mean, variance, limit, predicted)
         if keep[k]:
             keep_forecast(record, keep, k, E[systematic(w, keep_rng)])
-        E, w = update(E, w, y, r, sites, settings, resampling_rng)
+        see = partial(problem.instrument.see, variance=r, sites=sites)
+        E, w = update(E, w, y, r, see, settings, resampling_rng)
         if keep[k]:
             write_members(record, keep, k, E[systematic(w, keep_rng)])
         if not write_analysis(record, k, *weighted_moments(E, w)):

@@ -1,15 +1,21 @@
 """Observations and model, checked once and laid out for the cycle."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import xarray as xr
 
 from assimilearn.assimilation.background import Background, read_background
-from assimilearn.errors import FileError
+from assimilearn.assimilation.expected import Expected, expected
+from assimilearn.assimilation.settings import AnalysisSettings
+from assimilearn.errors import FileError, SettingsError
 from assimilearn.models.clock import step_numbers
 from assimilearn.models.protocol import Model
 from assimilearn.observations.checks import check_observations
+from assimilearn.observations.correlation import correlation_of
+from assimilearn.observations.instrument import SITES, Instrument
+from assimilearn.observations.operators import operator_of
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,8 @@ class Problem:
         Observations and their error variances; 0 and 1 in the padding.
     sites : ndarray (time, observation), int64
     valid : ndarray (time, observation), int8
+    instrument : Instrument
+        What is seen of the state, and how the errors of one time are correlated.
     """
 
     model: Model
@@ -41,6 +49,12 @@ class Problem:
     variance: np.ndarray
     sites: np.ndarray
     valid: np.ndarray
+    instrument: Instrument = SITES
+
+    @cached_property
+    def expected(self) -> Expected:
+        """What the climatology expects of an observation at every site."""
+        return expected(self.background, self.instrument.operator)
 
     def window(self, first: int, stop: int) -> "Problem":
         """The part from time index ``first`` to ``stop``, starting anew from the background."""
@@ -81,4 +95,16 @@ def pose(observations: xr.Dataset, model: Model, model_file: xr.Dataset) -> Prob
         variance=error_std**2,
         sites=sites,
         valid=valid.astype(np.int8),
+        instrument=Instrument(operator_of(observations, model.size), correlation_of(observations, model.size)),
     )
+
+
+def refuse_misfit(problem: Problem, settings: AnalysisSettings) -> None:
+    """Raise SettingsError if the method cannot use observations of this kind."""
+    if problem.instrument.operator.size > 0 and not settings.any_operator:
+        raise SettingsError(f"{settings.method} takes observations of the state itself only, not of a function of it")
+    if problem.instrument.correlation.size > 0 and not settings.correlated_errors:
+        raise SettingsError(
+            f"{settings.method} takes observations with independent errors only: tell it that they are "
+            '(observations: assumed_correlation: "none", and a larger assumed_error_std)'
+        )

@@ -1,6 +1,6 @@
 """What the settings of every assimilation method share."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -8,7 +8,14 @@ from assimilearn.settings import Settings
 
 
 class AnalysisSettings(Settings):
-    """Settings of any method."""
+    """Settings of any method.
+
+    ``any_operator`` and ``correlated_errors`` say of a method whether it takes observations of functions of the state,
+    and errors that are correlated within a time.
+    """
+
+    any_operator: ClassVar[bool] = False
+    correlated_errors: ClassVar[bool] = False
 
     method: str
     tune: dict[str, list[Any]] | None = Field(

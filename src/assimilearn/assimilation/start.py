@@ -11,6 +11,8 @@ from collections.abc import Callable
 import numpy as np
 
 from assimilearn.assimilation.problem import Problem
+from assimilearn.observations.correlation import error_covariance
+from assimilearn.observations.operators import IDENTITY, jacobian, observed
 
 Start = Callable[[Problem, np.ndarray, np.random.Generator], tuple[np.ndarray, np.ndarray]]
 """start(problem, used, rng) -> forecast and analysis (row, site) at the first time."""
@@ -19,7 +21,8 @@ Start = Callable[[Problem, np.ndarray, np.random.Generator], tuple[np.ndarray, n
 def first_state(problem: Problem, used: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """The climatological mean and what the first observations make of it, each (1, site); nothing is drawn."""
     forecast = problem.background.mean[None].copy()
-    return forecast, update(problem, used, forecast, problem.value[:1, used])
+    expected = problem.expected.mean[None, problem.sites[0, used]]
+    return forecast, corrected(problem, used, forecast, problem.value[:1, used] - expected)
 
 
 def first_ensemble(
@@ -36,13 +39,48 @@ def first_ensemble(
     """
     forecast = problem.background.draw(members, rng)
     y, error_std = problem.value[0, used], np.sqrt(problem.variance[0, used])
-    analysis = update(problem, used, forecast, y + error_std * rng.standard_normal((members, y.size)))
+    noise = rng.standard_normal((members, y.size))
+    if problem.instrument.correlation.size > 0:
+        rho, sites, size = problem.instrument.correlation, problem.sites[0, used], problem.model.size
+        noise = noise @ np.linalg.cholesky(error_covariance(np.ones(y.size), sites, rho, size)).T
+    analysis = update(problem, used, forecast, y + error_std * noise)
     analysis += first_state(problem, used, rng)[1] - analysis.mean(axis=0)
     return forecast, analysis
 
 
 def update(problem: Problem, used: np.ndarray, states: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """x + B H^T (H B H^T + R)^-1 (y - H x) for every row of ``states`` and ``values (member, observation)``."""
-    B, sites = problem.background.covariance, problem.sites[0, used]
-    S = B[np.ix_(sites, sites)] + np.diag(problem.variance[0, used])
-    return np.ascontiguousarray(states + np.linalg.solve(S, (values - states[:, sites]).T).T @ B[sites])
+    """x + K (y - h(x)) for every row of ``states`` and ``values (member, observation)``."""
+    return corrected(
+        problem, used, states, values - observed(states, problem.sites[0, used], problem.instrument.operator)
+    )
+
+
+def corrected(problem: Problem, used: np.ndarray, states: np.ndarray, departures: np.ndarray) -> np.ndarray:
+    """x + K d for every row of ``states`` and of ``departures (member, observation)``; see :func:`climatological`."""
+    HB, S = climatological(problem, 0, used)
+    return np.ascontiguousarray(states + np.linalg.solve(S, departures.T).T @ HB)
+
+
+def climatological(problem: Problem, k: int, used: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """H B and S = H B H^T + E + R of the observations ``used`` at time k; the gain is K = (H B)^T S^-1.
+
+    H is the straight line that is nearest to h over the climate, E the variance that it leaves unexplained
+    (:mod:`assimilearn.assimilation.expected`); for a linear h it is h itself, and E is zero.
+    """
+    B, sites, variance = problem.background.covariance, problem.sites[k, used], problem.variance[k, used]
+    if problem.instrument.direct:
+        return B[sites], B[np.ix_(sites, sites)] + np.diag(variance)
+    H = climatological_slopes(problem, sites)
+    R = error_covariance(variance, sites, problem.instrument.correlation, problem.model.size)
+    HB = H @ B
+    return HB, HB @ H.T + R + np.diag(problem.expected.unexplained[sites])
+
+
+def climatological_slopes(problem: Problem, sites: np.ndarray) -> np.ndarray:
+    """The H of :func:`climatological`, (observation, site)."""
+    weights = (
+        np.concatenate([[IDENTITY], problem.instrument.operator[1:]])
+        if problem.instrument.operator.size > 0
+        else problem.instrument.operator
+    )
+    return problem.expected.slope[sites, None] * jacobian(np.zeros(problem.model.size), sites, weights)

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 from numba import int64, njit, types
 
-from assimilearn.assimilation.cycle import ensemble_moments, select
+from assimilearn.assimilation.cycle import at_sites, ensemble_moments, select
 from assimilearn.assimilation.cycle import record as write
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.record import Record
 from assimilearn.assimilation.signatures import MATRIX, STEP, TENSOR, VECTOR
 from assimilearn.models.protocol import Model
+from assimilearn.observations.operators import observed
 
 NO_NOISE = np.empty((0, 0, 0))
 
@@ -66,18 +67,45 @@ def write_analysis(record: Record, k: int, mean: np.ndarray, variance: np.ndarra
 
 
 def observations_at(
-    problem: Problem, record: Record, k: int, mean: np.ndarray, variance: np.ndarray, limit: float
+    problem: Problem,
+    record: Record,
+    k: int,
+    mean: np.ndarray,
+    variance: np.ndarray,
+    limit: float,
+    predicted: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Write the innovations of time k against the forecast with these moments.
+
+    Parameters
+    ----------
+    mean, variance : ndarray (site,)
+    limit : float
+        Standard deviations beyond which an observation is rejected.
+    predicted : mean and variance of the observations of time k, each (observation,)
+        By default those of the observed sites.
 
     Returns
     -------
     y, variance, sites : ndarray (observation,)
-        The observations that pass the background check of ``limit`` standard deviations.
+        The observations that pass the background check, made independent of each other.
     """
-    return select(
-        *(problem.value[k], problem.variance[k], problem.sites[k], problem.valid[k], mean, np.sqrt(variance), limit),
+    if predicted is None:
+        predicted = at_sites(mean, variance, problem.sites[k])
+    y, r, sites = select(
+        *(problem.value[k], problem.variance[k], problem.sites[k], problem.valid[k], predicted[0]),
+        *(np.sqrt(predicted[1]), limit),
         *(record.innovation[k], record.innovation_std[k], record.used[k]),
+    )
+    return problem.instrument.independent(y[None], r, sites, mean.size)[0], r, sites
+
+
+def predicted_by(problem: Problem, E: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray] | None:
+    """What the forecast E (member, site) of time k expects of the observations; None where they are sites."""
+    return (
+        None
+        if problem.instrument.operator.size == 0
+        else moments_of(observed(E, problem.sites[k], problem.instrument.operator))
     )
 
 

@@ -1,19 +1,21 @@
 """3D-Var: forecast by the model, analysis with a fixed background covariance.
 
 The minimum of J(x) = (x - x_f)^T B^-1 (x - x_f) / 2 + (y - H x)^T R^-1 (y - H x) / 2 (Lorenc 1986, Q. J. R. Meteorol.
-Soc. 112, 1177-1194, eq. 11), which for the linear H of this project is x_f + B H^T (H B H^T + R)^-1 (y - H x_f):
-written so, no iteration is needed. :mod:`assimilearn.assimilation.cost` has J, its gradient and its minimizer.
+Soc. 112, 1177-1194, eq. 11), which for a linear H is x_f + B H^T (H B H^T + R)^-1 (y - H x_f): written
+so, no iteration is needed. A nonlinear h is replaced by its tangent at the forecast: one step towards the minimum.
+:mod:`assimilearn.assimilation.cost` has J, its gradient and its minimizer.
 B is a multiple of the climatological covariance: forecast errors are far smaller than the climate's variability, and
 the denser the network, the smaller (0.02 for Lorenz-96 with every site observed at every step).
 Cost: p^3/3 + n p flops, and one model run.
 """
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
 from assimilearn.assimilation.filtering import Filter, run_filter
+from assimilearn.assimilation.linearized import about_forecast, run_linearized
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.record import Record
 from assimilearn.assimilation.settings import CycledSettings
@@ -24,6 +26,9 @@ from assimilearn.assimilation.static import static_update, write_spread
 class ThreeDVarSettings(CycledSettings):
     """3D-Var with a scaled climatological background covariance."""
 
+    any_operator: ClassVar[bool] = True
+    correlated_errors: ClassVar[bool] = True
+
     method: Literal["3dvar"] = "3dvar"
     background_scale: float = Field(0.02, gt=0, description="factor on the climatological covariance that gives B")
 
@@ -31,6 +36,8 @@ class ThreeDVarSettings(CycledSettings):
 def run(problem: Problem, settings: ThreeDVarSettings, rng: np.random.Generator) -> Record:
     """Cycle one state. The spread is the square root of the diagonal of (I - K H) B."""
     B = settings.background_scale * problem.background.covariance
+    if not problem.instrument.direct:
+        return run_linearized(problem, settings, B, about_forecast, rng)
     method = Filter(static_update, B.ravel(), first_state, static_variance=np.diag(B).copy())
     record = run_filter(problem, method, settings, rng)
     write_spread(record, problem, B)

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from assimilearn.models.protocol import Model
 from assimilearn.models.truth import TruthSettings, simulate
 from assimilearn.observations.observe import ObservationSettings, observe
+from assimilearn.observations.times import observation_steps
 from assimilearn.periods import GAP, TEST
 from assimilearn.settings import Settings
 
@@ -67,7 +68,7 @@ def simulate_twin(
     truth_rng, observation_rng, analysis_rng : numpy.random.Generator
         One a stage; the last is handed on.
     """
-    times = np.arange(settings.steps) * observing.every * model.time_step
+    times = observation_steps(observing.every, settings.steps) * model.time_step
     flags = np.where(np.arange(settings.steps) < settings.burn_in, GAP, TEST).astype(np.int8)
     states = simulate(model, truth, times, flags, truth_rng)
     return Twin(states, observe(states, observing, observation_rng), analysis_rng)

@@ -30,7 +30,8 @@ class SettingsText(click.ParamType):
         """The validated settings; every problem is listed at once."""
         if not isinstance(value, str):
             return value
-        text = value if value.lstrip().startswith(("{", "[")) else Path(value).read_text(encoding="utf-8")
+        inline = value.lstrip().startswith(("{", "[")) or value.strip().isdecimal()
+        text = value if inline else Path(value).read_text(encoding="utf-8")
         try:
             return self.adapter.validate_python(yaml.safe_load(text))
         except (ValidationError, yaml.YAMLError) as error:

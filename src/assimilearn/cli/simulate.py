@@ -9,6 +9,7 @@ from assimilearn import store
 from assimilearn.cli.options import FILE, Origin, origin_options, settings_option
 from assimilearn.models import open_model
 from assimilearn.models.truth import TruthSettings, simulate
+from assimilearn.observations.times import Every, intervals
 from assimilearn.periods import Periods, period_flags
 from assimilearn.study.seeds import generator
 
@@ -18,12 +19,12 @@ from assimilearn.study.seeds import generator
 @click.argument("output", type=FILE)
 @settings_option(TruthSettings)
 @settings_option(Periods, "--periods", help="lengths of the periods, in observation times")
-@click.option("--every", type=click.IntRange(1), default=1, show_default=True, help="model steps per observation time")
+@settings_option(Every, "--every", default="1", help="model steps between observation times, one number or several")
 @origin_options
-def command(model: Path, output: Path, settings: TruthSettings, periods: Periods, every: int, origin: Origin) -> None:
+def command(model: Path, output: Path, settings: TruthSettings, periods: Periods, every: Every, origin: Origin) -> None:
     """Simulate the truth with the MODEL of a file and write it to OUTPUT, a state per model step."""
     physics = open_model(store.read(model))
-    flags = np.repeat(period_flags(periods), every)
+    flags = np.repeat(period_flags(periods), intervals(every, periods.total))
     times = np.arange(flags.size) * physics.time_step
     dataset = simulate(physics, settings, times, flags, generator(origin.seed, "truth", origin.realization))
     origin.write(dataset, output, "truth", {"truth": settings, "periods": periods}, {"model": model})

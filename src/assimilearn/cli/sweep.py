@@ -11,6 +11,7 @@ from assimilearn.cli.models import open_any
 from assimilearn.cli.options import FILE, Origin, origin_options, settings_option
 from assimilearn.models import open_model
 from assimilearn.models.truth import TruthSettings
+from assimilearn.observations.networks import network_path
 from assimilearn.observations.observe import ObservationSettings
 from assimilearn.study.schema import SweepNode
 from assimilearn.study.twins import twins
@@ -46,4 +47,5 @@ def command(
     dataset = sweep(realizations, forecaster, settings.analysis, settings.over, background, workers)
     dataset.attrs |= {"model_kind": kind, "by": json.dumps(settings.by)}
     parts = {"sweep": settings, "truth": truth, "observations": observations}
-    origin.write(dataset, output, "sweeps", parts, {"model": model, "truth_model": truth_model, "climate": climate})
+    inputs = {"model": model, "truth_model": truth_model, "climate": climate}
+    origin.write(dataset, output, "sweeps", parts, inputs | {"network": network_path(observations.network)})

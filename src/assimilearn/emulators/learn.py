@@ -20,6 +20,9 @@ from assimilearn.emulators.stencil import check_radius
 from assimilearn.emulators.windows import Step, WindowFit, WindowSettings, fit_windows
 from assimilearn.errors import FileError
 from assimilearn.observations.checks import check_observations
+from assimilearn.observations.correlation import correlation_of
+from assimilearn.observations.instrument import Instrument
+from assimilearn.observations.operators import operator_of
 from assimilearn.settings import Settings
 
 TRIPLES = 2000  # of the first guess: more would not make it less biased
@@ -83,6 +86,7 @@ def learn(
     check_usable(analysis)
     check_observations(observations, size)
     check_same_times(analysis, observations)
+    check_sites_observed(observations, size)
     check_radius(settings.polynomial.radius, size)
     smoothed = analysis.assign(mean=(("time", "site"), smooth(analysis, settings.smoothing)))
     first_guess = initial_coefficients(smoothed, settings.polynomial)
@@ -97,6 +101,12 @@ def check_same_times(analysis: xr.Dataset, observations: xr.Dataset) -> None:
     for name in ("time", "period"):
         if not np.array_equal(analysis[name].values, observations[name].values):
             raise FileError(f"analysis and observations differ in their {name}: take both from one scenario")
+
+
+def check_sites_observed(observations: xr.Dataset, size: int) -> None:
+    """Raise FileError unless values of the sites themselves were observed, with independent errors."""
+    if not Instrument(operator_of(observations, size), correlation_of(observations, size)).direct:
+        raise FileError("the method windows learns from observations of the state itself, with independent errors")
 
 
 def smooth(analysis: xr.Dataset, width: float) -> np.ndarray:

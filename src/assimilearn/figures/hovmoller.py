@@ -28,6 +28,7 @@ from assimilearn.figures.style import (
     new_figure,
     style,
 )
+from assimilearn.observations.operators import ATTRIBUTE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,6 +52,7 @@ def plot(
     ----------
     observations, truth, model : Dataset
         Without ``truth`` the last panel shows the innovations; without ``model`` there are no Lyapunov times.
+        Observations of functions of the state are not shown.
     analyses : mapping of names to Datasets
         One is shown: the first ETKF with the physical model that did not diverge, else the first that did not.
 
@@ -66,7 +68,9 @@ def plot(
     times = analysis["time"].values
     seen = at_times(observations, times, "the observations")
     size = analysis.sizes["site"]
-    fields = {"Observations": on_sites(seen["value"], seen, size), f"Analysis: {name}": analysis["mean"].values}
+    fields = {f"Analysis: {name}": analysis["mean"].values}
+    if ATTRIBUTE not in seen.attrs:  # what is seen through an operator has other units than the state
+        fields = {"Observations": on_sites(seen["value"], seen, size), **fields}
     if truth is not None:
         true = at_times(truth, times, "the truth")["state"].values
         fields = {"Truth": true, **fields}

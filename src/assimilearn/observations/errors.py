@@ -28,14 +28,23 @@ class OutlierError(Settings):
     factor: float = Field(10.0, gt=1, description="standard deviation of an outlier, as a multiple of error_std")
 
 
-ErrorLaw = Annotated[GaussianError | LaplaceError | OutlierError, Field(discriminator="method")]
+class CorrelatedError(Settings):
+    """Normal errors, correlated between the sites of one time by exp(-distance / length)."""
+
+    method: Literal["correlated"] = "correlated"
+    length: float = Field(2.0, gt=0, description="distance in sites at which the correlation has fallen to 1/e")
 
 
-def unit_errors(law: ErrorLaw, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
-    """Independent errors of mean 0, of ``shape (time, observation)``, to be multiplied by ``error_std``.
+ErrorLaw = Annotated[GaussianError | LaplaceError | OutlierError | CorrelatedError, Field(discriminator="method")]
 
-    The errors of a longer record begin with those of a shorter one.
+
+def unit_errors(law: ErrorLaw, sites: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
+    """Errors of mean 0 for ``sites (time, observation)``, in their shape, to be multiplied by ``error_std``.
+
+    They are independent in time, and between the sites of a ring of ``size`` unless the law says otherwise. The errors
+    of a longer record begin with those of a shorter one.
     """
+    shape = sites.shape
     match law:
         case GaussianError():
             return rng.standard_normal(shape)
@@ -45,3 +54,16 @@ def unit_errors(law: ErrorLaw, shape: tuple[int, ...], rng: np.random.Generator)
             normal, choice = rng.spawn(2)
             gross = choice.random(shape) < law.probability
             return normal.standard_normal(shape) * np.where(gross, law.factor, 1.0)
+        case CorrelatedError():
+            return np.take_along_axis(correlated_fields(law.length, len(sites), size, rng), sites, axis=1)
+
+
+def correlated_fields(length: float, count: int, size: int, rng: np.random.Generator) -> np.ndarray:
+    """Normal fields (field, site) with unit variance and a correlation of exp(-distance / length) on the ring.
+
+    The covariance is circulant, so that its square root is a product in Fourier space.
+    """
+    distance = np.minimum(np.arange(size), size - np.arange(size))
+    power = np.fft.rfft(np.exp(-distance / length)).real
+    noise = rng.standard_normal((count, size))
+    return np.fft.irfft(np.sqrt(power) * np.fft.rfft(noise, axis=1), size, axis=1)

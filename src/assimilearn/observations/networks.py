@@ -4,15 +4,15 @@ Each is a settings class; all give the observed sites ``(time, observation)``, i
 filling the rows that hold fewer. The sites of a longer record begin with those of a shorter one.
 """
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field
 
 from assimilearn.errors import SettingsError
+from assimilearn.observations.network_files import ABSENT, sites_from_file
 from assimilearn.settings import Settings
-
-ABSENT = -1
 
 
 class AllSites(Settings):
@@ -55,12 +55,22 @@ class HalfRing(Settings):
     method: Literal["half"] = "half"
 
 
+class NetworkFile(Settings):
+    """The sites that a file lists for each time; none at times that it does not list."""
+
+    method: Literal["file"] = "file"
+    path: str = Field(
+        description="CSV with the columns time and site, or NetCDF with site_index(time, observation): data/README.md"
+    )
+
+
 Network = Annotated[
-    AllSites | EverySite | FixedRandom | MovingRandom | Checkerboard | HalfRing, Field(discriminator="method")
+    AllSites | EverySite | FixedRandom | MovingRandom | Checkerboard | HalfRing | NetworkFile,
+    Field(discriminator="method"),
 ]
 
 
-def observed_sites(network: Network, size: int, times: int, rng: np.random.Generator) -> np.ndarray:
+def observed_sites(network: Network, size: int, times: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """The sites that ``network`` observes.
 
     Parameters
@@ -68,8 +78,8 @@ def observed_sites(network: Network, size: int, times: int, rng: np.random.Gener
     network : settings of one of the networks
     size : int
         Number of sites of the state.
-    times : int
-        Number of observation times.
+    times : ndarray (time,)
+        Observation times in MTU.
     rng : numpy.random.Generator
         Used by the random networks only.
 
@@ -81,21 +91,31 @@ def observed_sites(network: Network, size: int, times: int, rng: np.random.Gener
     ------
     SettingsError
         If more sites are observed than exist.
+    FileError
+        If the file of a network cannot be used.
     """
+    count = len(times)
     match network:
         case AllSites():
-            sites = _fixed(np.arange(size), times)
+            sites = _fixed(np.arange(size), count)
         case EverySite():
-            sites = _fixed(_every(network, size), times)
+            sites = _fixed(_every(network, size), count)
         case FixedRandom():
-            sites = _fixed(_drawn(network.count, size, rng), times)
+            sites = _fixed(_drawn(network.count, size, rng), count)
         case MovingRandom():
-            sites = np.stack([_drawn(network.count, size, rng) for _ in range(times)])
+            sites = np.stack([_drawn(network.count, size, rng) for _ in range(count)])
         case Checkerboard():
-            sites = _checkerboard(size, times)
+            sites = _checkerboard(size, count)
         case HalfRing():
-            sites = _fixed(np.arange(size // 2), times)
+            sites = _fixed(np.arange(size // 2), count)
+        case NetworkFile():
+            sites = sites_from_file(network.path, size, times)
     return sites.astype(np.int32)
+
+
+def network_path(network: Network) -> Path | None:
+    """The file that a network comes from, if it does."""
+    return Path(network.path) if isinstance(network, NetworkFile) else None
 
 
 def _fixed(sites: np.ndarray, times: int) -> np.ndarray:

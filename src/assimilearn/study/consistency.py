@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from assimilearn.emulators import LearnSettings
+from assimilearn.observations.errors import CorrelatedError
 from assimilearn.study.problems import Problem, unknown
 from assimilearn.study.schema import Scenario
 
@@ -22,6 +23,7 @@ def inconsistencies(scenario: Scenario) -> list[Problem]:
         *_sweeps(scenario),
         *_periods(scenario),
         *_network(scenario),
+        *_instrument(scenario),
     ]
 
 
@@ -145,6 +147,32 @@ def _network(scenario: Scenario) -> Iterator[Problem]:
     count = getattr(scenario.observations.network, "count", None)
     if model is not None and count is not None and count > model.size:
         yield Problem("observations.network.count", count, f"more sites than the model has ({model.size})")
+
+
+def _instrument(scenario: Scenario) -> Iterator[Problem]:
+    """Methods that cannot use observations of functions of the state, or with correlated errors."""
+    observing = scenario.observations
+    if scenario.data is not None:
+        return
+    if len(observing.operator.weights) > min(model.size for model in scenario.models.values()):
+        yield Problem("observations.operator.weights", None, "the footprint has more sites than the model")
+    function = observing.operator.encoded.size > 0
+    correlated = isinstance(observing.law, CorrelatedError) and observing.assumed_correlation == "law"
+    methods: dict[str, Any] = {f"analyses.{n}.method": node for n, node in scenario.analyses.items()}
+    methods |= {f"loops.{n}.analysis.method": loop.analysis for n, loop in scenario.loops.items()}
+    methods |= {f"sweeps.{n}.analysis.method": node.analysis for n, node in scenario.sweeps.items()}
+    for path, node in methods.items():
+        if function and not node.any_operator:
+            yield Problem(path, node.method, "takes observations of the state itself only: `observations.operator`")
+        if correlated and not node.correlated_errors:
+            advice = 'set `observations.assumed_correlation` to "none", with a larger `assumed_error_std`'
+            yield Problem(path, node.method, f"takes independent observation errors only: {advice}")
+    learners: dict[str, Any] = {f"emulators.{n}.method": node for n, node in scenario.emulators.items()}
+    learners |= {f"loops.{n}.emulator.method": loop.emulator for n, loop in scenario.loops.items()}
+    for path, node in learners.items():
+        if isinstance(node, LearnSettings) and (function or correlated):
+            message = "learns from observations of the state itself, with independent errors"
+            yield Problem(path, node.method, message)
 
 
 def _truth_exists(scenario: Scenario) -> bool:

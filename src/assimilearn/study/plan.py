@@ -13,6 +13,7 @@ from typing import Any
 from assimilearn.emulators import LearnSettings
 from assimilearn.figures import FIGURES, REQUIRED
 from assimilearn.models import Lorenz96Settings
+from assimilearn.observations.networks import NetworkFile
 from assimilearn.settings import Settings
 from assimilearn.study.code import code_digest
 from assimilearn.study.scenarios import Resolved
@@ -323,6 +324,17 @@ class ScenarioPlan:
     def truth_settings(self) -> str:
         """Settings of the simulated truth, without the name of its model."""
         return canonical(_without(self.settings.truth, {"model"}))
+
+    @property
+    def every(self) -> str:
+        """Model steps between observation times, as JSON."""
+        return canonical(self.settings.observations.every)
+
+    @property
+    def network_file(self) -> list[str]:
+        """Path of the file that the simulated network comes from, or nothing."""
+        network = self.settings.observations.network
+        return [network.path] if isinstance(network, NetworkFile) else []
 
     @property
     def truth_option(self) -> str:

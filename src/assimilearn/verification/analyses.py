@@ -14,6 +14,7 @@ import numpy as np
 import xarray as xr
 
 from assimilearn.errors import FileError
+from assimilearn.observations.operators import field, operator_of
 from assimilearn.verification.desroziers import desroziers
 from assimilearn.verification.ensembles import crps_ensemble, crps_gaussian, flatness, rank_histogram
 from assimilearn.verification.matching import (
@@ -150,9 +151,12 @@ def innovation_scores(analysis: xr.Dataset, observations: xr.Dataset) -> dict[st
 
 
 def observation_minus(states: xr.DataArray, observations: xr.Dataset) -> np.ndarray:
-    """Observed value minus ``states (time, site)`` at the observed sites, (time, observation); padding is no number."""
-    at_sites = np.take_along_axis(_finite(states), observations["site_index"].values.astype(np.int64), axis=1)
-    return observations["value"].values - at_sites
+    """Observed value minus that of ``states (time, site)``, (time, observation); padding is no number.
+
+    Of an ensemble mean x this is y - h(x), while the innovations of ensemble methods are y minus the mean of h.
+    """
+    seen = field(_finite(states), operator_of(observations, states.sizes["site"]))
+    return observations["value"].values - np.take_along_axis(seen, _sites(observations), axis=1)
 
 
 def summary(series: dict[str, np.ndarray], test: np.ndarray, whole: bool) -> dict[str, tuple[float, float, float]]:
@@ -210,10 +214,16 @@ def _ranks_of_observations(
     times, columns = np.nonzero(there["valid"].values)
     if times.size == 0:
         return None
-    cases = members[times, :, there["site_index"].values[times, columns]].T
+    seen = field(members, operator_of(observations, members.shape[2]))
+    cases = seen[times, :, _sites(there)[times, columns]].T
     cases = cases + rng.standard_normal(cases.shape) * there["error_std"].values[times, columns]
     counts = rank_histogram(cases, there["value"].values[times, columns], rng)
     return counts, "rank of the observations among the perturbed forecast members"
+
+
+def _sites(observations: xr.Dataset) -> np.ndarray:
+    """Observed sites (time, observation)."""
+    return observations["site_index"].values.astype(np.int64)
 
 
 def _ensemble_index(analysis: xr.Dataset) -> np.ndarray:

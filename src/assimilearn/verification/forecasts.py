@@ -16,6 +16,7 @@ from pydantic import Field
 from assimilearn.errors import FileError
 from assimilearn.models.lyapunov import lyapunov_exponents
 from assimilearn.models.protocol import Model
+from assimilearn.observations.operators import field, operator_of
 from assimilearn.settings import Settings
 from assimilearn.verification.climate import pooled_std
 from assimilearn.verification.free_runs import free_run_climate
@@ -177,7 +178,8 @@ def _errors(
         error = root_mean_square(states - verifying["state"].values[where])
     else:
         sites = verifying["site_index"].values.astype(np.int64)[where]
-        departures = verifying["value"].values[where] - np.take_along_axis(states, sites, axis=2)
+        seen = field(states, operator_of(verifying, model.size))
+        departures = verifying["value"].values[where] - np.take_along_axis(seen, sites, axis=2)
         there = verifying["valid"].values[where].astype(bool) & (where >= 0)[..., None]
         error = root_mean_square(departures, there)
     return Errors(error / pooled_std(climate), states)
