@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from assimilearn.verification.climate import climate_distances, hellinger, log_spectral_distance, wasserstein
+from assimilearn.verification.climate import (
+    climate_distances,
+    hellinger,
+    log_spectral_distance,
+    spectral_errors,
+    wasserstein,
+)
 
 VALUE = np.linspace(-15, 15, 3001)
 FREQUENCY = np.linspace(0, 10, 501)
@@ -60,3 +66,14 @@ def test_only_the_energetic_band_counts():
     assert log_spectral_distance(beyond_nyquist, reference, FREQUENCY) == 0
     with pytest.raises(ValueError, match="no frequency in common"):
         log_spectral_distance(np.full(501, np.nan), reference, FREQUENCY)
+
+
+def test_spectral_errors_count_up_to_the_frequency_below_which_95_percent_of_the_power_lies():
+    reference = np.exp(-FREQUENCY)  # the power below f is 1 - exp(-f)
+    edge = -np.log(0.05)
+    weaker = np.where(edge + 0.1 < FREQUENCY, 0.1, 0.8) * reference
+    assert spectral_errors(weaker, reference, FREQUENCY) == pytest.approx((0.2, 0.2))
+    peak = np.where(np.abs(FREQUENCY - 1) < 1e-9, 1.5, 1.0) * reference
+    typical, largest = spectral_errors(peak, reference, FREQUENCY)
+    assert largest == pytest.approx(0.5)
+    assert typical == pytest.approx(0.5 / np.sqrt(np.count_nonzero((FREQUENCY > 0) & (edge >= FREQUENCY))), rel=0.02)

@@ -1,7 +1,7 @@
 """The table of the README shows the rows of the scorecard, and nothing that is not there."""
 
 from assimilearn.verification.scorecards import Row
-from assimilearn.verification.table import markdown
+from assimilearn.verification.table import claims, medians, models, scores
 
 
 def test_values_stand_with_their_uncertainty_and_a_missing_one_is_a_dash():
@@ -11,7 +11,7 @@ def test_values_stand_with_their_uncertainty_and_a_missing_one_is_a_dash():
         Row("base/etkf/spread", 0.3),
         Row("base/cnn/valid_time_lyapunov", float("nan")),
     ]
-    lines = markdown(rows).splitlines()
+    lines = scores(rows).splitlines()
     assert "| blue | 0.950 ± 0.010 | - | - | - |" in lines
     assert "| etkf | 0.280 ± 0.002 | - | - | 0.300 |" in lines
     assert "| cnn | - | - |" in lines
@@ -19,10 +19,35 @@ def test_values_stand_with_their_uncertainty_and_a_missing_one_is_a_dash():
 
 def test_a_lower_bound_says_so():
     row = Row("base/l96/valid_time_lyapunov", 8.6, source="lower bound: 3 of 9 forecasts still valid at 5 MTU")
-    assert "| l96 | > 8.60 | - |" in markdown([row]).splitlines()
+    assert "| l96 | > 8.60 | - |" in scores([row]).splitlines()
 
 
 def test_nodes_carry_their_scenario_where_there_are_several():
-    text = markdown([Row("quiet/etkf/rmse", 0.2), Row("noisy/etkf/rmse", 0.5)])
+    text = scores([Row("quiet/etkf/rmse", 0.2), Row("noisy/etkf/rmse", 0.5)])
     assert "| quiet/etkf |" in text
     assert "| noisy/etkf |" in text
+
+
+def test_each_learned_analysis_stands_beside_the_same_method_with_the_true_model():
+    rows = [
+        Row("base/etkf/rmse", 0.28, 0.002),
+        Row("base/etkf-cnn/rmse", 0.35, 0.003, bound=(0.28, 1.05)),
+        Row("base/etkf-cnn/rmse_ratio", 1.25, 0.011),
+        Row("base/orphan-cnn/rmse", 0.4, bound=(float("nan"), 1.05)),
+    ]
+    assert models(rows).splitlines()[2:] == ["| etkf-cnn | 0.280 | 0.350 ± 0.003 | 1.250 ± 0.011 |"]
+
+
+def test_medians_stand_with_their_range_and_a_missing_scenario_is_told():
+    rows = [Row(f"{scenario}/etkf/rmse", value) for scenario, value in zip("abc", (0.3, 0.2, 0.25), strict=True)]
+    rows += [Row("a/cnn/rmse", 0.5), Row("b/cnn/rmse", float("nan")), Row("a/cnn/valid_time_lyapunov", 2.0)]
+    lines = medians([*rows, Row("median/etkf/rmse", 0.25)]).splitlines()
+    assert lines[0] == "| median (range) | rmse | valid time from analyses (LT) |"
+    assert lines[2:] == ["| etkf | 0.250 (0.200 to 0.300) | - |", "| cnn | 0.500, 1 of 2 | 2.000 |"]
+
+
+def test_rows_that_are_held_against_a_number_say_whether_they_agree():
+    held = Row("a/etkf/rmse", 0.3, 0.01, published="<= 0.2", source="a paper", passed=False)
+    assert claims([held, Row("a/etkf/spread", 0.3)]).splitlines()[2:] == [
+        "| a/etkf/rmse | 0.300 ± 0.010 | <= 0.2 | **no** | a paper |"
+    ]

@@ -6,11 +6,18 @@ import click
 
 from assimilearn.cli.options import FILE
 from assimilearn.verification import read_scorecard
-from assimilearn.verification.table import markdown
+from assimilearn.verification.table import TABLES
 
 
 @click.command("table")
 @click.argument("scorecard", type=FILE)
-def command(scorecard: Path) -> None:
+@click.option(
+    "--show",
+    type=click.Choice(list(TABLES)),
+    default="scores",
+    show_default=True,
+    help="analyses and forecasts; the true against the learned model; medians over scenarios; claims",
+)
+def command(scorecard: Path, show: str) -> None:
     """Print the main numbers of a SCORECARD as Markdown tables."""
-    click.echo(markdown(read_scorecard(scorecard)), nl=False)
+    click.echo(TABLES[show](read_scorecard(scorecard)), nl=False)

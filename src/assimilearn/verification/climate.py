@@ -3,7 +3,8 @@
 import numpy as np
 import xarray as xr
 
-ENERGETIC = 0.99  # share of the reference variance in the band over which spectra are compared
+ENERGETIC = 0.99  # share of the reference power in the band over which logarithms of spectra are compared
+CORE = 0.95  # share of the reference power in the band over which spectra themselves are compared
 FLOOR = 1e-6  # share of the reference power below which power counts as this much: a dead model is 60 dB off
 
 
@@ -20,19 +21,22 @@ def climate_distances(run: xr.Dataset, reference: xr.Dataset) -> dict[str, float
     dict
         ``mean_error``: mean over sites of run minus reference, in reference standard deviations; ``std_error``:
         relative error of the standard deviation; ``pdf_distance``: :func:`wasserstein` in reference standard
-        deviations; ``pdf_hellinger``: :func:`hellinger`; ``spectrum_distance``: :func:`log_spectral_distance` in dB.
+        deviations; ``pdf_hellinger``: :func:`hellinger`; ``spectrum_distance``: :func:`log_spectral_distance` in dB;
+        ``spectrum_error``, ``spectrum_error_max``: :func:`spectral_errors`.
     """
     std = pooled_std(reference)
     value = reference["value"].values
     densities = run["pdf"].values, reference["pdf"].values
+    spectra = run["power_spectrum"].values, reference["power_spectrum"].values, reference["frequency"].values
+    typical, largest = spectral_errors(*spectra)
     return {
         "mean_error": float(run["mean"].mean() - reference["mean"].mean()) / std,
         "std_error": pooled_std(run) / std - 1,
         "pdf_distance": wasserstein(*densities, value) / std,
         "pdf_hellinger": hellinger(*densities, value),
-        "spectrum_distance": log_spectral_distance(
-            run["power_spectrum"].values, reference["power_spectrum"].values, reference["frequency"].values
-        ),
+        "spectrum_distance": log_spectral_distance(*spectra),
+        "spectrum_error": typical,
+        "spectrum_error_max": largest,
     }
 
 
@@ -57,24 +61,50 @@ def hellinger(pdf: np.ndarray, reference: np.ndarray, value: np.ndarray) -> floa
 
 
 def log_spectral_distance(spectrum: np.ndarray, reference: np.ndarray, frequency: np.ndarray) -> float:
-    """Root mean square of 10 log10 of the ratio of two power spectra over the energetic band, in dB.
+    """Root mean square of 10 log10 of the ratio of two power spectra, in dB, where 99 % of the reference power lies.
 
-    The band goes up to the frequency below which 99 % of the reference power lies; NaN (beyond the Nyquist frequency of
-    one of them) and the zero frequency are left out.
+    Raises
+    ------
+    ValueError
+        If no frequency is left, see :func:`energetic_band`.
+    """
+    band = energetic_band(spectrum, reference, frequency, ENERGETIC)
+    ratio = np.maximum(spectrum[band] / reference[band], FLOOR)
+    return float(np.sqrt(np.mean((10 * np.log10(ratio)) ** 2)))
+
+
+def spectral_errors(spectrum: np.ndarray, reference: np.ndarray, frequency: np.ndarray) -> tuple[float, float]:
+    """Root mean square and largest relative difference of two power spectra where 95 % of the reference power lies.
+
+    The largest one includes the sampling errors of both: two runs of Lorenz-96 of 10,000 MTU, in segments of 50 MTU,
+    differ by 4 to 11 % at some frequency, by 2 % in the rms.
+
+    Raises
+    ------
+    ValueError
+        If no frequency is left, see :func:`energetic_band`.
+    """
+    band = energetic_band(spectrum, reference, frequency, CORE)
+    relative = np.abs(spectrum[band] / reference[band] - 1)
+    return float(np.sqrt(np.mean(relative**2))), float(relative.max())
+
+
+def energetic_band(spectrum: np.ndarray, reference: np.ndarray, frequency: np.ndarray, share: float) -> np.ndarray:
+    """The frequencies (frequency,) bool up to that below which ``share`` of the reference power lies.
+
+    NaN (beyond the Nyquist frequency of one of them) and the zero frequency are left out.
 
     Raises
     ------
     ValueError
         If no frequency is left.
     """
-    reference = np.asarray(reference, dtype=float)
     power = np.cumsum(np.where(np.isnan(reference) | (frequency <= 0), 0.0, reference))
-    last = int(np.searchsorted(power, ENERGETIC * power[-1]))
+    last = int(np.searchsorted(power, share * power[-1]))
     band = (frequency > 0) & (np.arange(frequency.size) <= last) & (reference > 0) & ~np.isnan(spectrum)
     if not band.any():
         raise ValueError("the spectra have no frequency in common")
-    ratio = np.maximum(spectrum[band] / reference[band], FLOOR)
-    return float(np.sqrt(np.mean((10 * np.log10(ratio)) ** 2)))
+    return np.asarray(band)
 
 
 def _weights(pdf: np.ndarray) -> np.ndarray:

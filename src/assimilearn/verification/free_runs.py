@@ -88,6 +88,8 @@ DISTANCES = {
     "pdf_distance": ("Wasserstein distance of the densities, in reference standard deviations", "1"),
     "pdf_hellinger": ("Hellinger distance of the densities", "1"),
     "spectrum_distance": ("log spectral distance over the energetic band", "dB"),
+    "spectrum_error": ("rms relative error of the power spectrum where 95 % of the power lies", "1"),
+    "spectrum_error_max": ("largest relative error of the power spectrum where 95 % of the power lies", "1"),
 }
 
 

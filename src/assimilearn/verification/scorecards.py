@@ -3,7 +3,7 @@
 A row is called ``{scenario}/{node}/{score}``. ``passed`` is true or false where a number is published or known in
 closed form, false where the run behind the row diverged, and empty otherwise. ``bound`` gives, for an analysis made
 with a learned model, the RMSE of the same analysis with the true model and that of an interpolation of the
-observations.
+observations. A claim about ``median/{node}/{score}`` is held against the median over the scenarios.
 """
 
 import csv
@@ -23,7 +23,8 @@ from assimilearn.errors import FileError
 from assimilearn.models.lyapunov import kaplan_yorke_dimension, kolmogorov_sinai_entropy
 from assimilearn.verification.claims import Claim
 from assimilearn.verification.climate import pooled_std
-from assimilearn.verification.sweeps import SWEPT_SCORES, best_settings
+from assimilearn.verification.free_runs import DISTANCES
+from assimilearn.verification.sweeps import MEDIAN, SWEPT_SCORES, best_settings
 
 Files = Mapping[str, Mapping[str, xr.Dataset]]
 """Datasets as {scenario: {node: Dataset}}."""
@@ -61,7 +62,8 @@ def scorecard(
         Analysis scores, forecast scores and model files. The attributes ``model_kind`` and ``method`` of analysis
         scores tell what bounds what.
     claims : {row: Claim}
-        Published numbers. A claim about a row that is not there gets a row of its own, which fails.
+        Published numbers. A claim about a row that is not there gets a row of its own, which fails; one about
+        ``median/{node}/{score}`` a row with the median over all scenarios that have this row.
     sweeps : {scenario: {node: Dataset}}
     """
     rows = [
@@ -159,7 +161,7 @@ def forecast_rows(name: str, scores: xr.Dataset) -> list[Row]:
             rows.append(_row(f"{name}/valid_time{suffix}_lyapunov", value / unit, uncertainty / unit, failed, note))
     broken = "the free run diverged" if scores.attrs.get("free_run") == "diverged" else ""
     if scores.attrs.get("free_run") != "none":
-        for distance in ("mean_error", "std_error", "pdf_distance", "pdf_hellinger", "spectrum_distance"):
+        for distance in DISTANCES:
             value = float(scores[distance]) if distance in scores else NAN
             rows.append(_row(f"{name}/climate_{distance}", value, None, broken))
     if "lyapunov_exponent" in scores:
@@ -284,6 +286,7 @@ def _censoring(scores: xr.Dataset) -> str:
 
 def _with_claims(rows: list[Row], claims: Mapping[str, Claim]) -> list[Row]:
     """``rows`` held against the claims."""
+    rows = [*rows, *_medians(rows, claims)]
     names = [row.name for row in rows]
     result = [_held(row, claims[row.name]) if row.name in claims else row for row in rows]
     for name, claim in claims.items():
@@ -292,6 +295,19 @@ def _with_claims(rows: list[Row], claims: Mapping[str, Claim]) -> list[Row]:
             missing = "no such row" + (f", perhaps {near[0]}" if near else "")
             result.append(_held(Row(name, NAN, source=missing), claim))
     return result
+
+
+def _medians(rows: list[Row], names: Iterable[str]) -> Iterator[Row]:
+    """Medians over scenarios, as far as ``names`` ask for them; no value where a scenario has none."""
+    for name in names:
+        first, _, score = name.partition("/")
+        values = np.array([row.value for row in rows if row.name.partition("/")[2] == score])
+        if first == "median" and values.size:
+            uncertainty = MEDIAN * float(values.std(ddof=1)) / np.sqrt(values.size) if values.size > 1 else None
+            sound = np.isfinite(values).all()
+            spread = f"{values.size} scenarios, {values.min():.4g} to {values.max():.4g}"
+            note = spread if sound else "a scenario has no value"
+            yield _row(name, float(np.median(values)), uncertainty, "", note)
 
 
 def _held(row: Row, claim: Claim) -> Row:

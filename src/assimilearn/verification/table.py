@@ -1,40 +1,120 @@
-"""The scorecard as a short Markdown table: how good the analyses are, and how far the forecasts reach."""
+"""The scorecard as short Markdown tables: what a README or a page shows of a study."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
 
 from assimilearn.verification.scorecards import Row
 
 ANALYSIS = {"rmse": "rmse", "rmse_observed": "observed", "rmse_unobserved": "unobserved sites", "spread": "spread"}
 FORECAST = {"valid_time_lyapunov": "from analyses", "valid_time_from_truth_lyapunov": "from true states"}
+SUMMARY = {
+    "rmse": "rmse",
+    "rmse_ratio": "over the true model's",
+    "valid_time_lyapunov": "valid time from analyses (LT)",
+    "valid_time_from_truth_lyapunov": "from true states (LT)",
+    "lyapunov_error_1": "error of lambda_1",
+}
+DASH = "-"
 
 
-def markdown(rows: Iterable[Row]) -> str:
-    """Two Markdown tables from the rows of a scorecard: analyses, and forecasts in Lyapunov times.
+def scores(rows: Iterable[Row]) -> str:
+    """Two tables: analyses, and valid prediction times in Lyapunov times.
 
     Values are means over the test period with their standard errors; a dash stands where a score does not exist.
     """
     rows = list(rows)
-    return "\n".join([*_table("analysis", rows, ANALYSIS), "", *_table("valid prediction time", rows, FORECAST)]) + "\n"
+    return _of_nodes("analysis", rows, ANALYSIS) + "\n" + _of_nodes("valid prediction time", rows, FORECAST)
 
 
-def _table(title: str, rows: list[Row], columns: dict[str, str]) -> list[str]:
-    """One row per node that has any of the scores, in the order of the scorecard."""
+def models(rows: Iterable[Row]) -> str:
+    """One line for every analysis with a learned model: its rmse beside that of the same method with the true one."""
+    rows = list(rows)
+    several = len({row.name.split("/")[0] for row in rows}) > 1
+    ratios = {row.name.removesuffix("_ratio"): row for row in rows if row.name.endswith("/rmse_ratio")}
+    lines = []
+    for row in rows:
+        if row.name in ratios and row.bound is not None:
+            node = row.name.removesuffix("/rmse")
+            label = node if several else node.split("/", 1)[1]
+            lines.append([label, f"{row.bound[0]:.3f}", _cell(row), _cell(ratios[row.name])])
+    return _table(["analysis", "rmse with the true model", "with the learned model", "ratio"], lines)
+
+
+def medians(rows: Iterable[Row]) -> str:
+    """One line a node: medians over the scenarios, with the lowest and the highest value.
+
+    Where a node has no value in a scenario, the number of those that have one is told.
+    """
+    found: dict[str, dict[str, list[Row]]] = {}
+    for row in rows:
+        scenario, _, rest = row.name.partition("/")
+        node, _, score = rest.rpartition("/")
+        if score in SUMMARY and scenario != "median":
+            found.setdefault(node, {}).setdefault(score, []).append(row)
+    columns = [score for score in SUMMARY if any(score in of_node for of_node in found.values())]
+    lines = [[node, *(_median(of_node.get(score, [])) for score in columns)] for node, of_node in found.items()]
+    return _table(["median (range)", *(SUMMARY[score] for score in columns)], lines)
+
+
+def claims(rows: Iterable[Row]) -> str:
+    """The rows that are held against a number: what was found, what was asked, and whether they agree."""
+    lines = [
+        [row.name, _cell(row), row.published, "yes" if row.passed else "**no**", row.source]
+        for row in rows
+        if row.published
+    ]
+    return _table(["row", "found", "published or asked", "agrees", "source"], lines)
+
+
+TABLES: dict[str, Callable[[Iterable[Row]], str]] = {
+    "scores": scores,
+    "models": models,
+    "medians": medians,
+    "claims": claims,
+}
+"""Every table by its name."""
+
+
+def _of_nodes(title: str, rows: list[Row], columns: dict[str, str]) -> str:
+    """One line per node that has the first of the scores, in the order of the scorecard."""
     by_name = {row.name: row for row in rows}
     first = next(iter(columns))
     nodes = [row.name.removesuffix(f"/{first}") for row in rows if row.name.endswith(f"/{first}")]
-    scenarios = {node.split("/")[0] for node in nodes}
-    lines = [f"| {title} | {' | '.join(columns.values())} |", "|---" * (len(columns) + 1) + "|"]
-    for node in nodes:
-        label = node if len(scenarios) > 1 else node.split("/", 1)[1]
-        cells = [_cell(by_name.get(f"{node}/{score}")) for score in columns]
-        lines.append(f"| {label} | {' | '.join(cells)} |")
-    return lines
+    several = len({node.split("/")[0] for node in nodes}) > 1
+    lines = [
+        [
+            node if several else node.split("/", 1)[1],
+            *(_cell(by_name.get(f"{node}/{score}")) for score in columns),
+        ]
+        for node in nodes
+    ]
+    return _table([title, *columns.values()], lines)
+
+
+def _table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    """A Markdown table."""
+    body = [f"| {' | '.join(line)} |" for line in lines]
+    return "\n".join([f"| {' | '.join(head)} |", "|---" * len(head) + "|", *body]) + "\n"
 
 
 def _cell(row: Row | None) -> str:
     """A value with its uncertainty; one that is only a lower bound says so."""
     if row is None or row.value != row.value:
-        return "-"
-    if row.source.startswith("lower bound"):
+        return DASH
+    if "lower bound" in row.source:
         return f"> {row.value:.2f}"
     return f"{row.value:.3f}" + (f" ± {row.uncertainty:.3f}" if row.uncertainty else "")
+
+
+def _median(rows: list[Row]) -> str:
+    """Median and range of the values that there are."""
+    values = np.array([row.value for row in rows])
+    there = values[np.isfinite(values)]
+    if not there.size:
+        return DASH
+    above = "> " if any("lower bound" in row.source for row in rows) else ""
+    text = f"{above}{np.median(there):.3f}"
+    if there.size > 1:
+        text += f" ({there.min():.3f} to {there.max():.3f})"
+    return text + (f", {there.size} of {values.size}" if there.size < values.size else "")
