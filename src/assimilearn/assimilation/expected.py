@@ -10,6 +10,7 @@ where e, what no straight line explains, is taken as independent between observa
 do: the climate is far wider than the stretch over which f is straight. For a linear operator both are the same.
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +18,7 @@ import numpy as np
 from assimilearn.assimilation.background import Background
 from assimilearn.observations.operators import transformed
 
-NODES, WIDEST = 2001, 8.0  # of the quadrature, in standard deviations: fine enough for a kink or a logarithm
+NODES, WIDEST = 100, 8.0  # on each side; how far the law reaches, in standard deviations
 
 
 class Expected(NamedTuple):
@@ -42,17 +43,30 @@ def expected(background: Background, operator: np.ndarray) -> Expected:
     if operator.size == 0:
         return Expected(background.mean, background.variance, one, 0 * one)
     mean, variance = sums(background, operator[1:])
-    xi = np.linspace(-WIDEST, WIDEST, NODES)
-    density = np.exp(-(xi**2) / 2)
-    first, second, cross = np.zeros_like(one), np.zeros_like(one), np.zeros_like(one)
-    for node, weight in zip(xi, density / density.sum(), strict=True):
-        f = transformed.py_func(int(operator[0]), mean + np.sqrt(variance) * node)
+    first, second, cross = 0 * one, 0 * one, 0 * one
+    for z, weight in quadrature(mean, np.sqrt(variance)):
+        f = transformed.py_func(int(operator[0]), z)
         first += weight * f
         second += weight * f**2
-        cross += weight * f * node
-    a = cross / np.sqrt(variance)
+        cross += weight * f * (z - mean)
+    a = cross / variance
     spread = second - first**2
     return Expected(first, spread, a, np.maximum(spread - a**2 * variance, 0))
+
+
+def quadrature(mean: np.ndarray, std: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Nodes and weights (site,) of the mean over a normal law, crowded at 0, where f may have a kink or a pole.
+
+    Gauss-Legendre in u on both sides of 0 (or of the end of the law that is nearest to it), with z growing as u^3.
+    """
+    low, high = mean - WIDEST * std, mean + WIDEST * std
+    middle = np.clip(0.0, low, high)
+    for side in (low - middle, high - middle):
+        for u, weight in zip(*np.polynomial.legendre.leggauss(NODES), strict=True):
+            u, weight = (1 + u) / 2, weight / 2
+            z = middle + side * u**3
+            density = np.exp(-(((z - mean) / std) ** 2) / 2) / (std * np.sqrt(2 * np.pi))
+            yield z, weight * density * 3 * u**2 * np.abs(side)
 
 
 def sums(background: Background, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
