@@ -1,0 +1,80 @@
+"""A network from a file observes the sites that the file lists, when it lists them, or says what is wrong."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from assimilearn import store
+from assimilearn.errors import FileError
+from assimilearn.models.truth import truth_dataset
+from assimilearn.observations import ObservationSettings, observe
+from assimilearn.observations.network_files import sites_from_file
+from assimilearn.observations.networks import MovingRandom
+
+TIMES = 0.1 * np.arange(6)
+LISTED = "station, time, site\nb, 0.1, 3\na, 0.1, 0\na, 0.3, 7\na, 9.0, 99\n"
+
+
+@pytest.fixture
+def table(tmp_path):
+    def write(text):
+        path = tmp_path / "network.csv"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def rows(sites):
+    return [list(row[row >= 0]) for row in sites]
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_table_lists_sites_in_any_order_and_times_beyond_the_truth_are_left_out(table):
+    path = table(LISTED.replace("station, ", "").replace("b, ", "").replace("a, ", ""))
+    assert rows(sites_from_file(path, 8, TIMES)) == [[], [0, 3], [], [7], [], []]
+
+
+def test_other_columns_may_stand_beside(table):
+    assert rows(sites_from_file(table(LISTED), 8, TIMES)) == [[], [0, 3], [], [7], [], []]
+
+
+def test_a_netcdf_file_says_the_same(tmp_path):
+    dataset = xr.Dataset({"site_index": (("time", "observation"), [[3, 0], [7, -1]])}, {"time": ("time", [0.1, 0.3])})
+    store.write(dataset, tmp_path / "network.nc")
+    assert rows(sites_from_file(tmp_path / "network.nc", 8, TIMES)) == [[], [0, 3], [], [7], [], []]
+
+
+def test_the_network_of_observations_can_be_used_again(tmp_path):
+    states = np.random.default_rng(0).standard_normal((6, 8))
+    truth = truth_dataset(TIMES, np.ones(6, np.int8), states, 0.1)
+    first = observe(truth, ObservationSettings(network=MovingRandom(count=3), missing=0.3), np.random.default_rng(2))
+    store.write(first, tmp_path / "observations.nc")
+    network = {"method": "file", "path": str(tmp_path / "observations.nc")}
+    again = observe(truth, ObservationSettings(network=network), np.random.default_rng(3))
+    np.testing.assert_array_equal(again["valid"], first["valid"])
+    np.testing.assert_array_equal(again["site_index"], first["site_index"])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("time,site\n0.1,8\n", "site 8 is not one of the sites 0 to 7"),
+        ("time,site\n0.1,1.5\n", "site 1.5 is not one of"),
+        ("time,site\n0.1,-1\n", "site -1 is not one of"),
+        ("time,site\n0.1,2\n0.1,2\n", "site 2 is listed twice at time 0.1 MTU"),
+        ("time,site\n0.15,2\n", "time 0.15 MTU is not an observation time"),
+        ("time,site\n7.0,2\n", "no time from 0 to 0.5 MTU"),
+        ("time,place\n0.1,2\n", "a header line with time and site"),
+        ("time,site\n0.1,here\n", "a header line with time and site, then numbers"),
+    ],
+)
+def test_a_table_that_cannot_be_used_says_why(table, text, message):
+    with pytest.raises(FileError, match=message):
+        sites_from_file(table(text), 8, TIMES)
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    for name in ("network.csv", "network.nc"):
+        with pytest.raises(FileError, match="no such file"):
+            sites_from_file(tmp_path / name, 8, TIMES)
