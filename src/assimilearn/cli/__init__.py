@@ -25,6 +25,7 @@ VERBS = {
     "assimilate-again": "Assimilate with the emulator of a cycle of a loop",
     "best-cycle": "Keep the best cycle of a loop",
     "score-analysis": "Score an analysis",
+    "explain": "Say of each observation of one time why its increment is as large as it is",
     "score-forecasts": "Score the forecasts and the free run of a model",
     "figure": "Draw a figure",
     "scorecard": "Collect the numbers of a study and hold them against published ones",
