@@ -106,3 +106,14 @@ def test_climatology_scores_the_climatological_spread_and_uses_no_observation():
     )
     assert np.sqrt(((analysis["mean"] - truth) ** 2).mean()) == pytest.approx(3.64, abs=0.1)
     assert float(analysis["spread"].mean()) == pytest.approx(3.64, abs=0.1)
+
+
+def test_3dvar_with_a_multiple_of_the_identity_moves_observed_sites_only():
+    rng = np.random.default_rng(2)
+    observations = observe_states(rng.standard_normal((3, 4)), 0.1, 0.5, rng, [1, 2])
+    settings = METHODS["3dvar"](background="identity", background_scale=0.75)
+    analysis = assimilate(observations, linear_model(), settings, climatology_file(np.zeros(4), np.eye(4)), rng)
+    moved = (analysis["mean"] - analysis["forecast_mean"]).values[1:]
+    np.testing.assert_allclose(moved[:, [0, 3]], 0, atol=1e-7)
+    np.testing.assert_allclose(moved[:, [1, 2]], 0.75 * analysis["innovation"].values[1:], rtol=1e-5)  # s/(s + r)
+    np.testing.assert_allclose(analysis["spread"][1:, 0], np.sqrt(0.75), rtol=1e-6)

@@ -18,6 +18,7 @@ from assimilearn.assimilation import (
     esrf,
     etkf,
     fourdvar,
+    hybrid,
     ienks,
     interpolation,
     letkf,
@@ -43,7 +44,8 @@ AnyAnalysis = Annotated[
     | enks.EnKSSettings
     | enrts.EnRTSSettings
     | ienks.IEnKSSettings
-    | fourdvar.FourDVarSettings,
+    | fourdvar.FourDVarSettings
+    | hybrid.HybridSettings,
     Field(discriminator="method"),
 ]
 """Settings of any method, told apart by ``method``."""
@@ -71,5 +73,6 @@ RUN: dict[str, Callable[..., Any]] = {
     "enrts": enrts.run,
     "ienks": ienks.run,
     "4dvar": fourdvar.run,
+    "hybrid": hybrid.run,
 }
 """Name in the configuration -> ``run(problem, settings, rng) -> Record``."""

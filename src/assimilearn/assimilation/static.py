@@ -3,12 +3,32 @@
 x_a = x_f + K (y - H x_f) with K = B H^T (H B H^T + R)^-1, P_a = (I - K H) B. H picks sites, R is diagonal.
 """
 
+from typing import Literal
+
 import numpy as np
 from numba import njit
+from pydantic import Field
 
 from assimilearn.assimilation.algebra import back_substitute, cholesky, forward_substitute
+from assimilearn.assimilation.background import Background
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.record import Record
+from assimilearn.assimilation.settings import CycledSettings
+
+
+class StaticSettings(CycledSettings):
+    """Settings of methods with a fixed background covariance."""
+
+    background: Literal["climatology", "identity"] = Field(
+        "climatology", description="covariance that is scaled to give B: of the climatology, or the identity"
+    )
+    background_scale: float = Field(0.02, gt=0, description="factor on that covariance that gives B")
+
+
+def static_covariance(background: Background, settings: StaticSettings) -> np.ndarray:
+    """B, (site, site)."""
+    shape = background.covariance if settings.background == "climatology" else np.eye(background.mean.size)
+    return settings.background_scale * shape
 
 
 @njit(cache=True, error_model="numpy")
