@@ -7,7 +7,8 @@ and the S and d of the observations in its reach, scaled by the root of the tape
     x_a = x_f + ((I + S S^T)^-1 a)^T S d / sqrt(N-1),     a_a = (I + S S^T)^-1/2 a
 
 so only the action on one vector is needed at each site (:mod:`assimilearn.assimilation.krylov`); no eigenvectors are
-computed. Cost: N^2 q / 2 + 4/3 N^3 multiplications for a site with q observations in reach: linear in n.
+computed. S S^T is a weighted sum over the sites in reach, with weights that depend on the distance alone: a
+convolution along the ring. Cost: N^2 m / 2 + 2/3 N^3 multiplications for a site with m sites in reach: linear in n.
 """
 
 from typing import ClassVar, Literal
@@ -25,7 +26,7 @@ from assimilearn.assimilation.settings import LocalSettings
 from assimilearn.assimilation.tapers import ring_taper
 from assimilearn.models.lorenz96 import FAST
 
-LANES = 32  # sites worked on side by side, at most: they fill the cache, not more
+LANES = 32  # sites worked on side by side, at least: loops over fewer are compiled into scalar code
 TABLE = INTERVALS * 2 * POLES
 
 
@@ -44,22 +45,21 @@ def letkf_update(E, Y, y, variance, sites, parameters, noise):
     """One analysis, in place on E; parameters are the poles of the inverse root, then the taper."""
     N, n = E.shape
     poles, taper = parameters[:TABLE].copy().reshape(INTERVALS, 2, POLES), parameters[TABLE:]
+    factor = taper_around(taper, n)
     mean = centre(E)
     d = scaled(Y, y, variance)
-    S = Y.T.copy()  # (observation, member): one observation is one stretch of memory
     order, first = by_site(sites, n)
-    near = np.empty((most_near(first, taper.size - 1), N))
-    batches = (n + LANES - 1) // LANES
-    lanes = (n + batches - 1) // batches
+    lanes = even_share(n)
+    near = np.empty((most_at_a_site(first), N + 1, lanes + factor.size - 1))
     C, a, weighted = np.empty((N, N, lanes)), np.empty((N, lanes)), np.empty((N, lanes))
     inverse, root = np.empty((N, lanes)), np.empty((N, lanes))
     for site in range(0, n, lanes):
-        gather(site, S, d, order, first, taper, near, C, weighted)
+        gather(site - (factor.size // 2), Y, d, order, first, near)
+        tapered_products(near, factor, C, weighted)
         width = min(lanes, n - site)
-        a[:] = 0.0
         for j in range(N):
-            for lane in range(width):
-                a[j, lane] = E[j, site + lane]
+            for lane in range(lanes):
+                a[j, lane] = E[j, site + lane] if lane < width else 0.0
         inverse_and_root(C, a, poles, inverse, root)
         for j in range(N):
             for lane in range(width):
@@ -68,26 +68,84 @@ def letkf_update(E, Y, y, variance, sites, parameters, noise):
     recompose(E, mean, 1.0)
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
-def gather(site, S, d, order, first, taper, near, C, weighted):
-    """Write S S^T and S d, tapered, for the sites from ``site`` on, as many as C has lanes; zero beyond the last."""
-    n, N, reach = first.size - 1, S.shape[1], taper.size - 1
-    weighted[:] = 0.0
-    for lane in range(C.shape[2]):
-        count = 0
-        for offset in range(min(2 * reach + 1, n) if site + lane < n else 0):
-            place = (site + lane - reach + offset) % n
-            root = np.sqrt(taper[min(abs(offset - reach), n - abs(offset - reach))])
-            for k in range(first[place], first[place + 1]):
-                o = order[k]
+@njit(cache=True, error_model="numpy")
+def even_share(n):
+    """Sites of one batch, if n are shared out evenly to batches of LANES or more; a multiple of four.
+
+    Never a constant: the compiler would unroll loops over lanes before it could vectorise them.
+    """
+    batches = max(n // LANES, 1)
+    return max((n + batches - 1) // batches + 3, LANES) // 4 * 4
+
+
+@njit(cache=True, error_model="numpy")
+def taper_around(taper, n):
+    """The taper at offsets -m ... m, or at every site once if the reach is the whole ring of n."""
+    width = min(2 * taper.size - 1, n)
+    factor = np.empty(width)
+    for k in range(width):
+        factor[k] = taper[abs(k - width // 2)]
+    return factor
+
+
+@njit(cache=True, error_model="numpy")
+def gather(start, S, d, order, first, near):
+    """Write the columns of S, then d, at the sites from ``start`` on, round the ring; zero where nothing is observed.
+
+    ``near`` is (layer, member + 1, site): the k-th observation of a site is in layer k.
+    """
+    N, n = S.shape[0], first.size - 1
+    for layer in range(near.shape[0]):
+        for k in range(near.shape[2]):
+            place = (start + k) % n
+            o = first[place] + layer
+            if o < first[place + 1]:
                 for j in range(N):
-                    near[count, j] = root * S[o, j]
-                    weighted[j, lane] += root * near[count, j] * d[o]
-                count += 1
-        products = np.dot(near[:count].T, near[:count])
-        for i in range(N):
-            for j in range(N):
-                C[i, j, lane] = products[i, j]
+                    near[layer, j, k] = S[j, order[o]]
+                near[layer, N, k] = d[order[o]]
+            else:
+                for j in range(N + 1):
+                    near[layer, j, k] = 0.0
+
+
+@njit(cache=True, fastmath=FAST, error_model="numpy")
+def tapered_products(near, factor, C, weighted):
+    """Write S S^T, its lower triangle, and S d, each summed around every lane with the weights ``factor``."""
+    N, lanes = weighted.shape
+    product = np.empty(near.shape[2])
+    for i in range(N):
+        for j in range(i + 1):
+            multiply(near, i, j, product)
+            convolve(product, factor, C[i, j])
+        multiply(near, i, N, product)
+        convolve(product, factor, weighted[i])
+
+
+@njit(cache=True, fastmath=FAST, error_model="numpy")
+def multiply(near, i, j, product):
+    """Write the products of rows i and j, summed over layers."""
+    for k in range(product.size):
+        product[k] = near[0, i, k] * near[0, j, k]
+    for layer in range(1, near.shape[0]):
+        for k in range(product.size):
+            product[k] += near[layer, i, k] * near[layer, j, k]
+
+
+@njit(cache=True, fastmath=FAST, error_model="numpy")
+def convolve(product, factor, target):
+    """Write the sum over k of factor[k] product[lane + k]; four at a time, which saves most traffic of the target."""
+    whole = factor.size // 4
+    for lane in range(target.size):
+        target[lane] = 0.0
+    for quarter in range(whole):
+        f0, f1, f2, f3 = factor[4 * quarter], factor[4 * quarter + 1], factor[4 * quarter + 2], factor[4 * quarter + 3]
+        p = product[4 * quarter :]
+        for lane in range(target.size):
+            target[lane] += f0 * p[lane] + f1 * p[lane + 1] + f2 * p[lane + 2] + f3 * p[lane + 3]
+    for k in range(4 * whole, factor.size):
+        p = product[k:]
+        for lane in range(target.size):
+            target[lane] += factor[k] * p[lane]
 
 
 @njit(cache=True, error_model="numpy")
@@ -106,15 +164,11 @@ def by_site(sites, n):
 
 
 @njit(cache=True, error_model="numpy")
-def most_near(first, reach):
-    """The largest number of observations in the reach of a site."""
-    n, most = first.size - 1, 0
-    for i in range(n):
-        count = 0
-        for offset in range(min(2 * reach + 1, n)):
-            place = (i - reach + offset) % n
-            count += first[place + 1] - first[place]
-        most = max(most, count)
+def most_at_a_site(first):
+    """The largest number of observations of one site, 1 at least."""
+    most = 1
+    for i in range(first.size - 1):
+        most = max(most, first[i + 1] - first[i])
     return most
 
 
