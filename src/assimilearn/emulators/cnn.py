@@ -12,7 +12,7 @@ folded into the first layer, which is exact because the padding is circular.
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from pydantic import Field
@@ -20,12 +20,12 @@ from pydantic import Field
 from assimilearn.emulators.convolution import (
     Layer,
     compiled_network,
-    forward,
     initial_weights,
     scaled_arrays,
     stored_weights,
 )
 from assimilearn.emulators.emulator import Fitted
+from assimilearn.emulators.normalisation import EPSILON, running_statistics
 from assimilearn.emulators.pairs import Windows
 from assimilearn.emulators.scaling import scaling_from, scaling_of
 from assimilearn.emulators.stencil import check_radius
@@ -34,7 +34,6 @@ from assimilearn.models.protocol import CompiledStep
 
 LOCAL = True
 LAYERS = (Layer(72, 5, "relu", product=24), Layer(37, 5, "relu"), Layer(1, 1, "linear"))
-MOMENTUM, EPSILON = 0.99, 1e-3  # the defaults of Keras, with which the paper worked
 
 
 class CnnSettings(TrainingSettings):
@@ -60,12 +59,7 @@ def fit(
     else:
         scaling = scaling_of(training)
         weights, statistics = initial(rng), running_statistics()
-    network = Network(
-        weights,
-        statistics,
-        increment,
-        lambda weights: settings.penalty * (weights["kernel_2"] ** 2).sum(),
-    )
+    network = Network(LAYERS, weights, statistics, settings.penalty)
     trained = train_network(network, training, validation, scaling, settings, rng)
     arrays = scaled_arrays(scaling, folded(trained.weights, trained.statistics))
     return Fitted(arrays, trained.loss, trained.validation_loss, trained.failure)
@@ -74,22 +68,6 @@ def fit(
 def initial(rng: np.random.Generator) -> dict[str, np.ndarray]:
     """All 9,389 trainable weights: those of the batch normalisation, then those of the layers."""
     return {"gamma": np.ones(1, np.float32), "beta": np.zeros(1, np.float32), **initial_weights(LAYERS, rng)}
-
-
-def running_statistics() -> dict[str, np.ndarray]:
-    """Mean and variance of the standardised states, before any batch was seen."""
-    return {"mean": np.zeros(1, np.float32), "variance": np.ones(1, np.float32)}
-
-
-def increment(weights: dict[str, Any], statistics: dict[str, Any], z: Any, training: bool) -> Any:
-    """Batch normalisation over batch and sites, then the layers; torch, (batch, site) to (batch, site)."""
-    mean, variance = statistics["mean"], statistics["variance"]
-    if training:
-        mean, variance = z.mean(), z.var(unbiased=False)
-        statistics["mean"].lerp_(mean.detach().reshape(1), 1 - MOMENTUM)
-        statistics["variance"].lerp_(variance.detach().reshape(1), 1 - MOMENTUM)
-    normalised = weights["gamma"] * (z - mean) / (variance + EPSILON).sqrt() + weights["beta"]
-    return forward(LAYERS, weights, normalised)
 
 
 def folded(weights: Mapping[str, np.ndarray], statistics: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -6,7 +6,7 @@ convolutions of width 1, and it is trained and run as such, by the loop of `trai
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from pydantic import Field
@@ -15,7 +15,6 @@ from assimilearn.emulators.convolution import (
     Activation,
     Layer,
     compiled_network,
-    forward,
     initial_weights,
     scaled_arrays,
     stored_weights,
@@ -52,12 +51,8 @@ def fit(
     check_radius(settings.radius, training.states.shape[-1])
     scaling = scaling_from(previous) if previous else scaling_of(training)
     layers = layers_of(settings)
-
-    def increment(weights: dict[str, Any], statistics: dict[str, Any], z: Any, training: bool) -> Any:
-        return forward(layers, weights, z)
-
-    first = stored_weights(layers, previous) if previous else initial_weights(layers, rng)
-    network = Network(first, {}, increment, lambda weights: 0.0)
+    weights = stored_weights(layers, previous) if previous else initial_weights(layers, rng)
+    network = Network(layers, weights, {})
     trained = train_network(network, training, validation, scaling, settings, rng)
     arrays = scaled_arrays(scaling, trained.weights)
     return Fitted(arrays, trained.loss, trained.validation_loss, trained.failure)

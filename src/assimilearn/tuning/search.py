@@ -8,8 +8,8 @@ blow up. The test period is dropped before anything else is done.
 
 import json
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,6 @@ from pydantic import Field, model_validator
 
 from assimilearn.emulators import open_emulator, train, with_values
 from assimilearn.emulators.pairs import Windows, check_usable, windows
-from assimilearn.emulators.training import TrainingSettings
 from assimilearn.errors import SettingsError
 from assimilearn.models.protocol import Model
 from assimilearn.periods import FLAGS, TRAIN, with_periods
@@ -155,7 +154,7 @@ def compute(fits: Sequence[tuple[xr.Dataset, Any, int, np.random.Generator]], wo
 
 def score_fit(fold: xr.Dataset, settings: Any, lead: int, rng: np.random.Generator) -> float:
     """Fit ``settings`` to one fold and score the forecasts from its held-out analyses; infinite if they overflow."""
-    with one_thread(settings):
+    with one_thread():
         fitted = train(fold, settings, rng)
         if fitted.attrs["status"] != "ok":
             return float("inf")
@@ -172,23 +171,12 @@ def forecast_error(model: Model, held_out: Windows) -> float:
     return float(total / held_out.lead) if np.isfinite(total) else float("inf")
 
 
-@contextmanager
-def one_thread(settings: Any) -> Iterator[None]:
-    """One thread for linear algebra and torch, so that sums do not depend on where a fit runs."""
+def one_thread() -> AbstractContextManager[object]:
+    """One thread for linear algebra, so that sums do not depend on where a fit runs."""
     from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(1):
-        if not isinstance(settings, TrainingSettings):
-            yield
-            return
-        import torch
-
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(threads)
+    limits: AbstractContextManager[object] = threadpool_limits(1)
+    return limits
 
 
 def result(
