@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from assimilearn import store
 from assimilearn.cli import VERBS, group
 from assimilearn.errors import AssimilearnError
+from assimilearn.verification import Row, write_scorecard
 
 
 def run(*arguments):
@@ -87,6 +88,14 @@ def test_a_sweep_by_hand_gives_rows_and_a_figure(chain, tmp_path):
     assert "made/etkf/members=12/rmse," in (tmp_path / "scorecard.csv").read_text()
     run("figure", "rmse_against_members", tmp_path / "curve.pdf", tmp_path / "etkf.nc", "--claims", claims)
     assert (tmp_path / "curve.png").stat().st_size > 1000
+
+
+def test_a_figure_of_a_study_is_drawn_from_its_scorecard(tmp_path):
+    rows = [Row(f"{scenario}/etkf/rmse", value) for scenario, value in (("few", 0.4), ("many", 0.2))]
+    write_scorecard(rows, tmp_path / "scorecard.csv")
+    varied = '{"observations.network.count": {"few": 10, "many": 40}}'
+    run("figure", "sensitivity", tmp_path / "figure.pdf", tmp_path / "scorecard.csv", "--variations", varied)
+    assert (tmp_path / "figure.png").stat().st_size > 1000
 
 
 def test_the_first_realization_of_a_sweep_is_the_twin_of_the_chain(chain):

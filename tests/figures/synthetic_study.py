@@ -8,7 +8,7 @@ import json
 import numpy as np
 import xarray as xr
 
-from assimilearn.verification import Claim
+from assimilearn.verification import Claim, Row
 
 SITES, STEP, SPINUP, VALIDATION, TEST = 40, 0.05, 100, 300, 2000
 LYAPUNOV_TIME = 1 / 1.69
@@ -377,6 +377,36 @@ def make_spectrum(error):
     )
 
 
+VARIATIONS = {
+    "observations.error_std": [0.5, 1.0, 1.5, 2.0],
+    "observations.network.count": [10, 15, 20, 30, 40],
+    "periods.train": [2000, 5000, 10000, 20000, 40000],
+}
+USUAL = {"observations.error_std": 1.0, "observations.network.count": 20, "periods.train": 10000}
+
+
+def make_variations():
+    """Scenarios that vary one of three settings, three realizations each: {setting: {scenario: value}}."""
+    return {
+        path: {
+            f"{'usual' if value == USUAL[path] else f'{path}={value}'}-{r}": value for value in values for r in range(3)
+        }
+        for path, values in VARIATIONS.items()
+    }
+
+
+def make_rows(rng):
+    """Rows of a scorecard of those scenarios, and of others that no figure of them shows."""
+    rows = [Row("elsewhere/etkf/rmse", 9.0), Row("usual-0/etkf/spread", 9.0)]
+    for scenario in sorted({name for values in make_variations().values() for name in values}):
+        for node, error in (("interpolation", 1.05), ("etkf", 0.28), ("windows", 0.29)):
+            rows.append(Row(f"{scenario}/{node}/rmse", error * rng.uniform(0.95, 1.05)))
+            rows.append(Row(f"{scenario}/{node}/innovation_rmse", 1 + error * rng.uniform(0.95, 1.05)))
+        for node, time in (("lorenz96", 4.4), ("windows", 4.1)):
+            rows.append(Row(f"{scenario}/{node}/valid_time_lyapunov", time * rng.uniform(0.9, 1.1)))
+    return rows
+
+
 def make_study():
     """All kinds of datasets of one scenario, by the names that ``figures.plot`` knows."""
     rng = np.random.default_rng(7)
@@ -411,6 +441,8 @@ def make_study():
         "tuning": tuning,
         "sweeps": make_sweeps(rng),
         "claims": make_claims(),
+        "variations": make_variations(),
+        "rows": make_rows(rng),
         "emulators": {
             "ridge": ridge,
             "mlp": make_emulator("mlp", 90, 0.09, rng),
@@ -439,4 +471,5 @@ def without_truth(study):
         "analysis_scores": scores,
         "forecast_scores": forecasts,
         "loop_scores": loops,
+        "rows": [row for row in study["rows"] if not row.name.endswith(("/rmse", "/valid_time_lyapunov"))],
     }

@@ -1,6 +1,7 @@
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -28,6 +29,7 @@ PANELS = {
     "loop_convergence": 3,
     "coefficients": 2,
     "rmse_against_members": 1,
+    "sensitivity": 6,
 }
 
 
@@ -297,6 +299,26 @@ def test_lyapunov_spectrum_draws_the_reference_its_band_and_names_models_without
     shown = next(line.get_ydata() for line in differences.lines if len(line.get_ydata()) > 2)
     first = study["spectra"]["cnn"]
     np.testing.assert_allclose(shown, first.lyapunov_exponent - first.lyapunov_reference)
+
+
+def test_sensitivity_goes_through_the_medians_and_reaches_from_the_lowest_to_the_highest_realization(study, drawn):
+    axes = panels(drawn["sensitivity"])[1]  # sites
+    curve = next(box for box in axes.containers if box.get_label() == "windows")
+    scores = {row.name: row.value for row in study["rows"]}
+    line, _, (bars,) = curve.lines
+    for x, y, bar in zip(*line.get_data(), bars.get_segments(), strict=True):
+        scenarios = [name for name, value in study["variations"]["observations.network.count"].items() if value == x]
+        values = sorted(scores[f"{name}/windows/rmse"] for name in scenarios)
+        assert len(values) == 3
+        assert [bar[0][1], y, bar[1][1]] == pytest.approx(values)
+
+
+def test_sensitivity_has_logarithmic_axes_for_decades_and_leaves_out_what_diverged(study, drawn):
+    assert [axes.get_xscale() for axes in panels(drawn["sensitivity"])[:3]] == ["linear", "linear", "log"]
+    lost = [replace(r, value=np.nan) if r.name == "usual-0/etkf/rmse" else r for r in study["rows"]]
+    axes = panels(figures.plot("sensitivity", rows=lost, variations=study["variations"]))[0]
+    curve = next(box for box in axes.containers if box.get_label() == "etkf")
+    assert np.isfinite(curve.lines[0].get_ydata()).all()
 
 
 def test_cross_validation_marks_the_chosen_candidate_and_has_log_axes_for_decades(study, drawn):

@@ -48,6 +48,15 @@ def test_the_physical_model_forecasts_from_the_analysis_that_most_emulators_lear
     assert scenario.forecast_start("lorenz96") == scenario.analysis("blue")
 
 
+def test_a_study_whose_scenarios_vary_a_number_has_a_figure_of_it_and_another_has_none():
+    varied = plan_of(scenarios={"one": {}, "two": {"seed": 2}, "noisy": {"observations": {"error_std": 2}}})
+    assert varied.figures == ["results/example/figures/sensitivity.pdf"]
+    assert varied.figures[0] in varied.targets
+    assert json.loads(varied.variations) == {"observations.error_std": {"one": 1.0, "two": 1.0, "noisy": 2.0}}
+    assert plan_of(scenarios={"one": {}, "two": {"seed": 2}}).figures == []
+    assert "sensitivity" not in varied.scenarios["one"].figure_names
+
+
 def test_settings_are_canonical_and_hold_nothing_of_the_plan():
     text = base().analysis_settings("etkf-ridge")
     assert "model" not in json.loads(text)

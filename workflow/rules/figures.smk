@@ -26,6 +26,32 @@ rule figure:
         "{params.claims} 2> {log}"
 
 
+# Figures of the whole study, from its scorecard.
+rule study_figure:
+    input:
+        "results/{study}/scorecard.csv",
+    output:
+        pdf="results/{study}/figures/{figure}.pdf",
+        svg="results/{study}/figures/{figure}.svg",
+        png=report(
+            "results/{study}/figures/{figure}.png",
+            caption="../report/study_figure.rst",
+            category="Study",
+            labels={"figure": "{figure}"},
+        ),
+    log:
+        "results/{study}/logs/figure-{figure}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        variations=PLAN.variations,
+        caption=lambda w: (REPORT / "figures" / f"{w.figure}.rst").read_text(),
+        code=lambda w: PLAN.code("figure", f"assimilearn.figures.{w.figure}"),
+    shell:
+        "python -m assimilearn figure {wildcards.figure} {output.pdf} {input} "
+        "--variations {params.variations:q} 2> {log}"
+
+
 # The study as it was given, JSON and so YAML too: `snakemake --configfile results/<study>/study.json` runs it again.
 rule study:
     output:

@@ -10,7 +10,7 @@ import xarray as xr
 from assimilearn import figures, store
 from assimilearn.cli.options import FILE, settings_option
 from assimilearn.errors import FileError
-from assimilearn.verification import Claim
+from assimilearn.verification import Claim, read_scorecard
 
 ONE = ("truth", "observations", "model")  # kinds of which a figure takes one file; of the others it takes any number
 
@@ -20,12 +20,21 @@ ONE = ("truth", "observations", "model")  # kinds of which a figure takes one fi
 @click.argument("output", type=FILE)
 @click.argument("files", type=FILE, nargs=-1, required=True)
 @settings_option(dict[str, Claim], "--claims", help="published numbers to draw, by the row of the scorecard")
-def command(name: str, output: Path, files: tuple[Path, ...], claims: dict[str, Claim]) -> None:
+@settings_option(dict[str, dict[str, float]], "--variations", help="settings that vary, and their values by scenario")
+def command(
+    name: str,
+    output: Path,
+    files: tuple[Path, ...],
+    claims: dict[str, Claim],
+    variations: dict[str, dict[str, float]],
+) -> None:
     """Draw the figure NAME from FILES and save it as OUTPUT, with .pdf, .svg and .png beside each other.
 
-    Each file says itself what it is, so their order only sets the order in legends.
+    Each file says itself what it is, so their order only sets the order in legends. A scorecard ends in .csv.
     """
-    figures.save(figures.plot(name, **by_kind([store.read(path) for path in files]), claims=claims), output)
+    rows = [row for path in files if path.suffix == ".csv" for row in read_scorecard(path)]
+    datasets = by_kind([store.read(path) for path in files if path.suffix != ".csv"])
+    figures.save(figures.plot(name, **datasets, rows=rows, claims=claims, variations=variations), output)
 
 
 def by_kind(datasets: list[xr.Dataset]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from assimilearn.figures.save import save
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["FIGURES", "KINDS", "REQUIRED", "FigureError", "plot", "save"]
+__all__ = ["FIGURES", "KINDS", "OF_STUDY", "REQUIRED", "FigureError", "plot", "save"]
 
 KINDS = (
     "truth",
@@ -29,6 +29,8 @@ KINDS = (
     "loop_scores",
     "sweeps",
     "claims",
+    "rows",
+    "variations",
 )
 
 FIGURES: dict[str, tuple[str, ...]] = {
@@ -45,6 +47,7 @@ FIGURES: dict[str, tuple[str, ...]] = {
     "loop_convergence": ("loop_scores", "analysis_scores"),
     "coefficients": ("polynomials",),
     "rmse_against_members": ("sweeps", "claims"),
+    "sensitivity": ("rows", "variations"),
 }
 
 REQUIRED: dict[str, tuple[str, ...]] = {
@@ -61,7 +64,11 @@ REQUIRED: dict[str, tuple[str, ...]] = {
     "loop_convergence": ("loop_scores",),
     "coefficients": ("polynomials",),
     "rmse_against_members": ("sweeps",),
+    "sensitivity": ("rows", "variations"),
 }
+
+OF_STUDY = ("sensitivity",)
+"""Figures of a whole study, not of one scenario."""
 
 
 def plot(name: str, **datasets: Any) -> "Figure":
@@ -74,7 +81,8 @@ def plot(name: str, **datasets: Any) -> "Figure":
         By kind: ``truth``, ``observations``, ``model`` are Datasets; ``analyses``, ``analysis_scores``,
         ``forecast_scores``, ``spectra``, ``tuning``, ``emulators``, ``polynomials``, ``sweeps`` map names to Datasets,
         ``loop_scores`` names with the number of the cycle ("paper.3"), ``claims`` rows of the scorecard to published
-        numbers. Kinds that the figure does not read are left aside.
+        numbers, ``variations`` settings to their values by scenario; ``rows`` are those of the scorecard. Kinds
+        that the figure does not read are left aside.
 
     Raises
     ------

@@ -49,6 +49,7 @@ KNOWN: dict[str, tuple[str, Any, str]] = {
     "forest": (GREEN, SOLID, "P"),
     "mlp": (PURPLE, SOLID, "*"),
     "cnn": (VERMILION, SOLID, "p"),
+    "windows": (GREEN, SOLID, "D"),
 }
 
 # up to which highest / lowest value which multiples of a power of ten are labelled

@@ -11,13 +11,14 @@ from shlex import quote
 from typing import Any
 
 from assimilearn.emulators import LearnSettings
-from assimilearn.figures import FIGURES, REQUIRED
+from assimilearn.figures import FIGURES, OF_STUDY, REQUIRED
 from assimilearn.models import Lorenz96Settings
 from assimilearn.observations.networks import NetworkFile
 from assimilearn.settings import Settings
 from assimilearn.study.code import code_digest
 from assimilearn.study.scenarios import Resolved
 from assimilearn.study.schema import OfAnalysis, OfEmulator, Scenario
+from assimilearn.study.variations import variations
 
 RESULTS = "results"
 
@@ -33,6 +34,7 @@ class Plan:
 
     def __init__(self, resolved: Resolved):
         self.study = resolved.study
+        self.scenario_settings = resolved.scenarios
         self.scenarios = {name: ScenarioPlan(self.study.study, name, s) for name, s in resolved.scenarios.items()}
 
     @property
@@ -43,7 +45,25 @@ class Plan:
     @cached_property
     def targets(self) -> list[str]:
         """Everything that a full run makes last."""
-        return [f"{self.root}/scorecard.csv", *(f for s in self.scenarios.values() for f in s.figures)]
+        return [
+            f"{self.root}/scorecard.csv",
+            *self.figures,
+            *(path for scenario in self.scenarios.values() for path in scenario.figures),
+        ]
+
+    @property
+    def figures(self) -> list[str]:
+        """Paths of the figures of the whole study, as PDF; none where its scenarios vary no setting."""
+        return [f"{self.root}/figures/{name}.pdf" for name in OF_STUDY if self._varied]
+
+    @property
+    def variations(self) -> str:
+        """What the scenarios vary, as canonical JSON."""
+        return canonical(self._varied)
+
+    @cached_property
+    def _varied(self) -> dict[str, dict[str, float]]:
+        return variations(self.scenario_settings)
 
     @cached_property
     def scorecard_inputs(self) -> list[str]:
@@ -286,7 +306,7 @@ class ScenarioPlan:
                 loops = {name: loop.emulator for name, loop in self.settings.loops.items()}
                 nodes = {**self.settings.emulators, **loops}
                 return [self.model_file(name) for name, node in nodes.items() if isinstance(node, LearnSettings)]
-            case "claims":  # not files: an option of the verb
+            case "claims" | "rows" | "variations":  # an option of the verb, or of the whole study
                 return []
             case "loop_scores":
                 return self.loop_scores
