@@ -25,10 +25,11 @@ from pydantic import Field
 
 from assimilearn.assimilation.algebra import centre, recompose, scaled
 from assimilearn.assimilation.filtering import ensemble_filter, run_filter
+from assimilearn.assimilation.inverse_root import pivots
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.record import Record
 from assimilearn.assimilation.settings import EnsembleSettings
-from assimilearn.assimilation.transform import eigenvectors, explained_squares, transform
+from assimilearn.assimilation.transform import reduced, transform_reduced
 
 
 class EnKFNSettings(EnsembleSettings):
@@ -44,16 +45,14 @@ class EnKFNSettings(EnsembleSettings):
 @njit(cache=True, error_model="numpy")
 def enkf_n_update(E, Y, y, variance, sites, parameters, noise):
     """One analysis, in place on E; parameters are (certainty,)."""
-    N = E.shape[0]
+    N, p = Y.shape
     mean = centre(E)
     d = scaled(Y, y, variance)
-    eigenvalues, V = eigenvectors(Y)
-    q = (np.sum(1 / (1 + eigenvalues)) + N - eigenvalues.size) / N
-    e, c = hyperprior(N, q, parameters[0])
-    l2 = np.exp(log_inflation(eigenvalues, explained_squares(Y, d, eigenvalues, V) / (N - 1), e, c))
-    E *= np.sqrt(l2)
-    Y *= np.sqrt(l2)
-    transform(E, mean, Y, d, l2 * eigenvalues, V)
+    C, reflector, diagonal, beside = reduced(Y, d)
+    e, c = hyperprior(N, (trace_of_inverse(diagonal, beside) + max(N - p, 0)) / N, parameters[0])
+    a = d if p < N else np.dot(Y, d)
+    l2 = np.exp(log_inflation(diagonal, beside, np.dot(a, a) / (N - 1), p < N, e, c))
+    transform_reduced(E, mean, Y, d, C, reflector, diagonal, beside, l2)
     recompose(E, mean, 1.0)
 
 
@@ -66,16 +65,32 @@ def hyperprior(N, q, certainty):
 
 
 @njit(cache=True, error_model="numpy")
-def log_inflation(eigenvalues, squares, e, c):
-    """The u = ln l^2 that minimizes J = sum(squares / eigenvalues / (1 + l^2 eigenvalues)) + e exp(-u) + c u."""
+def trace_of_inverse(diagonal, beside):
+    """Trace of (I + T)^-1."""
+    from_first, from_last = pivots(diagonal, beside, 1.0, np.zeros(1))
+    total = 0.0
+    for k in range(diagonal.size):
+        total += 1 / (from_first[k, 0] + from_last[k, 0] - 1 - diagonal[k])
+    return total
+
+
+@njit(cache=True, error_model="numpy")
+def log_inflation(diagonal, beside, square, observed, e, c):
+    """The u = ln l^2 that minimizes J, whose first term is a function of l^2 T and the last axis only.
+
+    Parameters
+    ----------
+    diagonal, beside : ndarray (row,)
+        T, from S S^T, or from S^T S where ``observed`` is true.
+    square : float
+        Square of the vector on the last axis, S d or d, over N - 1.
+    """
     low, high, u = -5.0, 10.0, 0.0
     for _ in range(50):
         l2 = np.exp(u)
-        slope, curvature = c - e / l2, e / l2
-        for i in range(eigenvalues.size):
-            b = 1 + l2 * eigenvalues[i]
-            slope -= l2 * squares[i] / b**2
-            curvature += l2 * squares[i] * (l2 * eigenvalues[i] - 1) / b**3
+        once, twice = explained(diagonal, beside, l2, observed)
+        slope = c - e / l2 - l2 * square * once
+        curvature = e / l2 + l2 * square * (once - 2 * twice)
         if slope > 0:
             high = u
         else:
@@ -86,6 +101,31 @@ def log_inflation(eigenvalues, squares, e, c):
             return u_next
         u = u_next
     return u
+
+
+@njit(cache=True, error_model="numpy")
+def explained(diagonal, beside, l2, observed):
+    """e^T B^-2 e and e^T B^-3 e, with B = I + l^2 T and e the last axis; both times T where ``observed`` is true."""
+    N = diagonal.size
+    pivot, x, y = np.empty(N), np.empty(N), np.empty(N)
+    pivot[0] = 1 + l2 * diagonal[0]
+    for k in range(1, N):
+        pivot[k] = 1 + l2 * diagonal[k] - (l2 * beside[k - 1]) ** 2 / pivot[k - 1]
+    x[N - 1] = 1 / pivot[N - 1]  # x = B^-1 e
+    for k in range(N - 2, -1, -1):
+        x[k] = -l2 * beside[k] * x[k + 1] / pivot[k]
+    y[0] = x[0]  # y = B^-1 x
+    for k in range(1, N):
+        y[k] = x[k] - l2 * beside[k - 1] * y[k - 1] / pivot[k - 1]
+    y[N - 1] /= pivot[N - 1]
+    for k in range(N - 2, -1, -1):
+        y[k] = (y[k] - l2 * beside[k] * y[k + 1]) / pivot[k]
+    once = twice = 0.0
+    for k in range(N):
+        r = ((1.0 if k == N - 1 else 0.0) - x[k]) / l2 if observed else x[k]  # T x = (e - x) / l^2
+        once += r * x[k]
+        twice += r * y[k]
+    return once, twice
 
 
 def run(problem: Problem, settings: EnKFNSettings, rng: np.random.Generator) -> Record:

@@ -40,7 +40,7 @@ from assimilearn.assimilation.stepping import (
     write_forecast,
     write_members,
 )
-from assimilearn.assimilation.transform import eigenvectors, transform
+from assimilearn.assimilation.transform import transform
 from assimilearn.assimilation.treatment import treat, treatment_noise, treatment_of
 
 
@@ -60,8 +60,7 @@ def enks_update(Z, Y, y, variance):
     """One analysis, in place on the augmented ensemble Z (member, time and site); Y may be overwritten."""
     mean = centre(Z)
     d = scaled(Y, y, variance)
-    eigenvalues, V = eigenvectors(Y)
-    transform(Z, mean, Y, d, eigenvalues, V)
+    transform(Z, mean, Y, d)
     recompose(Z, mean, 1.0)
 
 

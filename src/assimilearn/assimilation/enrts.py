@@ -29,7 +29,7 @@ from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.record import Record
 from assimilearn.assimilation.settings import EnsembleSettings
 from assimilearn.assimilation.stepping import moments_of, write_analysis
-from assimilearn.assimilation.transform import eigenvectors, transform
+from assimilearn.assimilation.transform import transform
 
 RANK = 1e-5
 
@@ -58,8 +58,7 @@ def enrts_update(E, Y, y, variance, sites, parameters, noise):
     """One analysis of the filter, in place on E; no parameters, no noise."""
     mean = centre(E)
     d = scaled(Y, y, variance)
-    eigenvalues, V = eigenvectors(Y)
-    transform(E, mean, Y, d, eigenvalues, V)
+    transform(E, mean, Y, d)
     recompose(E, mean, 1.0)
 
 

@@ -3,7 +3,7 @@
 Bishop, Etherton & Majumdar (2001), Mon. Wea. Rev. 129, 420-436; symmetric form of Hunt, Kostelich & Szunyogh (2007),
 Physica D 230, 112-126, eqs. 20-24. The formulas stand in :mod:`assimilearn.assimilation.transform`.
 
-Cost: with m = min(N, p), an eigen-decomposition of order m (about 10 m^3 flops) and products of order N m n.
+Cost: with m = min(N, p), 5 m^3 flops for the square root and products of order N m n.
 """
 
 from typing import ClassVar, Literal
@@ -17,7 +17,7 @@ from assimilearn.assimilation.filtering import ensemble_filter, run_filter
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.record import Record
 from assimilearn.assimilation.settings import EnsembleSettings
-from assimilearn.assimilation.transform import eigenvectors, transform
+from assimilearn.assimilation.transform import transform
 
 
 class ETKFSettings(EnsembleSettings):
@@ -35,8 +35,7 @@ def etkf_update(E, Y, y, variance, sites, parameters, noise):
     """One analysis, in place on E; no parameters, no noise."""
     mean = centre(E)
     d = scaled(Y, y, variance)
-    eigenvalues, V = eigenvectors(Y)
-    transform(E, mean, Y, d, eigenvalues, V)
+    transform(E, mean, Y, d)
     recompose(E, mean, 1.0)
 
 

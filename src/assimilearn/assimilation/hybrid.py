@@ -44,7 +44,7 @@ from assimilearn.assimilation.stepping import (
     write_forecast,
 )
 from assimilearn.assimilation.tapers import TAPERS
-from assimilearn.assimilation.transform import eigenvectors, transform
+from assimilearn.assimilation.transform import transform
 from assimilearn.assimilation.treatment import treat, treatment_noise, treatment_of
 from assimilearn.observations.operators import jacobian, observed
 
@@ -74,8 +74,7 @@ def update_around(x, E, Y, y, variance):
     """Set the perturbations of the ETKF's analysis around x (site,), in place on E; Y is overwritten."""
     mean = centre(E)
     d = scaled(Y, y, variance)
-    eigenvalues, V = eigenvectors(Y)
-    transform(E, mean, Y, d, eigenvalues, V)
+    transform(E, mean, Y, d)
     recompose(E, x, 1.0)
 
 

@@ -20,7 +20,7 @@ no minimum is sought. For a linear model both are the smoother exactly.
 The model is taken as perfect. A record at time k is the estimate from observations up to time k (``estimate``
 "filter"), the end of a window, or up to time k + ``lag`` ("smoother"), its start; what is called forecast is always
 that of the filter. Analysis moments are those of the ensemble that is carried on, after inflation.
-Cost: N model runs over the window, and an eigen-decomposition of order N, in each iteration.
+Cost: N model runs over the window, and 5 N^3 flops for the square root, in each iteration.
 """
 
 from typing import ClassVar, Literal
@@ -31,6 +31,7 @@ from pydantic import Field
 
 from assimilearn.assimilation.algebra import centre, row_products, scaled
 from assimilearn.assimilation.filtering import check_limit, ensemble_filter, first_analysis, give_up, kept_times
+from assimilearn.assimilation.inverse_root import inverse_root, tridiagonal
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.record import Record, empty_record
 from assimilearn.assimilation.settings import MemberSettings, TreatmentSettings
@@ -82,12 +83,14 @@ def gauss_newton_step(w, inverse_transform, Y, y, variance):
     """
     d = scaled(Y, y, variance)
     S = np.dot(inverse_transform, Y)
-    eigenvalues, V = np.linalg.eigh(row_products(S))
-    one_plus = 1 + np.maximum(eigenvalues, 0.0)
-    step = np.dot(V / one_plus, np.dot(V.T, np.dot(S, d) - w))
+    C, downhill = row_products(S), np.dot(S, d) - w
+    work = C.copy()
+    reflector, diagonal, beside = tridiagonal(work, downhill)
+    T = inverse_root(work, reflector, diagonal, beside, 1.0)
+    step = np.dot(T, np.dot(T, downhill))
     w += step
-    inverse_transform[:] = np.dot(V * np.sqrt(one_plus), V.T)
-    return np.dot(V / np.sqrt(one_plus), V.T), np.sqrt(np.dot(step, step))
+    inverse_transform[:] = T + np.dot(C, T)
+    return T, np.sqrt(np.dot(step, step))
 
 
 def minimize(

@@ -3,43 +3,26 @@
 A local transform filter needs, at each site, (I + C)^-1 a and (I + C)^-1/2 a for one vector a only: the anomalies of
 that site. C, (member, member), is brought to tridiagonal form T by Householder reflections that map a to its last
 axis, so that f(C) a = |a| Q f(T) e_N. The inverse is one tridiagonal solve; the inverse square root a sum of them
-(Hale, Higham & Trefethen 2008, SIAM J. Numer. Anal. 46, 2505-2523, method 3), with poles for the smallest interval
-[1, 4^b] that holds the spectrum of I + C. The relative error is below 1e-10 up to a ratio of variances of 16,000, and
-1e-6 up to 4 million. Cost: 4/3 N^3 + 6 N POLES flops, against about 10 N^3, and a call of LAPACK, for eigenvectors.
+(:mod:`assimilearn.assimilation.poles`), with poles for the smallest interval [1, 4^b] that holds the spectrum of I + C.
+The relative error is below 1e-10 up to a ratio of variances of 16,000, and 1e-6 up to 4 million.
+Cost: 4/3 N^3 + 6 N POLES flops, against about 10 N^3, and a call of LAPACK, for eigenvectors.
 
 Many sites are worked on side by side, the site being the last index and the inner loop: long enough to vectorise
 whatever N is. Rows are reduced from the last one up, so that all loops start at zero: only then does the compiler know
 that no index is negative.
 """
 
-from functools import cache
-
 import numpy as np
 from numba import njit
 
+from assimilearn.assimilation.poles import FEW, INTERVALS
 from assimilearn.models.lorenz96 import FAST
 
-POLES = 16
-INTERVALS = 20  # up to 4^20: an observation that is a million times better than the forecast
-
-
-@cache
-def inverse_root_poles() -> np.ndarray:
-    """Shifts and weights (interval, 2, pole): z^-1/2 = sum of weight / (z + shift) on [1, 4^(interval + 1)]."""
-    from scipy.special import ellipj, ellipkm1
-
-    table = np.empty((INTERVALS, 2, POLES))
-    for interval in range(INTERVALS):
-        smallest = 0.25 ** (interval + 1)  # of the spectrum, divided by the largest
-        K = ellipkm1(smallest)
-        sn, cn, dn, _ = ellipj((np.arange(POLES) + 0.5) * K / POLES, 1 - smallest)
-        table[interval, 0] = (sn / cn) ** 2
-        table[interval, 1] = 2 * K / (np.pi * POLES) * dn / cn**2
-    return table
+POLES = FEW.shape[2]
 
 
 @njit(cache=True, fastmath=FAST, error_model="numpy")
-def inverse_and_root(C, a, poles, inverse, root):
+def inverse_and_root(C, a, inverse, root):
     """Write (I + C)^-1 a and (I + C)^-1/2 a, for several pairs of C and a at once.
 
     Parameters
@@ -47,13 +30,11 @@ def inverse_and_root(C, a, poles, inverse, root):
     C : ndarray (member, member, lane)
         Symmetric, positive semidefinite; only the lower triangle is read; overwritten.
     a : ndarray (member, lane)
-    poles : ndarray (interval, 2, pole)
-        From :func:`inverse_root_poles`.
     inverse, root : ndarray (member, lane)
         Written.
     """
     N, lanes = a.shape
-    shifts, weights = poles_of(C, poles)
+    shifts, weights = poles_of(C)
     to_last, length = np.empty((N, lanes)), np.empty(lanes)
     diagonal, beside = np.empty((N, lanes)), np.empty((N, lanes))
     tridiagonal(C, a, to_last, length, diagonal, beside)
@@ -71,7 +52,7 @@ def inverse_and_root(C, a, poles, inverse, root):
 
 
 @njit(cache=True, fastmath=FAST, error_model="numpy")
-def poles_of(C, poles):
+def poles_of(C):
     """Shifts and weights (pole, lane) for the interval of each lane; the trace of C bounds its spectrum."""
     lanes = C.shape[2]
     shifts, weights = np.empty((POLES, lanes)), np.empty((POLES, lanes))
@@ -83,7 +64,7 @@ def poles_of(C, poles):
         while b < INTERVALS - 1 and 4.0 ** (b + 1) < largest:
             b += 1
         for s in range(POLES):
-            shifts[s, lane], weights[s, lane] = poles[b, 0, s], poles[b, 1, s]
+            shifts[s, lane], weights[s, lane] = FEW[b, 0, s], FEW[b, 1, s]
     return shifts, weights
 
 

@@ -19,7 +19,7 @@ from pydantic import Field
 
 from assimilearn.assimilation.algebra import centre, recompose, scaled
 from assimilearn.assimilation.filtering import ensemble_filter, run_filter
-from assimilearn.assimilation.krylov import INTERVALS, POLES, inverse_and_root, inverse_root_poles
+from assimilearn.assimilation.krylov import inverse_and_root
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.record import Record
 from assimilearn.assimilation.settings import LocalSettings
@@ -27,7 +27,6 @@ from assimilearn.assimilation.tapers import ring_taper
 from assimilearn.models.lorenz96 import FAST
 
 LANES = 32  # sites worked on side by side, at least: loops over fewer are compiled into scalar code
-TABLE = INTERVALS * 2 * POLES
 
 
 class LETKFSettings(LocalSettings):
@@ -42,10 +41,9 @@ class LETKFSettings(LocalSettings):
 
 @njit(cache=True, fastmath=FAST, error_model="numpy")
 def letkf_update(E, Y, y, variance, sites, parameters, noise):
-    """One analysis, in place on E; parameters are the poles of the inverse root, then the taper."""
+    """One analysis, in place on E; parameters are the taper at distances 0, 1, 2 ..."""
     N, n = E.shape
-    poles, taper = parameters[:TABLE].copy().reshape(INTERVALS, 2, POLES), parameters[TABLE:]
-    factor = taper_around(taper, n)
+    factor = taper_around(parameters, n)
     mean = centre(E)
     d = scaled(Y, y, variance)
     order, first = by_site(sites, n)
@@ -60,7 +58,7 @@ def letkf_update(E, Y, y, variance, sites, parameters, noise):
         for j in range(N):
             for lane in range(lanes):
                 a[j, lane] = E[j, site + lane] if lane < width else 0.0
-        inverse_and_root(C, a, poles, inverse, root)
+        inverse_and_root(C, a, inverse, root)
         for j in range(N):
             for lane in range(width):
                 mean[site + lane] += inverse[j, lane] * weighted[j, lane] / np.sqrt(N - 1)
@@ -111,8 +109,7 @@ def gather(start, S, d, order, first, near):
 @njit(cache=True, fastmath=FAST, error_model="numpy")
 def tapered_products(near, factor, C, weighted):
     """Write S S^T, its lower triangle, and S d, each summed around every lane with the weights ``factor``."""
-    N, lanes = weighted.shape
-    product = np.empty(near.shape[2])
+    N, product = weighted.shape[0], np.empty(near.shape[2])
     for i in range(N):
         for j in range(i + 1):
             multiply(near, i, j, product)
@@ -172,12 +169,7 @@ def most_at_a_site(first):
     return most
 
 
-def letkf_parameters(taper: np.ndarray) -> np.ndarray:
-    """Parameters of the update for a taper at distances 0, 1, 2 ... sites."""
-    return np.concatenate([inverse_root_poles().ravel(), taper])
-
-
 def run(problem: Problem, settings: LETKFSettings, rng: np.random.Generator) -> Record:
     """Cycle the ensemble."""
     taper = ring_taper(settings.taper, settings.localization_radius, problem.model.size)
-    return run_filter(problem, ensemble_filter(letkf_update, settings, letkf_parameters(taper)), settings, rng)
+    return run_filter(problem, ensemble_filter(letkf_update, settings, taper), settings, rng)

@@ -1,43 +1,51 @@
-"""The symmetric ensemble transform, from the eigenvectors of the smaller of S S^T and S^T S.
+"""The symmetric ensemble transform, in the space of members or of observations, whichever is smaller.
 
 With anomalies A (member, site), scaled observed anomalies S = A_y R^-1/2 / sqrt(N-1) and scaled innovation d = R^-1/2
 (y - H x_f):
 
-    x_a = x_f + A^T w / sqrt(N-1),  w = (I + S S^T)^-1 S d,      A_a = (I + S S^T)^-1/2 A
+    x_a = x_f + A^T w / sqrt(N-1),  w = (I + S S^T)^-1 S d,      A_a = T A,  T = (I + S S^T)^-1/2
+
+The mean is moved by A_a^T T S d. With fewer observations than members T = I - S G S^T, where G, of the order of the
+observations, is (I - (I + S^T S)^-1/2) (S^T S)^-1.
 """
 
 import numpy as np
 from numba import njit
 
 from assimilearn.assimilation.algebra import column_products, row_products
+from assimilearn.assimilation.inverse_root import inverse_root, inverse_root_defect, tridiagonal
 
 
 @njit(cache=True, error_model="numpy")
-def eigenvectors(S):
-    """Eigenvalues, not negative, and eigenvectors of S S^T, or of S^T S where that is smaller."""
-    C = column_products(S) if S.shape[1] < S.shape[0] else row_products(S)
-    eigenvalues, V = np.linalg.eigh(C)
-    return np.maximum(eigenvalues, 0.0), V
-
-
-@njit(cache=True, error_model="numpy")
-def transform(A, mean, S, d, eigenvalues, V):
+def transform(A, mean, S, d):
     """Update the anomalies A and the mean in place."""
-    root, scale = np.sqrt(1 + eigenvalues), np.sqrt(A.shape[0] - 1)
-    if S.shape[1] < S.shape[0]:
-        observed = np.dot(V.T, np.dot(S.T, A))  # (eigenvector, site)
-        mean += np.dot(np.dot(V.T, d) / root**2, observed) / scale
-        # (I + S S^T)^-1/2 = I - S V g V^T S^T, where g = (1 - 1/root) / eigenvalue, written so that it may vanish
-        A -= np.dot(np.dot(S, V / (root * (1 + root))), observed)
-    else:
-        T = np.dot(V / root, V.T)
-        mean += np.dot(np.dot(T, np.dot(T, np.dot(S, d))), A) / scale
-        A[:] = np.dot(T, A)
+    C, reflector, diagonal, beside = reduced(S, d)
+    transform_reduced(A, mean, S, d, C, reflector, diagonal, beside, 1.0)
 
 
 @njit(cache=True, error_model="numpy")
-def explained_squares(S, d, eigenvalues, V):
-    """Squares of the components of d along the right singular vectors of S, each times its eigenvalue."""
+def reduced(S, d):
+    """The smaller of S S^T and S^T S in tridiagonal form (:mod:`assimilearn.assimilation.inverse_root`).
+
+    The last axis is S d, or d where S^T S is the smaller one.
+    """
+    fewer = S.shape[1] < S.shape[0]
+    C = column_products(S) if fewer else row_products(S)
+    reflector, diagonal, beside = tridiagonal(C, d if fewer else np.dot(S, d))
+    return C, reflector, diagonal, beside
+
+
+@njit(cache=True, error_model="numpy")
+def transform_reduced(A, mean, S, d, C, reflector, diagonal, beside, prior):
+    """Update the anomalies and the mean in place, the covariance of the forecast multiplied by ``prior``."""
+    b = np.dot(S, d)
     if S.shape[1] < S.shape[0]:
-        return eigenvalues * np.dot(V.T, d) ** 2
-    return np.dot(V.T, np.dot(S, d)) ** 2
+        G = inverse_root_defect(C, reflector, diagonal, beside, prior)
+        A -= prior * np.dot(S, np.dot(G, np.dot(S.T, A)))
+        b -= prior * np.dot(S, np.dot(G, np.dot(S.T, b)))
+    else:
+        T = inverse_root(C, reflector, diagonal, beside, prior)
+        A[:] = np.dot(T, A)
+        b = np.dot(T, b)
+    mean += prior / np.sqrt(A.shape[0] - 1) * np.dot(b, A)
+    A *= np.sqrt(prior)
