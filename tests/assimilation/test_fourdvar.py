@@ -6,15 +6,16 @@ from pydantic import ValidationError
 from twins import climatology_file, linear_model, lorenz96_climatology, lorenz96_truth, observe_states
 
 from assimilearn.assimilation import METHODS, assimilate
-from assimilearn.assimilation.fourdvar import FourDVarSettings, Window, minimize, symmetric_root
+from assimilearn.assimilation.fourdvar import FourDVarSettings, Jump, Window, minimize, symmetric_root
 from assimilearn.assimilation.tangent import jacobians
 from assimilearn.errors import SettingsError
+from assimilearn.models import Lorenz96, Lorenz96Settings
 from assimilearn.models.integrate import advance
 
 
-@pytest.fixture
-def window():
-    """Lorenz-96 with 12 sites, two observation times 0.1 and 0.25 MTU after the start."""
+@pytest.fixture(params=["strong", "weak"])
+def window(request):
+    """Lorenz-96 with 12 sites, observation times 0.1 and 0.25 MTU after the start; if weak, three errors."""
     model, truth = lorenz96_truth(1, n=12)
     rng = np.random.default_rng(4)
     root = np.linalg.cholesky(0.3 * np.eye(12) + 0.1)
@@ -22,7 +23,10 @@ def window():
     for count, sites in ((2, np.array([0, 3, 4, 9])), (5, np.arange(12))):
         y = advance(model, truth[0], count)[sites] + 0.5 * rng.standard_normal(len(sites))
         observations.append((y, np.full(len(sites), 0.25), sites))
-    return Window(model, truth[0] + root @ rng.standard_normal(12), root, [2, 5], observations)
+    start = truth[0] + root @ rng.standard_normal(12)
+    stds = {1: 0.1, 2: 0.2, 5: 0.3} if request.param == "weak" else {}
+    jumps = [Jump(steps, std, 0.1 * rng.standard_normal(12)) for steps, std in stds.items()]
+    return Window(model, start, root, [2, 5], observations, jumps=jumps)
 
 
 @pytest.mark.parametrize("linearization", ["autodiff", "differences"])
@@ -38,7 +42,7 @@ def test_the_tangent_of_a_step_is_the_derivative_of_the_step(linearization):
 
 def test_the_adjoint_passes_the_dot_product_test(window):
     rng = np.random.default_rng(1)
-    v, forward, backward = rng.standard_normal((3, 12))
+    v, forward, backward = rng.standard_normal((3, window.controls))
     S = window.sensitivities(window.tangents(window.states(v), "autodiff"), window.states(v))
     d = window.residuals(window.states(v))
     # J = v.v / 2 + d.d / 2 and d' = -S: the gradient by the adjoint must be v - S^T d in every direction
@@ -48,19 +52,19 @@ def test_the_adjoint_passes_the_dot_product_test(window):
 
 
 def test_the_gradient_equals_finite_differences(window):
-    v = np.random.default_rng(2).standard_normal(12)
+    v = np.random.default_rng(2).standard_normal(window.controls)
     value, gradient = window.cost_and_gradient(v)
     assert value == pytest.approx(window.cost(v), rel=1e-12)
-    slopes = [(window.cost(v + h) - window.cost(v - h)) / 2e-5 for h in 1e-5 * np.eye(12)]
+    slopes = [(window.cost(v + h) - window.cost(v - h)) / 2e-5 for h in 1e-5 * np.eye(window.controls)]
     np.testing.assert_allclose(gradient, slopes, rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("options", [{}, {"linearization": "differences"}, {"minimizer": "l-bfgs"}], ids=str)
 def test_every_minimizer_finds_where_the_gradient_vanishes(window, options):
     v = minimize(window, FourDVarSettings(iterations=30, tolerance=1e-7, **options))
-    assert np.abs(window.cost_and_gradient(np.zeros(12))[1]).max() > 1
+    assert np.abs(window.cost_and_gradient(np.zeros(window.controls))[1]).max() > 1
     np.testing.assert_allclose(window.cost_and_gradient(v)[1], 0, atol=2e-4 if options else 1e-5)
-    assert window.cost(v) < 0.5 * window.cost(np.zeros(12))
+    assert window.cost(v) < 0.5 * window.cost(np.zeros(window.controls))
 
 
 def linear_twin(rng):
@@ -102,11 +106,100 @@ def test_4dvar_of_a_linear_model_is_the_closed_form_window_after_window(window, 
             np.testing.assert_allclose(analysis["spread"][k], np.sqrt(variance), rtol=2e-5)
 
 
+def kalman_smoother(model, observations, x, P, error_std):
+    """Means and covariances of a fixed interval (Rauch, Tung & Striebel 1965); it starts from the forecast x, P."""
+    M, y, sites = model.M, observations["value"].values, [0, 2]
+    Q, R = error_std**2 * np.eye(4), 0.49 * np.eye(2)
+    filtered = [(x, P)]
+    for k in range(1, len(y)):
+        x, P = M @ x, M @ P @ M.T + Q
+        if observations["valid"].values[k].any():
+            K = P[:, sites] @ np.linalg.inv(P[np.ix_(sites, sites)] + R)
+            x, P = x + K @ (y[k] - x[sites]), P - K @ P[sites]
+        filtered.append((x, P))
+    smoothed = [filtered[-1]]
+    for x, P in filtered[-2::-1]:
+        forecast = M @ P @ M.T + Q
+        G = P @ M.T @ np.linalg.inv(forecast)
+        x, P = x + G @ (smoothed[0][0] - M @ x), P + G @ (smoothed[0][1] - forecast) @ G.T
+        smoothed.insert(0, (x, P))
+    return smoothed
+
+
+@pytest.mark.parametrize("minimizer", ["gauss-newton", "l-bfgs"])
+def test_weak_4dvar_of_a_linear_model_is_the_fixed_interval_kalman_smoother(minimizer):
+    rng = np.random.default_rng(0)
+    model, mean, B, observations = linear_twin(rng)
+    options = {"window": 8, "shift": 8, "minimizer": minimizer, "iterations": 30, "tolerance": 1e-8}
+    settings = METHODS["4dvar"](background_scale=0.4, model_error=0.3, **options)
+    analysis = assimilate(observations, TorchLinear(model.M), settings, climatology_file(mean, B), rng)
+    smoothed = kalman_smoother(model, observations, analysis["mean"].values[0].astype(float), 0.4 * B, 0.3)
+    for k in range(1, 9):
+        np.testing.assert_allclose(analysis["mean"][k], smoothed[k][0], atol=2e-5)
+        np.testing.assert_allclose(analysis["spread"][k], np.sqrt(np.diag(smoothed[k][1])), rtol=2e-5)
+
+
+@pytest.mark.parametrize(("window", "shift"), [(3, 1), (3, 3), (4, 2)])
+def test_with_a_vanishing_model_error_weak_4dvar_is_strong_4dvar(window, shift):
+    model, truth = lorenz96_truth(12)
+    observations = observe_states(truth, 0.05, 1.0, np.random.default_rng(1), np.arange(0, 40, 2))
+    run = [
+        assimilate(
+            *(observations, model),
+            METHODS["4dvar"](window=window, shift=shift, background_scale=0.05, model_error=error, tolerance=1e-6),
+            *(lorenz96_climatology(), np.random.default_rng(0)),
+        )
+        for error in (None, 0.0, 1e-5, 0.3)
+    ]
+    np.testing.assert_array_equal(run[0]["mean"], run[1]["mean"])
+    np.testing.assert_allclose(run[2]["mean"], run[0]["mean"], atol=1e-5)
+    np.testing.assert_allclose(run[2]["spread"], run[0]["spread"], atol=1e-5)
+    assert np.abs(run[3]["mean"] - run[0]["mean"]).max() > 0.1
+
+
+def test_errors_found_in_one_window_are_the_first_guess_of_the_next():
+    """With no more observations every later forecast is the trajectory, errors and all, that the window found."""
+    rng = np.random.default_rng(0)
+    model, mean, B, observations = linear_twin(rng)
+    observations["valid"][4:] = 0
+    settings = METHODS["4dvar"](window=3, model_error=0.5, linearization="differences")
+    analysis = assimilate(observations, model, settings, climatology_file(mean, B), rng)
+    for k in range(4, 9):
+        np.testing.assert_allclose(analysis["mean"][k], model.M @ analysis["mean"][k - 1].values, atol=1e-5)
+
+
+@pytest.mark.parametrize(("window", "shift"), [(4, 4), (3, 1)])
+def test_with_a_wrong_forcing_the_weak_constraint_beats_the_strong_one(window, shift):
+    _, truth = lorenz96_truth(120, every=2)
+    wrong = Lorenz96(Lorenz96Settings(forcing=9.5))
+    observations = observe_states(truth, 0.05, 1.0, np.random.default_rng(1), every=2)
+    score = []
+    for model_error in (None, 0.2):
+        options = {"background": "identity", "background_scale": 0.1, "linearization": "differences"}
+        settings = METHODS["4dvar"](window=window, shift=shift, model_error=model_error, **options)
+        run = assimilate(observations, wrong, settings, lorenz96_climatology(), np.random.default_rng(0))
+        score.append(float(np.sqrt(((run["mean"] - truth) ** 2).mean("site"))[20:].mean()))
+    assert score[1] < 0.9 * score[0]
+
+
 def test_a_model_without_a_differentiable_step_is_one_clear_error():
     rng = np.random.default_rng(0)
     _, mean, B, observations = linear_twin(rng)
     with pytest.raises(SettingsError, match='set linearization to "differences"'):
         assimilate(observations, NumpyOnly(linear_model().M), METHODS["4dvar"](), climatology_file(mean, B), rng)
+
+
+class TorchLinear:
+    """A linear model for states of NumPy and of torch."""
+
+    time_step, compiled = 0.1, None
+
+    def __init__(self, M):
+        self.M = M
+        self.size = len(M)
+
+    def step(self, states):
+        return states @ (self.M.T if isinstance(states, np.ndarray) else states.new_tensor(self.M.T))
 
 
 class NumpyOnly:

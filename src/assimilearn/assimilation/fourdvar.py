@@ -1,40 +1,51 @@
-"""Strong-constraint 4D-Var: the state at the start of a window whose forecast fits the observations in it.
+"""4D-Var: the state at the start of a window whose forecast fits the observations in it, and errors of the model.
 
 Le Dimet & Talagrand (1986), Tellus 38A, 97-110; incremental form: Courtier, Thepaut & Hollingsworth (1994), Q. J. R.
-Meteorol. Soc. 120, 1367-1387. With x = x_b + L v and B = L L^T the minimum over v of
+Meteorol. Soc. 120, 1367-1387. With x_0 = x_b + L v and B = L L^T the minimum over v of
 
-    J(v) = |v|^2 / 2 + sum over times of |R^-1/2 (y - H M(x))|^2 / 2
+    J(v) = |v|^2 / 2 + sum over times of |R^-1/2 (y - h(x_k))|^2 / 2,     x_k = M(x_k-1)
 
 is found by Gauss-Newton steps (I + S^T S)^-1 (S^T d - v), S = R^-1/2 H M' L with the tangent linear model M', each
 halved until J falls; or by L-BFGS with the gradient that automatic differentiation carries back through the model. B
 is a multiple of the climatological covariance or of the identity, the same for every window; the longer the window, the
 smaller it should be, since it is the error of a state that later observations have improved.
 
+With a ``model_error`` q the constraint is weak (Tremolet 2006, Q. J. R. Meteorol. Soc. 132, 2483-2504, in the form with
+errors of the model as controls): x_k = M(x_k-1) + e_k at every observation time of the window, and J has |e_k|^2 / (2 m
+q^2) besides, m the model steps from one time to the next. Independent errors after each step would have that variance,
+but for their growth up to the next observation time. The controls are v and w_k = e_k / (q sqrt(m)): J stays well
+conditioned for any q, and for q = 0 it is the strong form. For a linear model and a window with observations of its
+own the analysis is that of the fixed-interval Kalman smoother.
+
 The window reaches over ``window`` observation times after its start and slides by ``shift``; the newest ``shift``
-times enter, the older ones are in x_b. With a shift of 1 this is the cycle of Bocquet & Sakov (2013), Nonlin. Processes
-Geophys. 20, 803-818 (single data assimilation), and of DAPPER; with a shift as long as the window every window has
-observations of its own. Analyses are those of the newest times of each window: its end, or all of it.
+times enter, the older ones are in x_b and in the errors e_k found before, which are the first guess of these. With a
+shift of 1 this is the cycle of Bocquet & Sakov (2013), Nonlin. Processes Geophys. 20, 803-818 (single data
+assimilation), and of DAPPER; with a shift as long as the window every window has observations of its own. Analyses are
+those of the newest times of each window: its end, or all of it.
 
 The spread is that of Gauss-Newton, from M' L (I + S^T S)^-1 L^T M'^T, and of the forecast from M' B M'^T.
-Cost: for every iteration and model step in the window, n model steps with their gradients, and 2 n^3 flops; with
+Cost: for every iteration and model step in the window, n model steps with their gradients, and 2 n^2 c flops for c
+controls, n or, with model error, n times one more than the observation times in the window; c^3/3 an iteration. With
 L-BFGS one model step and its gradient, and once a window the same as for Gauss-Newton, for the spread.
 """
 
-from dataclasses import dataclass
-from typing import ClassVar, Literal, Self
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 from pydantic import Field, model_validator
 
-from assimilearn.assimilation.filtering import Filter, check_limit, first_analysis, give_up
+from assimilearn.assimilation.filtering import Filter, check_limit, first_analysis, give_up, model_error_std
 from assimilearn.assimilation.linearized import first_spread
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.record import Record, empty_record
-from assimilearn.assimilation.settings import CycledSettings
+from assimilearn.assimilation.settings import ModelErrorSettings
 from assimilearn.assimilation.start import first_state
+from assimilearn.assimilation.static import StaticSettings, static_covariance
 from assimilearn.assimilation.stepping import observations_at, write_analysis, write_forecast
 from assimilearn.assimilation.tangent import Linearization, differentiable_step, jacobians
-from assimilearn.models.integrate import advance, trajectory
+from assimilearn.models.integrate import trajectory
 from assimilearn.models.protocol import Model
 from assimilearn.observations.instrument import SITES, Instrument
 from assimilearn.observations.operators import differentiable_field, jacobian, observed
@@ -42,17 +53,19 @@ from assimilearn.observations.operators import differentiable_field, jacobian, o
 HALVINGS = 5
 
 
-class FourDVarSettings(CycledSettings):
-    """Strong-constraint 4D-Var with a static background covariance."""
+class FourDVarSettings(StaticSettings, ModelErrorSettings):
+    """4D-Var with a static background covariance: strong-constraint, or weak-constraint if there is a model error."""
 
     any_operator: ClassVar[bool] = True
     correlated_errors: ClassVar[bool] = True
 
     method: Literal["4dvar"] = "4dvar"
-    background: Literal["climatology", "identity"] = Field(
-        "climatology", description="covariance that is scaled to give B: of the climatology, or the identity"
-    )
     background_scale: float = Field(0.002, gt=0, description="factor on that covariance that gives B")
+    model_error: Annotated[float, Field(ge=0)] | Literal["residual"] | None = Field(
+        None,
+        description="standard deviation of the error of one model step at every site, which makes the constraint weak; "
+        '"residual" takes the one-step error that a trained emulator states; by default the model is perfect',
+    )
     window: int = Field(4, ge=1, description="length of the window in observation times")
     shift: int = Field(
         1, ge=1, description="observation times by which the window slides, not more than its length; they are new"
@@ -77,6 +90,24 @@ class FourDVarSettings(CycledSettings):
         return self
 
 
+class Jump(NamedTuple):
+    """An error of the model at one time of the window.
+
+    Attributes
+    ----------
+    steps : int
+        Model steps from the start.
+    std : float
+        Standard deviation, at every site.
+    guess : ndarray (site,)
+        The first guess.
+    """
+
+    steps: int
+    std: float
+    guess: np.ndarray
+
+
 @dataclass(frozen=True)
 class Window:
     """One problem of minimization.
@@ -93,6 +124,8 @@ class Window:
     observations : list of (y, variance, sites)
         At these times, each (observation,); errors are independent.
     instrument : Instrument
+    jumps : sequence of Jump
+        Errors of the model, in the order of time; none for a perfect one.
     """
 
     model: Model
@@ -101,10 +134,29 @@ class Window:
     counts: list[int]
     observations: list[tuple[np.ndarray, np.ndarray, np.ndarray]]
     instrument: Instrument = SITES
+    jumps: Sequence[Jump] = ()
+
+    @property
+    def controls(self) -> int:
+        """Number of controls: of the state at the start, and of each error."""
+        return len(self.start) * (1 + len(self.jumps))
+
+    def part(self, j: int) -> slice:
+        """Where the controls of jump j are."""
+        return slice(len(self.start) * (1 + j), len(self.start) * (2 + j))
+
+    def errors(self, v: np.ndarray) -> list[np.ndarray]:
+        """The errors of the model at every jump, each (site,)."""
+        return [jump.guess + jump.std * v[self.part(j)] for j, jump in enumerate(self.jumps)]
 
     def states(self, v: np.ndarray) -> np.ndarray:
-        """The trajectory of v, (step + 1, site)."""
-        return trajectory(self.model, self.start + self.root @ v, self.counts[-1])
+        """The trajectory of the controls v, (step + 1, site)."""
+        x, done, parts = self.start + self.root @ v[: len(self.start)], 0, []
+        for jump, error in zip(self.jumps, self.errors(v), strict=True):
+            path = trajectory(self.model, x, jump.steps - done)
+            x, done = path[-1] + error, jump.steps
+            parts.append(path[:-1])
+        return np.concatenate([*parts, trajectory(self.model, x, self.counts[-1] - done)])
 
     def residuals(self, states: np.ndarray) -> np.ndarray:
         """R^-1/2 (y - h(M(x))) of all observations, (observation,)."""
@@ -120,12 +172,15 @@ class Window:
         return float(v @ v + d @ d) / 2
 
     def tangents(self, states: np.ndarray, linearization: Linearization) -> np.ndarray:
-        """M' L along a trajectory, at the times with new observations, (time, site, control)."""
-        X, carried = self.root, {0: self.root}
-        if self.counts[-1] > 0:
-            for step, M in enumerate(jacobians(self.model, states[:-1], linearization)):
-                X = M @ X
-                carried[step + 1] = X
+        """Derivatives of the states at the times with new observations by the controls, (time, site, control)."""
+        n = len(self.start)
+        X = np.hstack([self.root, np.zeros((n, self.controls - n))])
+        carried, jumps = {}, {jump.steps: j for j, jump in enumerate(self.jumps)}
+        for step, M in enumerate(jacobians(self.model, states[:-1], linearization), start=1):
+            X = M @ X
+            if step in jumps:
+                X[:, self.part(jumps[step])] = self.jumps[jumps[step]].std * np.eye(n)
+            carried[step] = X
         return np.array([carried[count] for count in self.counts])
 
     def sensitivities(self, tangents: np.ndarray, states: np.ndarray) -> np.ndarray:
@@ -141,16 +196,20 @@ class Window:
         import torch
 
         control = torch.tensor(v, requires_grad=True)
-        x = torch.tensor(self.start) + torch.tensor(self.root) @ control
-        total, done = control @ control / 2, 0
-        for count, (y, variance, sites) in zip(self.counts, self.observations, strict=True):
-            for _ in range(count - done):
-                x = differentiable_step(self.model, x)
-            done = count
-            predicted = differentiable_field(x, self.instrument.operator)[torch.tensor(sites)]
-            mix = self.instrument.independent(np.eye(y.size), variance, sites, x.shape[0])
-            residual = torch.tensor(y) - predicted @ torch.tensor(mix)
-            total = total + (residual**2 / torch.tensor(variance)).sum() / 2
+        x = torch.tensor(self.start) + torch.tensor(self.root) @ control[: len(self.start)]
+        total, jumps = control @ control / 2, {jump.steps: j for j, jump in enumerate(self.jumps)}
+        new = dict(zip(self.counts, self.observations, strict=True))
+        for step in range(1, self.counts[-1] + 1):
+            x = differentiable_step(self.model, x)
+            if step in jumps:
+                jump = self.jumps[jumps[step]]
+                x = x + torch.tensor(jump.guess) + jump.std * control[self.part(jumps[step])]
+            if step in new:
+                y, variance, sites = new[step]
+                predicted = differentiable_field(x, self.instrument.operator)[torch.tensor(sites)]
+                mix = self.instrument.independent(np.eye(y.size), variance, sites, x.shape[0])
+                residual = torch.tensor(y) - predicted @ torch.tensor(mix)
+                total = total + (residual**2 / torch.tensor(variance)).sum() / 2
         (slope,) = torch.autograd.grad(total, control)
         return float(total.detach()), slope.numpy()
 
@@ -161,9 +220,9 @@ def minimize(window: Window, settings: FourDVarSettings) -> np.ndarray:
         from scipy.optimize import minimize as search
 
         options = {"maxiter": 10 * settings.iterations, "gtol": settings.tolerance / 10, "ftol": 1e-15}
-        zero = np.zeros(len(window.start))
+        zero = np.zeros(window.controls)
         return search(window.cost_and_gradient, zero, jac=True, method="L-BFGS-B", options=options).x
-    v = np.zeros(len(window.start))
+    v = np.zeros(window.controls)
     states = window.states(v)
     for _ in range(settings.iterations):
         S = window.sensitivities(window.tangents(states, settings.linearization), states)
@@ -183,36 +242,50 @@ def minimize(window: Window, settings: FourDVarSettings) -> np.ndarray:
 
 def run(problem: Problem, settings: FourDVarSettings, rng: np.random.Generator) -> Record:
     """Slide the window over the observation times; nothing is drawn."""
-    record, limit = empty_record(problem), check_limit(settings)
-    B, K = problem.background.covariance, problem.times.size
-    shape = symmetric_root(B) if settings.background == "climatology" else np.eye(problem.model.size)
-    root = np.sqrt(settings.background_scale) * shape
-    x = first_analysis(problem, Filter(None, np.empty(0), first_state), settings, record, rng, np.zeros(K, np.int64))[0]
+    record, limit, K = empty_record(problem), check_limit(settings), problem.times.size
+    root = symmetric_root(static_covariance(problem.background, settings))
+    error_std = model_error_std(settings, problem.model) * np.sqrt(problem.steps)
+    first = Filter(None, np.empty(0), first_state)
+    path = first_analysis(problem, first, settings, record, rng, np.zeros(K, np.int64))
     record.spread[0] = first_spread(problem, record)
     clock, start, newest = np.cumsum(problem.steps), 0, 0
+    errors = np.zeros((K, problem.model.size))
     while newest < K - 1:
         new = range(newest + 1, min(newest + settings.shift, K - 1) + 1)
         newest = new[-1]
         slid = max(start, newest - settings.window)
-        x, start = advance(problem.model, x, int(clock[slid] - clock[start])), slid
+        x, start = path[clock[slid] - clock[start]], slid
+        erring = [k for k in range(start + 1, newest + 1) if error_std[k] > 0]
+        jumps = [Jump(int(clock[k] - clock[start]), float(error_std[k]), errors[k]) for k in erring]
         counts = [int(clock[k] - clock[start]) for k in new]
-        forecasts = Window(problem.model, x, root, counts, [])
-        states = forecasts.states(np.zeros(x.size))
-        observations = []
-        for k, count, X in zip(new, counts, forecasts.tangents(states, settings.linearization), strict=True):
-            mean, variance = states[count], (X**2).sum(axis=1)
-            if not write_forecast(record, k, mean, variance):
-                give_up(record, new[0])
-                return record
-            expected = predicted(problem, k, mean, X)
-            observations.append(observations_at(problem, record, k, mean, variance, limit, expected))
-        window = Window(problem.model, x, root, counts, observations, problem.instrument)
-        v = minimize(window, settings)
-        if not write_window(record, window, v, new, settings):
+        window = Window(problem.model, x, root, counts, [], problem.instrument, jumps)
+        observations = write_forecasts(record, problem, window, new, limit, settings)
+        if observations is None:
             give_up(record, new[0])
             return record
-        x = x + root @ v
+        window = replace(window, observations=observations)
+        v = minimize(window, settings)
+        path = window.states(v)
+        for k, error in zip(erring, window.errors(v), strict=True):
+            errors[k] = error
+        if not write_window(record, window, v, path, new, settings):
+            give_up(record, new[0])
+            return record
     return record
+
+
+def write_forecasts(
+    record: Record, problem: Problem, window: Window, new: range, limit: float, settings: FourDVarSettings
+) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]] | None:
+    """Write the forecasts of the new times, and their innovations; the observations, or None if one is no state."""
+    states, observations = window.states(np.zeros(window.controls)), []
+    for k, count, X in zip(new, window.counts, window.tangents(states, settings.linearization), strict=True):
+        mean, variance = states[count], (X**2).sum(axis=1)
+        if not write_forecast(record, k, mean, variance):
+            return None
+        expected = predicted(problem, k, mean, X)
+        observations.append(observations_at(problem, record, k, mean, variance, limit, expected))
+    return observations
 
 
 def predicted(problem: Problem, k: int, x: np.ndarray, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -221,9 +294,10 @@ def predicted(problem: Problem, k: int, x: np.ndarray, X: np.ndarray) -> tuple[n
     return observed(x[None], problem.sites[k], problem.instrument.operator)[0], ((H @ X) ** 2).sum(axis=1)
 
 
-def write_window(record: Record, window: Window, v: np.ndarray, new: range, settings: FourDVarSettings) -> bool:
-    """Write the analyses of the new times; False if one is no state."""
-    states = window.states(v)
+def write_window(
+    record: Record, window: Window, v: np.ndarray, states: np.ndarray, new: range, settings: FourDVarSettings
+) -> bool:
+    """Write the analyses of the new times, from the trajectory of v; False if one is no state."""
     if not np.isfinite(states).all():
         return False
     tangents = window.tangents(states, settings.linearization)
