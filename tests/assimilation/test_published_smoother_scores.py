@@ -9,8 +9,8 @@ from assimilearn.assimilation import METHODS, assimilate
 REALIZATIONS, SPINUP = 3, 100
 
 # The published scales are those of the identity: with the climatological covariance, which is its default, DAPPER 1.8
-# itself scores 0.66 and 0.59 with windows of 1 and 2, and 0.45 and 0.39 with the identity; its Jacobian, frozen over each
-# step, matters little
+# itself scores 0.66 and 0.59 with windows of 1 and 2, and 0.45 and 0.39 with the identity. Its Jacobian, frozen over
+# each step, matters little.
 IDENTITY = {"background": "identity", "linearization": "differences"}
 
 # method, settings, model steps between observations, times, rmse.a; rows of DAPPER 1.8 (mods/Lorenz96/sakov2008.py)
