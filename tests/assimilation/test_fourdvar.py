@@ -157,6 +157,21 @@ def test_with_a_vanishing_model_error_weak_4dvar_is_strong_4dvar(window, shift):
     assert np.abs(run[3]["mean"] - run[0]["mean"]).max() > 0.1
 
 
+def test_the_residual_that_a_learned_model_states_is_its_model_error():
+    rng = np.random.default_rng(0)
+    model, mean, B, observations = linear_twin(rng)
+    learned = TorchLinear(model.M)
+    learned.residual_std = 0.15
+    run = [
+        assimilate(observations, learned, METHODS["4dvar"](**error), climatology_file(mean, B), rng)["mean"]
+        for error in ({"model_error": "residual", "model_error_scale": 2.0}, {"model_error": 0.3}, {})
+    ]
+    np.testing.assert_array_equal(run[0], run[1])
+    assert np.abs(run[0] - run[2]).max() > 0.01
+    with pytest.raises(SettingsError, match="residual"):
+        assimilate(observations, model, METHODS["4dvar"](model_error="residual"), climatology_file(mean, B), rng)
+
+
 def test_errors_found_in_one_window_are_the_first_guess_of_the_next():
     """With no more observations every later forecast is the trajectory, errors and all, that the window found."""
     rng = np.random.default_rng(0)
