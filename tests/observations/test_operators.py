@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 from pydantic import ValidationError
 
-from assimilearn.assimilation.background import Background
+from assimilearn.assimilation.background import FullBackground
 from assimilearn.assimilation.expected import expected
 from assimilearn.errors import FileError, SettingsError
 from assimilearn.models.truth import truth_dataset
@@ -83,7 +83,7 @@ def test_the_logarithm_is_held_near_zero():
 def climate(n=7):
     root = np.random.default_rng(3).standard_normal((n, n)) + 2 * np.eye(n)
     none = np.empty(0)
-    return Background(np.linspace(-2, 3, n), root @ root.T, none, none)
+    return FullBackground(np.linspace(-2, 3, n), root @ root.T, none, none)
 
 
 def test_what_the_climate_expects_of_a_square_and_of_an_absolute_value_is_the_closed_form():

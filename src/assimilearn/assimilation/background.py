@@ -1,6 +1,8 @@
 """The climatology as a background: what is known of the state before any observation."""
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -10,9 +12,10 @@ from assimilearn.errors import FileError, SettingsError
 from assimilearn.models.protocol import CompiledStep
 
 ROUND_OFF = 1e-9  # relative size of a variance that changes nothing
+LARGEST_MATRIX = 10_000  # sites whose covariance is formed: 800 MB
+SOLVED, ITERATIONS = 1e-10, 10_000  # relative residual at which a linear system counts as solved, and when to stop
 
 
-@dataclass(frozen=True)
 class Background:
     """Climatological moments of a model's free run.
 
@@ -25,20 +28,25 @@ class Background:
     """
 
     mean: np.ndarray
-    covariance: np.ndarray
+    covariance: Any
     frequency: np.ndarray
     spectrum: np.ndarray
 
     @property
     def variance(self) -> np.ndarray:
         """Variance of every site, (site,)."""
-        return np.diag(self.covariance).copy()
+        raise NotImplementedError
 
     def draw(self, members: int, rng: np.random.Generator) -> np.ndarray:
         """Independent draws (member, site) from the normal law with these moments."""
-        jitter = ROUND_OFF * self.variance.mean() * np.eye(self.mean.size)  # B of a short run may be singular
-        root = np.linalg.cholesky(self.covariance + jitter)
-        return self.mean + rng.standard_normal((members, self.mean.size)) @ root.T
+        raise NotImplementedError
+
+    def increments(self, departures: np.ndarray, variance: np.ndarray, sites: np.ndarray) -> np.ndarray:
+        """B H^T (H B H^T + R)^-1 d for every row of ``departures (row, observation)``; (row, site).
+
+        ``variance`` and ``sites (observation,)`` give the diagonal R, and H, which picks sites.
+        """
+        raise NotImplementedError
 
     def autocorrelation(self, time_step: float) -> np.ndarray:
         """Autocorrelation in time at lags 0, 1, 2 ... steps of ``time_step`` MTU (lag,).
@@ -58,17 +66,127 @@ class Background:
         return covariance / covariance[0]
 
 
+@dataclass(frozen=True)
+class FullBackground(Background):
+    """A background with any covariance (site, site)."""
+
+    mean: np.ndarray
+    covariance: np.ndarray
+    frequency: np.ndarray
+    spectrum: np.ndarray
+
+    @property
+    def variance(self) -> np.ndarray:
+        """Variance of every site, (site,)."""
+        return np.diag(self.covariance).copy()
+
+    def draw(self, members: int, rng: np.random.Generator) -> np.ndarray:
+        """Independent draws (member, site) from the normal law with these moments."""
+        jitter = ROUND_OFF * self.variance.mean() * np.eye(self.mean.size)  # B of a short run may be singular
+        root = np.linalg.cholesky(self.covariance + jitter)
+        return self.mean + rng.standard_normal((members, self.mean.size)) @ root.T
+
+    def increments(self, departures: np.ndarray, variance: np.ndarray, sites: np.ndarray) -> np.ndarray:
+        """B H^T (H B H^T + R)^-1 d for every row."""
+        S = self.covariance[np.ix_(sites, sites)] + np.diag(variance)
+        return np.linalg.solve(S, departures.T).T @ self.covariance[sites]
+
+
+@dataclass(frozen=True)
+class HomogeneousBackground(Background):
+    """A background on a ring whose covariance depends on the distance alone: no matrix is formed, for any size.
+
+    B is then a convolution, which the Fourier transform makes a product: a draw costs n log n, and the analysis of the
+    first observations as much for each iteration of a conjugate-gradient solver.
+
+    Attributes
+    ----------
+    mean : ndarray (site,)
+    at_distance : ndarray (distance,)
+        Covariance of two sites 0, 1, 2 ... n // 2 apart.
+    """
+
+    mean: np.ndarray
+    at_distance: np.ndarray
+    frequency: np.ndarray
+    spectrum: np.ndarray
+
+    @cached_property
+    def covariance(self) -> np.ndarray:
+        """B, (site, site), for the methods that need it whole.
+
+        Raises
+        ------
+        SettingsError
+            If it would take gigabytes.
+        """
+        n = self.mean.size
+        if n > LARGEST_MATRIX:
+            raise SettingsError(
+                f"this method forms the covariance of all {n} sites; beyond {LARGEST_MATRIX} sites use one that does "
+                "not, such as letkf or eakf"
+            )
+        apart = np.abs(np.arange(n)[:, None] - np.arange(n))
+        return self.at_distance[np.minimum(apart, n - apart)]
+
+    @property
+    def variance(self) -> np.ndarray:
+        """Variance of every site, (site,)."""
+        return np.full(self.mean.size, self.at_distance[0])
+
+    @property
+    def eigenvalues(self) -> np.ndarray:
+        """Of B, for the waves of the real Fourier transform; a short run may give some that are negative: then 0."""
+        n = self.mean.size
+        k = np.arange(n)
+        return np.maximum(np.fft.rfft(self.at_distance[np.minimum(k, n - k)]).real, 0.0)
+
+    def times(self, rows: np.ndarray) -> np.ndarray:
+        """B x for every row, (row, site)."""
+        return np.fft.irfft(np.fft.rfft(rows) * self.eigenvalues, self.mean.size)
+
+    def draw(self, members: int, rng: np.random.Generator) -> np.ndarray:
+        """Independent draws (member, site) from the normal law with these moments."""
+        n = self.mean.size
+        noise = np.fft.rfft(rng.standard_normal((members, n)))
+        return self.mean + np.fft.irfft(noise * np.sqrt(self.eigenvalues), n)
+
+    def increments(self, departures: np.ndarray, variance: np.ndarray, sites: np.ndarray) -> np.ndarray:
+        """B H^T (H B H^T + R)^-1 d for every row, by conjugate gradients on all rows side by side."""
+
+        def spread_out(rows: np.ndarray) -> np.ndarray:
+            result = np.zeros((len(rows), self.mean.size))
+            result[:, sites] = rows
+            return self.times(result)
+
+        solution, residual = np.zeros_like(departures), departures.copy()
+        direction, square = departures.copy(), (departures**2).sum(axis=1)
+        enough = SOLVED**2 * square
+        for _ in range(ITERATIONS):
+            if (square <= enough).all():
+                break
+            image = spread_out(direction)[:, sites] + variance * direction
+            step = np.divide(square, (direction * image).sum(axis=1), out=np.zeros_like(square), where=square > 0)
+            solution += step[:, None] * direction
+            residual -= step[:, None] * image
+            before, square = square, (residual**2).sum(axis=1)
+            direction *= np.divide(square, before, out=np.zeros_like(square), where=before > 0)[:, None]
+            direction += residual
+        return spread_out(solution)
+
+
 def read_background(model_file: xr.Dataset, size: int) -> Background:
     """The background that a model file holds.
 
     Raises
     ------
     FileError
-        If ``mean`` or ``covariance`` is missing or not finite.
+        If ``mean``, or both of ``covariance`` and ``covariance_at``, are missing, or not finite.
     SettingsError
         If its number of sites is not ``size``, that of the forecast model.
     """
-    for name in ("mean", "covariance"):
+    homogeneous = "covariance_at" in model_file
+    for name in ("mean", "covariance_at" if homogeneous else "covariance"):
         if name not in model_file:
             raise FileError(f"the model file lacks the variable {name}: it must be the climatology of a model")
         if not np.isfinite(model_file[name].values).all():
@@ -76,11 +194,12 @@ def read_background(model_file: xr.Dataset, size: int) -> Background:
     mean = model_file["mean"].values.astype(float)
     if mean.size != size:
         raise SettingsError(f"the model file has {mean.size} sites, the forecast model {size}: they must agree")
-    covariance = np.ascontiguousarray(model_file["covariance"].values, dtype=float)
-    none = np.empty(0)
-    if "power_spectrum" not in model_file:
-        return Background(mean, covariance, none, none)
-    return Background(mean, covariance, model_file["frequency"].values, model_file["power_spectrum"].values)
+    spectrum = (np.empty(0), np.empty(0))
+    if "power_spectrum" in model_file:
+        spectrum = model_file["frequency"].values, model_file["power_spectrum"].values
+    if homogeneous:
+        return HomogeneousBackground(mean, model_file["covariance_at"].values.astype(float), *spectrum)
+    return FullBackground(mean, np.ascontiguousarray(model_file["covariance"].values, dtype=float), *spectrum)
 
 
 @dataclass(frozen=True)

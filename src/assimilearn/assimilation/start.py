@@ -57,6 +57,9 @@ def update(problem: Problem, used: np.ndarray, states: np.ndarray, values: np.nd
 
 def corrected(problem: Problem, used: np.ndarray, states: np.ndarray, departures: np.ndarray) -> np.ndarray:
     """x + K d for every row of ``states`` and of ``departures (member, observation)``; see :func:`climatological`."""
+    if problem.instrument.direct:
+        variance, sites = problem.variance[0, used], problem.sites[0, used]
+        return states + problem.background.increments(departures, variance, sites)
     HB, S = climatological(problem, 0, used)
     return np.ascontiguousarray(states + np.linalg.solve(S, departures.T).T @ HB)
 

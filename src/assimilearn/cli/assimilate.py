@@ -25,7 +25,7 @@ def command(
     observed = store.read(observations, require=["value", "error_std", "site_index", "valid"])
     rng = generator(origin.seed, "analysis", origin.realization)
     forecaster, kind = open_any(store.read(model))
-    dataset = assimilate(observed, forecaster, settings, store.read(climate, require=["mean", "covariance"]), rng)
+    dataset = assimilate(observed, forecaster, settings, store.read(climate, require=["mean"]), rng)
     dataset.attrs["model_kind"] = kind
     origin.write(
         dataset, output, "analyses", settings, {"observations": observations, "model": model, "climate": climate}

@@ -39,7 +39,7 @@ def command(
         store.read(emulator),
         store.read(previous),
         settings,
-        store.read(climate, require=["mean", "covariance"]),
+        store.read(climate, require=["mean"]),
         generator(origin.seed, "analysis", origin.realization),
     )
     inputs = {"observations": observations, "emulator": emulator, "previous": previous, "climate": climate}

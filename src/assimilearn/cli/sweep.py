@@ -43,7 +43,7 @@ def command(
         open_model(store.read(truth_model)), settings, truth, observations, origin.seed, settings.realizations
     )
     forecaster, kind = open_any(store.read(model))
-    background = store.read(climate, require=["mean", "covariance"])
+    background = store.read(climate, require=["mean"])
     dataset = sweep(realizations, forecaster, settings.analysis, settings.over, background, workers)
     dataset.attrs |= {"model_kind": kind, "by": json.dumps(settings.by)}
     parts = {"sweep": settings, "truth": truth, "observations": observations}

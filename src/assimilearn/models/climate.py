@@ -4,6 +4,8 @@ The background statistics of BLUE and 3D-Var come from here: from a run of its o
 being estimated.
 """
 
+from typing import Literal
+
 import numpy as np
 import xarray as xr
 from pydantic import Field, model_validator
@@ -26,6 +28,11 @@ class ClimateSettings(Settings):
     )
     pdf_bins: int = Field(100, ge=2, description="number of equal bins of the density")
     segment: float = Field(50.0, gt=0, description="MTU of one segment of the power spectrum: resolves 1/segment")
+    covariance: Literal["full", "by_distance"] = Field(
+        "full",
+        description="full: of every pair of sites, n x n numbers. by_distance: one number for each distance on the "
+        "ring, with the mean pooled over sites; for models that are the same at every site, and large",
+    )
     lyapunov_duration: float = Field(200.0, gt=0, description="MTU over which the Lyapunov exponents are averaged")
     lyapunov_count: int | None = Field(None, ge=1, description="how many leading Lyapunov exponents; by default all")
 
@@ -50,8 +57,8 @@ def climate(model: PhysicalModel, settings: ClimateSettings, rng: np.random.Gene
 
     Returns
     -------
-    Dataset with ``mean(site)``, ``std(site)``, ``covariance(site, other_site)``, ``pdf(value)``,
-    ``power_spectrum(frequency)`` and ``lyapunov_exponent(index)``; attributes ``method``, ``settings``, ``size`` and
+    Dataset with ``mean(site)``, ``std(site)``, ``covariance(site, other_site)`` or ``covariance_at(distance)``,
+    ``pdf(value)``, ``power_spectrum(frequency)`` and ``lyapunov_exponent(index)``; attributes ``method``, ``settings``, ``size`` and
     ``time_step`` of the model, ``climate_settings`` of the run.
 
     Raises
@@ -64,7 +71,8 @@ def climate(model: PhysicalModel, settings: ClimateSettings, rng: np.random.Gene
     start = spun_up_state(model, settings.spinup, rng)
     states = trajectory(model, start, round(settings.duration / model.time_step))
     refuse_divergence(states, model)
-    dataset = statistics(states, model.time_step, statistics_axes(settings, model.time_step, states))
+    axes = statistics_axes(settings, model.time_step, states)
+    dataset = statistics(states, model.time_step, axes, settings.covariance == "by_distance")
     exponents = lyapunov_exponents(model, settings.lyapunov_duration, rng, settings.lyapunov_count)
     dataset["lyapunov_exponent"] = ("index", exponents, {"units": "MTU-1", "long_name": "Lyapunov exponent"})
     dataset.coords["index"] = ("index", np.arange(exponents.size), {"units": "1", "long_name": "index of the exponent"})
@@ -94,7 +102,7 @@ def statistics_axes(settings: ClimateSettings, time_step: float, states: np.ndar
     )
 
 
-def statistics(states: np.ndarray, time_step: float, axes: xr.Dataset) -> xr.Dataset:
+def statistics(states: np.ndarray, time_step: float, axes: xr.Dataset, homogeneous: bool = False) -> xr.Dataset:
     """Moments, density and power spectrum of a free run.
 
     Parameters
@@ -106,39 +114,65 @@ def statistics(states: np.ndarray, time_step: float, axes: xr.Dataset) -> xr.Dat
     axes : Dataset
         Holds the coordinates ``value`` (equally spaced centres of bins) and ``frequency`` (from 0, equally spaced);
         the file of another model will do.
+    homogeneous : bool
+        Whether all sites have the same moments, which are then pooled.
 
     Returns
     -------
-    Dataset with ``mean(site)``, ``std(site)``, ``covariance(site, other_site)`` (all with divisor time),
-    ``pdf(value)`` (pooled over sites; values outside the axis count in its norm, so that its integral is their
-    complement) and ``power_spectrum(frequency)`` (NaN beyond the Nyquist frequency of the run).
+    Dataset with ``mean(site)``, ``std(site)``, ``covariance(site, other_site)`` or, if homogeneous,
+    ``covariance_at(distance)`` (all with divisor time), ``pdf(value)`` (pooled over sites; values outside the axis
+    count in its norm, so that its integral is their complement) and ``power_spectrum(frequency)`` (NaN beyond the
+    Nyquist frequency of the run).
     """
-    mean = states.mean(axis=0)
-    anomalies = states - mean
-    covariance = anomalies.T @ anomalies / len(states)
-    site = np.arange(states.shape[1])
-    return xr.Dataset(
+    spectrum = power_spectrum(states, time_step, axes["frequency"].values)
+    return (pooled_moments if homogeneous else moments)(states).assign(
         {
-            "mean": ("site", mean, {"units": "1", "long_name": "climatological mean"}),
-            "std": ("site", np.sqrt(np.diag(covariance)), {"units": "1", "long_name": "climatological std"}),
-            "covariance": (
-                ("site", "other_site"),
-                covariance,
-                {"units": "1", "long_name": "climatological covariance"},
-            ),
             "pdf": ("value", density(states, axes["value"].values), {"units": "1", "long_name": "probability density"}),
             "power_spectrum": (
                 "frequency",
-                power_spectrum(states, time_step, axes["frequency"].values),
+                spectrum,
                 {"units": "MTU", "long_name": "one-sided power spectral density in time, mean over sites"},
             ),
-        },
-        coords={
-            "site": ("site", site, {"units": "1", "long_name": "site index"}),
-            "other_site": ("other_site", site, {"units": "1", "long_name": "site index"}),
             "value": axes["value"].variable,
             "frequency": axes["frequency"].variable,
+        }
+    )
+
+
+def moments(states: np.ndarray) -> xr.Dataset:
+    """Mean, standard deviation and covariance of ``states (time, site)``, with divisor time."""
+    mean = states.mean(axis=0)
+    anomalies = states - mean
+    covariance = anomalies.T @ anomalies / len(states)
+    dataset = mean_and_std(mean, np.sqrt(np.diag(covariance)))
+    attributes = {"units": "1", "long_name": "climatological covariance"}
+    dataset["covariance"] = (("site", "other_site"), covariance, attributes)
+    other = np.arange(mean.size)
+    return dataset.assign_coords(other_site=("other_site", other, {"units": "1", "long_name": "site index"}))
+
+
+def pooled_moments(states: np.ndarray) -> xr.Dataset:
+    """The same, also averaged over sites: the covariance of two sites depends on their distance on the ring."""
+    n, mean = states.shape[1], states.mean()
+    power = np.zeros(n // 2 + 1)
+    for state in states:
+        power += np.abs(np.fft.rfft(state - mean)) ** 2
+    at_distance = np.fft.irfft(power, n)[: n // 2 + 1] / (n * len(states))
+    dataset = mean_and_std(np.full(n, mean), np.full(n, np.sqrt(at_distance[0])))
+    attributes = {"units": "1", "long_name": "climatological covariance of two sites"}
+    dataset["covariance_at"] = ("distance", at_distance, attributes)
+    distance = np.arange(n // 2 + 1)
+    return dataset.assign_coords(distance=("distance", distance, {"units": "1", "long_name": "sites apart"}))
+
+
+def mean_and_std(mean: np.ndarray, std: np.ndarray) -> xr.Dataset:
+    """The two, each (site,), as a Dataset."""
+    return xr.Dataset(
+        {
+            "mean": ("site", mean, {"units": "1", "long_name": "climatological mean"}),
+            "std": ("site", std, {"units": "1", "long_name": "climatological std"}),
         },
+        {"site": ("site", np.arange(mean.size), {"units": "1", "long_name": "site index"})},
     )
 
 

@@ -1,0 +1,89 @@
+"""A climatology that depends on the distance alone, against the same one as a matrix."""
+
+import numpy as np
+import pytest
+import xarray as xr
+from twins import climatology_file, lorenz96_climatology, lorenz96_truth, observe_states
+
+from assimilearn.assimilation import METHODS, assimilate
+from assimilearn.assimilation.background import read_background
+from assimilearn.errors import SettingsError
+from assimilearn.models.climate import ClimateSettings, climate
+
+RNG = np.random.default_rng
+
+
+def both(n=12):
+    """The same background in both forms; at an odd or even number of sites."""
+    at = 3.0 * np.exp(-0.5 * (np.arange(n // 2 + 1) / 1.5) ** 2) * (-0.7) ** np.arange(n // 2 + 1)
+    apart = np.abs(np.arange(n)[:, None] - np.arange(n))
+    matrix = at[np.minimum(apart, n - apart)] + 0.5 * np.eye(n)
+    at[0] += 0.5
+    mean = np.full(n, 2.0)
+    homogeneous = xr.Dataset({"mean": ("site", mean), "covariance_at": ("distance", at)})
+    return read_background(homogeneous, n), read_background(climatology_file(mean, matrix), n)
+
+
+@pytest.mark.parametrize("n", [12, 13])
+def test_matrix_and_variance_of_the_homogeneous_background_are_those_of_the_full_one(n):
+    homogeneous, full = both(n)
+    np.testing.assert_allclose(homogeneous.covariance, full.covariance, atol=1e-14)
+    np.testing.assert_allclose(homogeneous.variance, full.variance, atol=1e-14)
+    x = RNG(0).standard_normal((3, n))
+    np.testing.assert_allclose(homogeneous.times(x), x @ full.covariance, atol=1e-12)
+
+
+def test_its_draws_have_its_covariance():
+    homogeneous, full = both()
+    draws = homogeneous.draw(100_000, RNG(0))
+    np.testing.assert_allclose(draws.mean(axis=0), full.mean, atol=0.03)
+    np.testing.assert_allclose(np.cov(draws.T), full.covariance, atol=0.08)
+
+
+@pytest.mark.parametrize("sites", [np.arange(12), np.array([3, 4, 11]), np.array([5])])
+def test_its_increments_are_those_of_the_matrix(sites):
+    homogeneous, full = both()
+    departures = np.vstack([RNG(1).standard_normal((4, sites.size)), np.zeros(sites.size)])
+    variance = RNG(2).uniform(0.01, 4, sites.size)
+    np.testing.assert_allclose(
+        homogeneous.increments(departures, variance, sites), full.increments(departures, variance, sites), atol=1e-8
+    )
+
+
+def test_pooled_moments_of_a_free_run_are_the_mean_over_the_diagonals_of_its_covariance():
+    model, _ = lorenz96_truth(1, n=11)
+    settings = {"duration": 60, "lyapunov_duration": 1, "lyapunov_count": 1}
+    full = climate(model, ClimateSettings(**settings), RNG(0))
+    pooled = climate(model, ClimateSettings(**settings, covariance="by_distance"), RNG(0))
+    assert "covariance" not in pooled
+    mean = full["mean"].values
+    between_sites = np.outer(mean - mean.mean(), mean - mean.mean())
+    matrix = full["covariance"].values + between_sites
+    for distance, value in enumerate(pooled["covariance_at"].values):
+        around = (np.arange(11) + distance) % 11
+        assert value == pytest.approx(matrix[np.arange(11), around].mean(), rel=1e-10)
+    np.testing.assert_allclose(pooled["mean"], mean.mean())
+    xr.testing.assert_equal(pooled[["pdf", "power_spectrum"]], full[["pdf", "power_spectrum"]])
+
+
+@pytest.mark.parametrize("method", ["letkf", "3dvar", "blue"])
+def test_methods_take_a_homogeneous_climatology_as_well(method):
+    model, states = lorenz96_truth(60)
+    full = lorenz96_climatology()
+    at = full["covariance"].values[0, :21]
+    homogeneous = xr.Dataset({"mean": full["mean"], "covariance_at": ("distance", at)})
+    observed = observe_states(states, model.time_step, 1.0, RNG(3))
+    settings = METHODS[method]()
+    one, other = (assimilate(observed, model, settings, file, RNG(4)) for file in (full, homogeneous))
+    if method == "letkf":  # its first ensemble is another draw
+        error = [np.sqrt(((a["mean"].values - states)[30:] ** 2).mean()) for a in (one, other)]
+        assert error[1] == pytest.approx(error[0], rel=0.2)
+    else:
+        np.testing.assert_allclose(one["mean"], other["mean"], atol=1e-5)
+
+
+def test_a_matrix_of_too_many_sites_is_refused_before_it_is_made():
+    n = 200_000
+    file = xr.Dataset({"mean": ("site", np.zeros(n)), "covariance_at": ("distance", np.ones(n // 2 + 1))})
+    with pytest.raises(SettingsError, match="200000 sites"):
+        _ = read_background(file, n).covariance
