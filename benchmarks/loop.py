@@ -40,6 +40,8 @@ def main() -> None:
     study = str(Path(arguments.study).resolve())
     plan = Plan(load(study))
     scenario = plan.scenarios[arguments.scenario or next(iter(plan.scenarios))]
+    if arguments.loop not in scenario.settings.loops:
+        parser.error(f"no loop is called {arguments.loop}; there are {', '.join(scenario.settings.loops) or 'none'}")
     observations, results = [scenario.observations, scenario.climate], scenario.analysis(arguments.loop)
     print(f"| {scenario.root}, {arguments.loop}, {arguments.cores} cores | wall (s) | CPU (s) |")
     print("|---|---|---|")

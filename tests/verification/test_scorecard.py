@@ -146,17 +146,24 @@ def test_a_claim_about_a_missing_row_fails_and_names_the_nearest():
 def test_a_claim_about_the_median_is_held_against_all_scenarios_that_have_the_row():
     files = {name: {"etkf": analysis_scores(rmse)} for name, rmse in zip("abc", (0.2, 0.3, 0.7), strict=True)}
     files["d"] = {"enkf": analysis_scores(0.9)}
-    rows = by_name(scorecard(files, {}, {}, {"median/etkf/rmse": claim(0.31, relation="at_most")}))
-    row = rows["median/etkf/rmse"]
+    rows = by_name(scorecard(files, {}, {}, {"*/etkf/rmse": claim(0.31, relation="at_most")}))
+    row = rows["*/etkf/rmse"]
     assert row.value == 0.3 and row.passed is True
     assert row.uncertainty == pytest.approx(1.2533 * np.std([0.2, 0.3, 0.7], ddof=1) / np.sqrt(3))
     assert row.source == "a paper (3 scenarios, 0.2 to 0.7)"
-    assert "median/enkf/rmse" not in rows
+    assert "*/enkf/rmse" not in rows
+
+
+def test_a_pattern_of_scenarios_takes_the_median_over_those_that_match():
+    names = ("noise-1-a", "noise-1-b", "noise-2-a")
+    files = {name: {"etkf": analysis_scores(rmse)} for name, rmse in zip(names, (0.2, 0.3, 0.9), strict=True)}
+    rows = by_name(scorecard(files, {}, {}, {"noise-1-*/etkf/rmse": claim(0.25, tolerance=0.001)}))
+    assert rows["noise-1-*/etkf/rmse"].passed is True
 
 
 def test_the_median_of_a_row_that_one_scenario_lost_is_no_number_and_fails():
     files = {"a": {"etkf": analysis_scores(0.2)}, "b": {"etkf": analysis_scores(math.nan, status="diverged")}}
-    row = by_name(scorecard(files, {}, {}, {"median/etkf/rmse": claim(0.3, relation="at_most")}))["median/etkf/rmse"]
+    row = by_name(scorecard(files, {}, {}, {"*/etkf/rmse": claim(0.3, relation="at_most")}))["*/etkf/rmse"]
     assert math.isnan(row.value) and row.passed is False
     assert row.source == "a paper (a scenario has no value)"
 

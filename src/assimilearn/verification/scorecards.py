@@ -3,7 +3,8 @@
 A row is called ``{scenario}/{node}/{score}``. ``passed`` is true or false where a number is published or known in
 closed form, false where the run behind the row diverged, and empty otherwise. ``bound`` gives, for an analysis made
 with a learned model, the RMSE of the same analysis with the true model and that of an interpolation of the
-observations. A claim about ``median/{node}/{score}`` is held against the median over the scenarios.
+observations. A claim about ``*/{node}/{score}`` is held against the median over all scenarios, one about
+``noise-*/{node}/{score}`` against that over the scenarios of these names.
 """
 
 import csv
@@ -13,6 +14,7 @@ import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import numpy as np
@@ -63,7 +65,8 @@ def scorecard(
         scores tell what bounds what.
     claims : {row: Claim}
         Published numbers. A claim about a row that is not there gets a row of its own, which fails; one about
-        ``median/{node}/{score}`` a row with the median over all scenarios that have this row.
+        ``*/{node}/{score}``, or any other pattern of names of scenarios, a row with the median over those that match
+        and have this row.
     sweeps : {scenario: {node: Dataset}}
     """
     rows = [
@@ -298,11 +301,12 @@ def _with_claims(rows: list[Row], claims: Mapping[str, Claim]) -> list[Row]:
 
 
 def _medians(rows: list[Row], names: Iterable[str]) -> Iterator[Row]:
-    """Medians over scenarios, as far as ``names`` ask for them; no value where a scenario has none."""
+    """Medians over scenarios, as far as ``names`` ask for them with an asterisk; none where a scenario has no value."""
+    parts = [(*row.name.partition("/"), row.value) for row in rows]
     for name in names:
-        first, _, score = name.partition("/")
-        values = np.array([row.value for row in rows if row.name.partition("/")[2] == score])
-        if first == "median" and values.size:
+        scenarios, _, score = name.partition("/")
+        values = np.array([v for scenario, _, rest, v in parts if rest == score and fnmatchcase(scenario, scenarios)])
+        if "*" in scenarios and values.size:
             uncertainty = MEDIAN * float(values.std(ddof=1)) / np.sqrt(values.size) if values.size > 1 else None
             sound = np.isfinite(values).all()
             spread = f"{values.size} scenarios, {values.min():.4g} to {values.max():.4g}"

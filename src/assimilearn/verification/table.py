@@ -50,7 +50,7 @@ def medians(rows: Iterable[Row]) -> str:
     for row in rows:
         scenario, _, rest = row.name.partition("/")
         node, _, score = rest.rpartition("/")
-        if score in SUMMARY and scenario != "median":
+        if score in SUMMARY and "*" not in scenario:
             found.setdefault(node, {}).setdefault(score, []).append(row)
     columns = [score for score in SUMMARY if any(score in of_node for of_node in found.values())]
     lines = [[node, *(_median(of_node.get(score, [])) for score in columns)] for node, of_node in found.items()]
