@@ -125,7 +125,8 @@ def cycle(
         predicted, deviation = at_sites(mean, spread, sites[k])
         if operator.size > 0:
             moments(observed(E, sites[k], operator), predicted, deviation)
-            deviation = np.sqrt(deviation)
+            for o in range(deviation.size):
+                deviation[o] = np.sqrt(deviation[o])
         y, r, where = select(
             *(value[k], variance[k], sites[k], valid[k], predicted, deviation, limit),
             *(innovation[k], innovation_std[k], used[k]),
