@@ -9,7 +9,7 @@ from assimilearn.errors import AssimilearnError, SettingsError
 from assimilearn.models import Lorenz96, Lorenz96Settings
 from assimilearn.models import truth as truth_module
 from assimilearn.models.clock import step_numbers
-from assimilearn.models.integrate import advance, spun_up_state, trajectory
+from assimilearn.models.integrate import LONG, advance, spun_up_state, trajectory
 from assimilearn.models.truth import TruthSettings, simulate
 from assimilearn.periods import Periods, period_flags
 
@@ -39,6 +39,10 @@ def test_compiled_and_stepwise_trajectories_agree(shape):
     assert compiled.shape == (21, *shape, 40)
     np.testing.assert_array_equal(compiled[0], start(*shape))
     np.testing.assert_allclose(compiled, stepwise, rtol=0, atol=1e-10)
+
+
+def test_a_long_trajectory_begins_with_the_short_one():
+    np.testing.assert_array_equal(trajectory(MODEL, start(3), LONG)[:21], trajectory(MODEL, start(3), 20))
 
 
 @pytest.mark.parametrize("model", [MODEL, Uncompiled()])
