@@ -253,3 +253,12 @@ def test_the_example_of_the_readme_writes_a_file_that_is_taken(tmp_path):
     check_observations(found, 40, 0.05)
     assert float(found["valid"].mean("time").sum()) == pytest.approx(20, abs=1)
     assert (found["error_std"].values[found["valid"] == 1] == 1).all()
+
+
+def test_what_is_observed_and_how_errors_are_correlated_is_handed_on():
+    told = {"operator": '{"function": "square"}', "error_correlation_length": 2.5}
+    found = taken(grid().assign_attrs(told))
+    assert told.items() <= found.attrs.items()
+    for bad in ({"operator": "cube"}, {"error_correlation_length": -1.0}):
+        with pytest.raises(FileError, match=f"the attribute {next(iter(bad))}"):
+            taken(grid().assign_attrs(bad))

@@ -8,6 +8,7 @@ import xarray as xr
 from assimilearn.errors import FileError
 from assimilearn.models.clock import TOLERANCE, step_numbers
 from assimilearn.models.truth import truth_dataset
+from assimilearn.observations import correlation, operators
 from assimilearn.observations.checks import VARIABLES, entry_problems, refuse, time_problems
 from assimilearn.observations.layout import pack
 from assimilearn.periods import Periods, period_flags
@@ -25,7 +26,9 @@ def ingest(
     dataset : Dataset
         Either gridded, ``observations(time, site)`` with NaN where nothing was observed, or padded: ``value`` and
         ``site_index`` (time, observation), ``valid`` beside them or NaN in ``value``. The error standard deviation
-        ``error_std`` is a variable with some or none of these dimensions, or an attribute.
+        ``error_std`` is a variable with some or none of these dimensions, or an attribute. The attributes ``operator``
+        (JSON) and ``error_correlation_length`` (sites) say if other than the state itself is observed, or errors of one
+        time are correlated.
     periods : Periods
         Of a longer file the first ``periods.total`` times are used.
     size : int
@@ -62,7 +65,7 @@ def ingest(
     steps = step_numbers(padded["time"].values, time_step)
     value, std, sites, valid = (padded[name].values for name in VARIABLES)
     packed = pack(steps * time_step, period_flags(periods), sites, value, std, valid == 1)
-    return packed.assign_attrs(size=size, time_step=time_step, **_interval(steps, time_step))
+    return packed.assign_attrs(size=size, time_step=time_step, **_interval(steps, time_step), **_told(dataset, size))
 
 
 def ingest_truth(dataset: xr.Dataset, times: np.ndarray, flags: np.ndarray, size: int, time_step: float) -> xr.Dataset:
@@ -174,6 +177,14 @@ def _first_times(padded: xr.Dataset, periods: Periods) -> xr.Dataset:
             f"validation {periods.validation}, test {periods.test})"
         )
     return padded.isel(time=slice(periods.total))
+
+
+def _told(dataset: xr.Dataset, size: int) -> dict[str, Any]:
+    """The attributes on operator and error correlation that the file has, once it is certain that they can be used."""
+    operators.operator_of(dataset, size)
+    correlation.correlation_of(dataset, size)
+    names = (operators.ATTRIBUTE, correlation.ATTRIBUTE)
+    return {name: dataset.attrs[name] for name in names if name in dataset.attrs}
 
 
 def _interval(steps: np.ndarray, time_step: float) -> dict[str, float]:
