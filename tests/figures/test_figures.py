@@ -319,6 +319,8 @@ def test_sensitivity_has_logarithmic_axes_for_decades_and_leaves_out_what_diverg
     axes = panels(figures.plot("sensitivity", rows=lost, variations=study["variations"]))[0]
     curve = next(box for box in axes.containers if box.get_label() == "etkf")
     assert np.isfinite(curve.lines[0].get_ydata()).all()
+    with pytest.raises(FigureError, match="the scorecard has none"):
+        figures.plot("sensitivity", rows=study["rows"][1:2], variations=study["variations"])
 
 
 def test_cross_validation_marks_the_chosen_candidate_and_has_log_axes_for_decades(study, drawn):

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from assimilearn.figures.inputs import need
+from assimilearn.figures.inputs import FigureError, need
 from assimilearn.figures.style import (
     CENTIMETRE,
     TWO_COLUMNS,
@@ -50,11 +50,15 @@ def plot(*, rows: Sequence[Row] | None = None, variations: Mapping[str, Mapping[
     Raises
     ------
     FigureError
-        If there are none.
+        If there are none, or nothing in them can be drawn.
     """
     need("sensitivity", rows=rows, variations=variations)
     assert rows is not None and variations is not None
     scores = {found: text for group in (ERRORS, SKILL) for found, text in drawn_score(rows, group).items()}
+    if not scores:
+        raise FigureError(
+            "the figure 'sensitivity' needs rows of analysis scores or valid times: the scorecard has none"
+        )
     height = (1.6 + 4.8 * len(scores)) * CENTIMETRE
     with style():
         figure = new_figure(TWO_COLUMNS, height)
