@@ -57,7 +57,7 @@ def plot(*, rows: Sequence[Row] | None = None, variations: Mapping[str, Mapping[
     scores = {found: text for group in (ERRORS, SKILL) for found, text in drawn_score(rows, group).items()}
     if not scores:
         raise FigureError(
-            "the figure 'sensitivity' needs rows of analysis scores or valid times: the scorecard has none"
+            "the figure 'sensitivity' needs analysis scores or valid times: the scorecard has none"
         )
     height = (1.6 + 4.8 * len(scores)) * CENTIMETRE
     with style():
