@@ -29,8 +29,6 @@ def test_matrix_and_variance_of_the_homogeneous_background_are_those_of_the_full
     homogeneous, full = both(n)
     np.testing.assert_allclose(homogeneous.covariance, full.covariance, atol=1e-14)
     np.testing.assert_allclose(homogeneous.variance, full.variance, atol=1e-14)
-    x = RNG(0).standard_normal((3, n))
-    np.testing.assert_allclose(homogeneous.times(x), x @ full.covariance, atol=1e-12)
 
 
 def test_its_draws_have_its_covariance():

@@ -58,8 +58,8 @@ def climate(model: PhysicalModel, settings: ClimateSettings, rng: np.random.Gene
     Returns
     -------
     Dataset with ``mean(site)``, ``std(site)``, ``covariance(site, other_site)`` or ``covariance_at(distance)``,
-    ``pdf(value)``, ``power_spectrum(frequency)`` and ``lyapunov_exponent(index)``; attributes ``method``, ``settings``, ``size`` and
-    ``time_step`` of the model, ``climate_settings`` of the run.
+    ``pdf(value)``, ``power_spectrum(frequency)`` and ``lyapunov_exponent(index)``; attributes ``method``,
+    ``settings``, ``size`` and ``time_step`` of the model, ``climate_settings`` of the run.
 
     Raises
     ------
