@@ -13,7 +13,8 @@ import numpy as np
 import xarray as xr
 from numba import njit
 
-from assimilearn.emulators.passes import LEAKY_RELU, LINEAR, RELU, SIGMOID, SWISH, TANH, run, workspace
+from assimilearn.emulators.activations import LEAKY_RELU, LINEAR, RELU, SIGMOID, SWISH, TANH
+from assimilearn.emulators.passes import run, workspace
 from assimilearn.emulators.scaling import Scaling
 from assimilearn.errors import FileError
 from assimilearn.models.protocol import CompiledStep

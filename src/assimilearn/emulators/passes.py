@@ -16,9 +16,9 @@ Weights are one flat float32 vector: for each layer its kernel (place, input, ou
 import numpy as np
 from numba import njit
 
-LINEAR, TANH, RELU, SIGMOID, LEAKY_RELU, SWISH = range(6)
-LEAK = 0.01
-ROWS = 640  # of a block: 1.3 MB for the network of Brajard et al., less than the second cache of a core
+from assimilearn.emulators.activations import activate
+
+ROWS = 320  # of a block: 0.7 MB for the network of Brajard et al., within the second cache of a core that others share
 
 
 @njit(cache=True)
@@ -177,13 +177,15 @@ def gather(hidden, sites, width, columns):
             row = columns[first + i]
             if radius <= i < sites - radius:  # neighbours lie side by side in memory
                 start = (first + i - radius) * inputs
+                source = flat[start : start + width * inputs]
                 for c in range(width * inputs):
-                    row[c] = flat[start + c]
+                    row[c] = source[c]
             else:
                 for j in range(width):
+                    place = row[j * inputs : (j + 1) * inputs]
                     source = hidden[first + (i + j - radius) % sites]
                     for c in range(inputs):
-                        row[j * inputs + c] = source[c]
+                        place[c] = source[c]
 
 
 @njit(cache=True)
@@ -209,30 +211,25 @@ def scatter(columns, sites, width, hidden):
 @njit(cache=True)
 def join(y, product, hidden):
     """Channels (a, b, c) of y to (a, b c), where b and c have ``product`` channels each."""
-    keep = y.shape[1] - 2 * product
+    keep, count = np.uint64(y.shape[1] - 2 * product), np.uint64(product)  # unsigned: no index can be negative
     for i in range(len(y)):
-        row, b, c = hidden[i], y[i, keep : keep + product], y[i, keep + product :]
-        for k in range(keep):
-            row[k] = y[i, k]
-        for k in range(product):
-            row[keep + k] = b[k] * c[k]
+        for c in range(keep):
+            hidden[i, c] = y[i, c]
+        for c in range(keep, keep + count):
+            hidden[i, c] = y[i, c] * y[i, c + count]
 
 
 @njit(cache=True)
 def split(seed, y, product, of_y):
     """Gradient in the layer's result to that before its activation, whose slopes stand in ``of_y``."""
-    keep = y.shape[1] - 2 * product
+    keep, count = np.uint64(y.shape[1] - 2 * product), np.uint64(product)
     for i in range(len(y)):
-        row, given = of_y[i], seed[i]
-        for k in range(keep):
-            row[k] *= given[k]
-        if product:
-            b, c, of_product = y[i, keep : keep + product], y[i, keep + product :], given[keep:]
-            of_b, of_c = row[keep : keep + product], row[keep + product :]
-            for k in range(product):
-                of_b[k] *= of_product[k] * c[k]
-            for k in range(product):
-                of_c[k] *= of_product[k] * b[k]
+        for c in range(keep):
+            of_y[i, c] *= seed[i, c]
+        for c in range(keep, keep + count):
+            of_y[i, c] *= seed[i, c] * y[i, c + count]
+        for c in range(keep, keep + count):
+            of_y[i, c + count] *= seed[i, c] * y[i, c]
 
 
 @njit(cache=True)
@@ -241,54 +238,6 @@ def add_rows(rows, total):
     for i in range(len(rows)):
         for c in range(total.size):
             total[c] += rows[i, c]
-
-
-@njit(cache=True)
-def activate(y, bias, code, slopes, learning):
-    """Add the bias (channel,) and apply the activation to ``y (row, channel)``, in place; NaN stays NaN.
-
-    If ``learning``, the slopes of the activation are written too.
-    """
-    one, two, leak = np.float32(1), np.float32(2), np.float32(LEAK)
-    for i in range(len(y)):
-        if code == RELU:
-            for c in range(bias.size):
-                v = y[i, c] + bias[c]
-                y[i, c] = np.float32(0) if v < 0 else v
-        elif code == LEAKY_RELU:
-            for c in range(bias.size):
-                v = y[i, c] + bias[c]
-                y[i, c] = leak * v if v < 0 else v
-        else:
-            for c in range(bias.size):
-                y[i, c] += bias[c]
-            if code == TANH:  # by the exponential: four times as fast as the library's, equal to rounding
-                for c in range(bias.size):
-                    y[i, c] = one - two / (one + np.exp(two * y[i, c]))
-            elif code != LINEAR:
-                for c in range(bias.size):
-                    s = one / (one + np.exp(-y[i, c]))
-                    if code == SIGMOID:
-                        y[i, c] = s
-                    else:
-                        slopes[i, c] = s * (one + y[i, c] * (one - s))
-                        y[i, c] *= s
-        if learning:
-            if code == LINEAR:
-                for c in range(bias.size):
-                    slopes[i, c] = one
-            elif code == RELU:
-                for c in range(bias.size):
-                    slopes[i, c] = one if y[i, c] > 0 else np.float32(0)
-            elif code == LEAKY_RELU:
-                for c in range(bias.size):
-                    slopes[i, c] = one if y[i, c] > 0 else leak
-            elif code == TANH:
-                for c in range(bias.size):
-                    slopes[i, c] = one - y[i, c] * y[i, c]
-            elif code == SIGMOID:
-                for c in range(bias.size):
-                    slopes[i, c] = y[i, c] * (one - y[i, c])
 
 
 @njit(cache=True)
