@@ -1,8 +1,8 @@
 """Activations and their slopes, compiled.
 
-The exponential is one that the compiler can turn into vector instructions; the library's is called for one number at a
-time, which took three times as long as all else in a perceptron's step. For that, a division must not be checked for a
-zero divisor either (``error_model="numpy"``).
+The exponential is one that the compiler can turn into vector instructions: the library's is called for one number at a
+time and takes three times as long. For that, a division must not be checked for a zero divisor either
+(``error_model="numpy"``).
 """
 
 import numpy as np

@@ -7,7 +7,7 @@ the sites they came from (the adjoint of gathering).
 
 Gathered rows are ``width`` times as large as what they are gathered from: ten megabytes for a batch of 256 states of 40
 sites. So a batch is worked through in blocks of few states. Forward pass, loss and backward pass of one block are done
-in the cache before the next block begins; over whole batches, three quarters of the time went into memory.
+in the cache before the next block begins; over whole batches, more than half of the time goes into memory.
 
 Weights are one flat float32 vector: for each layer its kernel (place, input, output), then its biases (output,).
 ``layers (layer, 5)`` holds channels, inputs, width, code of the activation and product of every layer, int64.

@@ -3,10 +3,10 @@
 The loss is the weighted mean square of (forecast - analysis) / increment std over `lead` successive steps, each from
 the forecast before it. Weights and mini-batches are drawn from the given Generator.
 
-The passes through the layers are compiled (`passes.py`); what is left, a few operations on arrays (window, site) and on
-the 9,389 weights of the largest network here, takes a hundredth of the time. A network of this kind is so small that
-the general frameworks spend most of theirs elsewhere: torch takes two seconds to be imported and three to four times
-as long for a batch.
+The passes through the layers are compiled (`passes.py`). What is left, a few operations on arrays (window, site) and on
+the 9,389 weights of the largest network here, takes some hundredths of the time. For networks so small a general
+framework spends most of its time in memory: with torch a batch of 256 took two and a half times as long on one core,
+and a short training less than the import of torch.
 """
 
 import math
