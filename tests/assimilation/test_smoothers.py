@@ -80,6 +80,25 @@ def test_the_iterative_smoother_filters_like_the_etkf_if_the_model_is_linear(twi
         np.testing.assert_allclose(both["ienks"][name], both["etkf"][name], atol=3e-5, err_msg=name)
 
 
+@pytest.mark.parametrize("certainty", [1.0, 2.0])
+@pytest.mark.parametrize("members", [4, 12])
+def test_with_inferred_inflation_the_iterative_smoother_is_the_enkf_n_if_the_model_is_linear(twin, certainty, members):
+    """The primal form of the one and the dual form of the other have one minimum."""
+    model, observations, climate = twin
+    exact = {"iterations": 100, "tolerance": 1e-10, "inflation": 1.0}
+    settings = {"members": members, "certainty": certainty, "keep_members": "all"}
+    smoother, enkf_n, etkf = (
+        assimilate(observations, model, settings, climate, np.random.default_rng(5))["members"]
+        for settings in (
+            METHODS["ienks"](**settings, **exact),
+            METHODS["enkf-n"](**settings),
+            METHODS["etkf"](members=members, inflation=1.0, keep_members="all"),
+        )
+    )
+    np.testing.assert_allclose(smoother, enkf_n, atol=1e-4)
+    assert np.abs(smoother - etkf).max() > 0.01
+
+
 def test_the_forecasts_of_a_smoother_are_those_of_its_filter(twin):
     model, observations, climate = twin
     options = {"members": 6, "inflation": 1.1, "model_error": 0.2, "keep_members": "all"}
@@ -256,3 +275,8 @@ def test_the_smoother_that_goes_back_keeps_the_members_that_were_asked_for(twin)
     assert (observations["period"].sel(time=runs["test"]["ensemble_time"].values) == 3).all()
     at = {"time": runs["test"]["ensemble_time"].values}
     np.testing.assert_allclose(runs["test"]["members"].mean("member"), runs["all"]["mean"].sel(at), atol=1e-5)
+
+
+def test_the_inflation_is_inferred_by_gauss_newton_only():
+    with pytest.raises(ValidationError, match="certainty"):
+        METHODS["ienks"](certainty=1.0, iteration="mda")

@@ -25,7 +25,7 @@ from pydantic import Field
 
 from assimilearn.assimilation.algebra import centre, recompose, scaled
 from assimilearn.assimilation.filtering import ensemble_filter, run_filter
-from assimilearn.assimilation.inverse_root import pivots
+from assimilearn.assimilation.hyperprior import hyperprior, trace_of_inverse
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.record import Record
 from assimilearn.assimilation.settings import EnsembleSettings
@@ -54,24 +54,6 @@ def enkf_n_update(E, Y, y, variance, sites, parameters, noise):
     l2 = np.exp(log_inflation(diagonal, beside, np.dot(a, a) / (N - 1), p < N, e, c))
     transform_reduced(E, mean, Y, d, C, reflector, diagonal, beside, l2)
     recompose(E, mean, 1.0)
-
-
-@njit(cache=True, error_model="numpy")
-def hyperprior(N, q, certainty):
-    """The coefficients e and c of J."""
-    e, c = (N + 1) / N, N / (N - 1)
-    m = np.sqrt((e / c) ** q)
-    return certainty * e / m, certainty * c * m
-
-
-@njit(cache=True, error_model="numpy")
-def trace_of_inverse(diagonal, beside):
-    """Trace of (I + T)^-1."""
-    from_first, from_last = pivots(diagonal, beside, 1.0, np.zeros(1))
-    total = 0.0
-    for k in range(diagonal.size):
-        total += 1 / (from_first[k, 0] + from_last[k, 0] - 1 - diagonal[k])
-    return total
 
 
 @njit(cache=True, error_model="numpy")

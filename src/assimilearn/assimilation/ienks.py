@@ -17,20 +17,26 @@ With ``iteration`` "mda" the same observations are assimilated ``iterations`` ti
 their number (Emerick & Reynolds 2013, Comput. Geosci. 55, 3-15, with a square root instead of perturbed observations):
 no minimum is sought. For a linear model both are the smoother exactly.
 
+With a ``certainty`` the inflation of the prior is inferred from the data as in the EnKF-N, the finite-size IEnKS of
+Bocquet & Sakov (2012), Nonlin. Processes Geophys. 19, 383-399: the prior term is z |w|^2 / 2, T = (z I + S S^T)^-1/2,
+where z = c / (e + |w|^2 / (N-1)) is that of the last w, and e and c are those of
+:mod:`assimilearn.assimilation.hyperprior`. The change of z with w is left out of the curvature, as in DAPPER.
+
 The model is taken as perfect. A record at time k is the estimate from observations up to time k (``estimate``
 "filter"), the end of a window, or up to time k + ``lag`` ("smoother"), its start; what is called forecast is always
 that of the filter. Analysis moments are those of the ensemble that is carried on, after inflation.
 Cost: N model runs over the window, and 5 N^3 flops for the square root, in each iteration.
 """
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 from numba import njit
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from assimilearn.assimilation.algebra import centre, row_products, scaled
 from assimilearn.assimilation.filtering import check_limit, ensemble_filter, first_analysis, give_up, kept_times
+from assimilearn.assimilation.hyperprior import hyperprior, trace_of_inverse
 from assimilearn.assimilation.inverse_root import inverse_root, tridiagonal
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.record import Record, empty_record
@@ -63,13 +69,25 @@ class IEnKSSettings(TreatmentSettings, MemberSettings):
     tolerance: float = Field(
         1e-3, gt=0, description="stop when the step, in standard deviations of the ensemble, is shorter than this"
     )
+    certainty: float | None = Field(
+        None,
+        gt=0,
+        description="infer the inflation of the prior as enkf-n does, with this weight of its prior (xN in DAPPER); "
+        "inflation should then be 1; by default it is not inferred",
+    )
     estimate: Literal["filter", "smoother"] = Field(
         "filter", description="estimate each time from observations up to it, or up to lag observation times later"
     )
 
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.certainty is not None and self.iteration == "mda":
+            raise ValueError('certainty: needs the iteration "gauss-newton"')
+        return self
+
 
 @njit(cache=True, error_model="numpy")
-def gauss_newton_step(w, inverse_transform, Y, y, variance):
+def gauss_newton_step(w, inverse_transform, Y, y, variance, certainty):
     """One step: moves w in place; writes T^-1; returns T and the length of the step.
 
     Parameters
@@ -80,16 +98,22 @@ def gauss_newton_step(w, inverse_transform, Y, y, variance):
     Y : ndarray (member, observation)
         Overwritten.
     y, variance : ndarray (observation,)
+    certainty : float
+        Weight of the prior of the inflation; 0 for no inflation.
     """
+    N, z = w.size, 1.0
     d = scaled(Y, y, variance)
     S = np.dot(inverse_transform, Y)
-    C, downhill = row_products(S), np.dot(S, d) - w
+    C, pull = row_products(S), np.dot(S, d)
     work = C.copy()
-    reflector, diagonal, beside = tridiagonal(work, downhill)
-    T = inverse_root(work, reflector, diagonal, beside, 1.0)
-    step = np.dot(T, np.dot(T, downhill))
+    reflector, diagonal, beside = tridiagonal(work, pull)
+    if certainty > 0:
+        e, c = hyperprior(N, trace_of_inverse(diagonal, beside) / N, certainty)
+        z = c / (e + np.dot(w, w) / (N - 1))
+    T = inverse_root(work, reflector, diagonal, beside, 1 / z) / np.sqrt(z)
+    step = np.dot(T, np.dot(T, pull - z * w))
     w += step
-    inverse_transform[:] = T + np.dot(C, T)
+    inverse_transform[:] = z * T + np.dot(C, T)
     return T, np.sqrt(np.dot(step, step))
 
 
@@ -119,9 +143,8 @@ def minimize(
     mean = centre(A)
     w, T, inverse_transform = np.zeros(N), np.eye(N), np.eye(N)
     for _ in range(settings.iterations):
-        T, length = gauss_newton_step(
-            w, inverse_transform, problem.instrument.see(newest, variance, sites), y, variance
-        )
+        Y = problem.instrument.see(newest, variance, sites)
+        T, length = gauss_newton_step(w, inverse_transform, Y, y, variance, settings.certainty or 0.0)
         E = mean + w @ A / np.sqrt(N - 1) + T @ A
         if not length > settings.tolerance:  # also where it is NaN
             break
@@ -145,7 +168,7 @@ def anneal(
     for i in range(settings.iterations):
         w, inverse_transform = np.zeros(N), np.eye(N)
         Y = problem.instrument.see(newest, variance, sites)
-        T, _ = gauss_newton_step(w, inverse_transform, Y, y, settings.iterations * variance)
+        T, _ = gauss_newton_step(w, inverse_transform, Y, y, settings.iterations * variance, 0.0)
         A = E.copy()
         mean = centre(A)
         E = mean + w @ A / np.sqrt(N - 1) + T @ A
