@@ -8,7 +8,7 @@ BIN := .venv/bin
 PEER_PYTHON ?=
 DAPPER := 1.8.1
 
-.PHONY: run test test-workflow test-slow lint benchmark-study benchmark-assimilation readme clean
+.PHONY: run test test-workflow test-slow lint benchmark-study benchmark-assimilation readme pages clean
 
 run: .venv/.made
 	$(BIN)/snakemake --cores $(CORES) --configfile $(STUDY)
@@ -23,7 +23,11 @@ test-slow: .venv/.made
 	$(BIN)/python -m pytest -m "slow or workflow_slow"
 
 readme: run
-	$(BIN)/python docs/fill_readme.py
+	$(BIN)/python docs/fill_pages.py
+
+# tables and pictures of all studies that have been run
+pages: .venv/.made
+	$(BIN)/python docs/fill_pages.py
 
 benchmark-study: .venv/.made
 	$(BIN)/python benchmarks/default_study.py

@@ -1,0 +1,59 @@
+"""Put tables and pictures of the studies that have been run into the README and the pages: `make readme`, `make pages`.
+
+A table stands between two marks of a page, ``<!-- NAME -->`` and ``<!-- /NAME -->``. Where a study has no scorecard
+yet, or a picture is not there, the page keeps what it has.
+"""
+
+import re
+import shutil
+from pathlib import Path
+from typing import NamedTuple
+
+from assimilearn.verification import read_scorecard
+from assimilearn.verification.table import TABLES
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "results"
+
+
+class Place(NamedTuple):
+    """Where a table of a scorecard stands."""
+
+    page: str
+    mark: str
+    study: str
+    table: str
+
+
+PLACES = (
+    Place("README.md", "table", "default", "scores"),
+    Place("docs/learning-from-windows.md", "ingredients", "brajard2020-ablation", "medians"),
+    Place("docs/learning-from-windows.md", "methods", "learned-model-methods", "models"),
+    Place("docs/learning-from-windows.md", "scorecard", "brajard2020", "claims"),
+)
+PICTURES = {
+    "docs/hovmoller.png": "default/base/figures/hovmoller.png",
+    "docs/sensitivity.png": "brajard2020-sensitivity/figures/sensitivity.png",
+}
+
+
+def main() -> None:
+    """Fill every page from the results that there are."""
+    for place in PLACES:
+        scorecard = RESULTS / place.study / "scorecard.csv"
+        if scorecard.is_file():
+            page = ROOT / place.page
+            page.write_text(filled(page.read_text(), place.mark, TABLES[place.table](read_scorecard(scorecard))))
+    for picture, figure in PICTURES.items():
+        if (RESULTS / figure).is_file():
+            shutil.copy2(RESULTS / figure, ROOT / picture)
+
+
+def filled(text: str, mark: str, table: str) -> str:
+    """The text of a page with ``table`` between its marks."""
+    marked = re.compile(rf"(<!-- {mark} -->\n).*?(<!-- /{mark} -->)", re.DOTALL)
+    return marked.sub(lambda m: m[1] + "\n" + table + "\n" + m[2], text)
+
+
+if __name__ == "__main__":
+    main()
