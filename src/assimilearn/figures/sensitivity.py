@@ -56,9 +56,7 @@ def plot(*, rows: Sequence[Row] | None = None, variations: Mapping[str, Mapping[
     assert rows is not None and variations is not None
     scores = {found: text for group in (ERRORS, SKILL) for found, text in drawn_score(rows, group).items()}
     if not scores:
-        raise FigureError(
-            "the figure 'sensitivity' needs analysis scores or valid times: the scorecard has none"
-        )
+        raise FigureError("the figure 'sensitivity' needs analysis scores or valid times: the scorecard has none")
     height = (1.6 + 4.8 * len(scores)) * CENTIMETRE
     with style():
         figure = new_figure(TWO_COLUMNS, height)
