@@ -3,7 +3,7 @@
 Gordon, Salmond & Smith (1993), IEE Proc. F 140, 107-113. The weight of each member is multiplied by exp(-|R^-1/2 (y -
 H x)|^2 / 2); forecast and analysis moments are weighted ones. When the effective number of members 1 / sum(w^2) falls
 below a share of N, they are drawn anew by systematic resampling (Kitagawa 1996, J. Comput. Graph. Stat. 5, 1-25), and
-all copies of a member but the first are moved by a draw from a normal law with covariance h^2 P: the regularized
+members drawn more than once are moved, each copy by a draw from a normal law with covariance h^2 P: the regularized
 filter of Musso, Oudjane & Le Gland (2001), with P the weighted covariance before resampling and h = ``regularization``
 N^(-1/(n+4)), Scott's rule, as in DAPPER. The analysis is recorded before resampling, which only adds noise.
 
@@ -138,10 +138,11 @@ def systematic(w: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def resample(
     E: np.ndarray, w: np.ndarray, regularization: float, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Members of equal weight, whose copies are moved, and their weights."""
+    """Members of equal weight, of which those drawn more than once are moved, and their weights."""
     N, n = E.shape
     chosen = systematic(w, rng)
-    copies = np.flatnonzero(np.diff(chosen, prepend=-1) == 0)
+    # the first copy is moved too: were it not, few members would soon be the ancestors of all, and lose the truth
+    copies = np.flatnonzero(np.bincount(chosen, minlength=N)[chosen] > 1)
     drawn = E[chosen]
     if regularization > 0 and copies.size > 0:
         anomalies = E - w @ E
