@@ -12,10 +12,11 @@ import platform
 import socket
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import netCDF4
 import numpy as np
@@ -28,6 +29,15 @@ FORMAT_VERSION = 1
 STARTED = time.perf_counter()
 
 
+class Series(NamedTuple):
+    """A variable whose values come later."""
+
+    dims: tuple[str, ...]
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    attributes: Mapping[Any, Any]
+
+
 def write(dataset: xr.Dataset, path: str | Path, **provenance: Any) -> None:
     """Write ``dataset`` whole or not at all.
 
@@ -38,28 +48,65 @@ def write(dataset: xr.Dataset, path: str | Path, **provenance: Any) -> None:
     **provenance
         Global attributes to add (study, node, settings, seed, inputs ...); mappings become JSON, None is dropped.
     """
-    path = Path(path)
+    with _whole(Path(path)) as file:
+        file.setncatts(_global(dataset.attrs, provenance))
+        _write_contents(file, dataset)
+
+
+@contextmanager
+def stream(
+    dataset: xr.Dataset, series: Mapping[str, Series], path: str | Path, **provenance: Any
+) -> Iterator[tuple[dict[str, netCDF4.Variable], dict[str, Any]]]:
+    """Write ``dataset``, and besides variables that are filled bit by bit; whole or not at all.
+
+    Parameters
+    ----------
+    dataset, path, provenance : as of :func:`write`
+    series : name -> Series
+        The variables to be filled.
+
+    Yields
+    ------
+    The variables of ``series``, to be assigned to, and a dictionary for attributes that are known at the end.
+    """
+    with _whole(Path(path)) as file:
+        _write_contents(file, dataset)
+        for one in series.values():
+            for dim, size in zip(one.dims, one.shape, strict=True):
+                if dim not in file.dimensions:
+                    file.createDimension(dim, size)
+        found: dict[str, Any] = {}
+        yield {name: _new_variable(file, name, one, dataset) for name, one in series.items()}, found
+        file.setncatts(_global(dataset.attrs | found, provenance))
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[netCDF4.Dataset]:
+    """A file under a temporary name that becomes ``path`` when all is written."""
     path.parent.mkdir(parents=True, exist_ok=True)
     remove_leftovers(path)
-    attributes = {
-        "Conventions": "CF-1.11",
-        "source": f"assimilearn {__version__}",
-        "format_version": FORMAT_VERSION,
-        **dataset.attrs,
-        **provenance,
-    }
     temporary = temporary_name(path)
     try:
         with netCDF4.Dataset(temporary, "w", format="NETCDF4") as file:
-            file.setncatts(encoded(attributes))
-            for name, size in dataset.sizes.items():
-                file.createDimension(str(name), size)
-            for name, variable in dataset.variables.items():
-                _write_variable(file, str(name), variable, dataset)
+            yield file
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
     write_text(json.dumps(run_facts(), indent=1) + "\n", path.with_suffix(".run.json"))
+
+
+def _global(attributes: Mapping[Any, Any], provenance: Mapping[str, Any]) -> dict[str, Any]:
+    """Attributes of a file."""
+    always = {"Conventions": "CF-1.11", "source": f"assimilearn {__version__}", "format_version": FORMAT_VERSION}
+    return encoded({**always, **attributes, **provenance})
+
+
+def _write_contents(file: netCDF4.Dataset, dataset: xr.Dataset) -> None:
+    """Dimensions and variables."""
+    for name, size in dataset.sizes.items():
+        file.createDimension(str(name), size)
+    for name, variable in dataset.variables.items():
+        _write_variable(file, str(name), variable, dataset)
 
 
 def _write_variable(file: netCDF4.Dataset, name: str, variable: xr.Variable, dataset: xr.Dataset) -> None:
@@ -67,16 +114,21 @@ def _write_variable(file: netCDF4.Dataset, name: str, variable: xr.Variable, dat
     values = variable.values
     if values.dtype == bool:
         values = values.astype(np.int8)
-    kind = str if values.dtype.kind in "UO" else values.dtype
-    target = file.createVariable(
-        name, kind, tuple(map(str, variable.dims)), fill_value=False if kind is not str else None
-    )
-    target.setncatts(encoded(variable.attrs))
-    extra = [str(c) for c in dataset.coords if c not in dataset.dims and set(dataset[c].dims) <= set(variable.dims)]
+    series = Series(tuple(map(str, variable.dims)), values.shape, values.dtype, variable.attrs)
+    target = _new_variable(file, name, series, dataset)
+    if values.size:
+        target[...] = values.astype(object) if target.dtype is str else values
+
+
+def _new_variable(file: netCDF4.Dataset, name: str, series: Series, dataset: xr.Dataset) -> netCDF4.Variable:
+    """One variable with its attributes and without its values."""
+    kind = str if series.dtype.kind in "UO" else series.dtype
+    target = file.createVariable(name, kind, series.dims, fill_value=False if kind is not str else None)
+    target.setncatts(encoded(series.attributes))
+    extra = [str(c) for c in dataset.coords if c not in dataset.dims and set(dataset[c].dims) <= set(series.dims)]
     if extra and name not in dataset.coords:
         target.setncattr("coordinates", " ".join(sorted(extra)))
-    if values.size:
-        target[...] = values.astype(object) if kind is str else values
+    return target
 
 
 def encoded(attributes: Mapping[Any, Any]) -> dict[str, Any]:
@@ -122,14 +174,26 @@ def read(path: str | Path, require: Iterable[str] = ()) -> xr.Dataset:
     FileError
         If the file is missing, truncated, not NetCDF, of a newer format version, or lacks a variable.
     """
+    with opened(path, require, cache=True) as dataset:
+        return dataset.load()
+
+
+@contextmanager
+def opened(path: str | Path, require: Iterable[str] = (), cache: bool = False) -> Iterator[xr.Dataset]:
+    """The same without reading the values: they are read when they are asked for, each time, unless ``cache``."""
     path = Path(path)
     if not path.is_file():
         raise FileError(f"{path}: no such file")
     try:
-        with xr.open_dataset(path, engine="netcdf4", decode_times=False) as opened:
-            dataset = opened.load()
+        with xr.open_dataset(path, engine="netcdf4", decode_times=False, cache=cache) as dataset:
+            refuse_unusable(dataset, path, require)
+            yield dataset
     except (OSError, ValueError, RuntimeError) as error:
         raise FileError(f"{path}: cannot be read as NetCDF, perhaps it is truncated ({error})") from error
+
+
+def refuse_unusable(dataset: xr.Dataset, path: Path, require: Iterable[str]) -> None:
+    """Raise FileError if the file is of a newer format version or lacks a variable."""
     version = int(dataset.attrs.get("format_version", FORMAT_VERSION))
     if version > FORMAT_VERSION:
         raise FileError(
@@ -140,7 +204,6 @@ def read(path: str | Path, require: Iterable[str] = ()) -> xr.Dataset:
     if missing:
         found = ", ".join(sorted(map(str, dataset.variables)))
         raise FileError(f"{path}: lacks {', '.join(missing)}; it holds {found}")
-    return dataset
 
 
 def digest(path: str | Path) -> str:

@@ -24,6 +24,7 @@ from assimilearn.periods import TEST
 
 NOISE_SIZE = 2_000_000  # random numbers held at once (16 MB): memory does not grow with the length of the run
 LONGEST_CHUNK = 500  # analysis times between two updates of the progress bar
+LARGEST_CHUNK = 1_000_000  # times and sites cycled at once: what a streamed run holds of each series (4 MB)
 LOST_WINDOW = 100  # analysis times over which innovations above climatology mean that the filter is lost
 LOST_FACTOR = 1.1  # on the climatological rmse: what climatology itself does not reach by chance
 
@@ -84,24 +85,32 @@ def run_filter(
     start_rng, model_rng, update_rng, treatment_rng = rng.spawn(4)
     error_std = model_error_std(settings, problem.model)
     keep = kept_times(settings, problem.period)
-    record = empty_record(problem)
-    E = first_analysis(problem, method, settings, record, start_rng, keep)
+    record, begin = (problem.new_record or empty_record)(problem), slice(0, 1)
+    head = record.part(begin)
+    E = first_analysis(problem, method, settings, head, start_rng, keep)
+    record.kept, record.members, record.forecast_members = head.kept, head.members, head.forecast_members
+    record.put(begin, head)
     treated = treatment_noise(settings)
     total = E.size * int(problem.steps.sum()) * (error_std > 0) + (method.noise + treated) * problem.times.size
-    chunk = min(max(1, problem.times.size * noise_size // max(total, 1)), LONGEST_CHUNK)
+    longest = min(problem.times.size * noise_size // max(total, 1), LARGEST_CHUNK // problem.model.size, LONGEST_CHUNK)
+    chunk = max(1, longest)
     chunks = range(1, problem.times.size, chunk)
     shown = {"desc": settings.method, "unit": "analysis", "unit_scale": chunk, "leave": False, "delay": 2}
     for first in tqdm(chunks, disable=None, **shown):
         here = slice(first, min(first + chunk, problem.times.size))
         steps = int(problem.steps[here].sum()) if error_std > 0 else 0
+        part = record.part(here)
         done = _cycle_chunk(
-            *(problem, method, settings, record, E, keep, here),
+            *(problem, method, settings, record, part, E, keep, here),
             error_std * model_rng.standard_normal((steps, *E.shape)),
             update_rng.standard_normal((here.stop - first, method.noise)),
             treatment_rng.standard_normal((here.stop - first, treated)),
         )
         if done < here.stop - first:
-            give_up(record, first + done)
+            give_up(part, done)
+            record.diverged, record.reason = first + done, part.reason
+        record.put(here, part)
+        if record.diverged is not None:
             break
     return record
 
@@ -137,6 +146,7 @@ def _cycle_chunk(
     method: Filter,
     settings: AnalysisSettings,
     record: Record,
+    part: Record,
     E: np.ndarray,
     keep: np.ndarray,
     here: slice,
@@ -144,7 +154,7 @@ def _cycle_chunk(
     update_noise: np.ndarray,
     treatment_noise: np.ndarray,
 ) -> int:
-    """Cycle over the times ``here``; the number of times done."""
+    """Cycle over the times ``here``, of which ``part`` is the record; the number of times done."""
     n = problem.model.size
     if problem.model.compiled is not None:
         run = compiled_cycle()
@@ -160,8 +170,8 @@ def _cycle_chunk(
         *(check_limit(settings), problem.instrument.operator, problem.instrument.correlation),
         *(E, problem.steps[here], problem.value[here], problem.variance[here], problem.sites[here]),
         *(problem.valid[here], keep[here], model_noise, update_noise, treatment_noise),
-        *(record.forecast_mean[here], record.forecast_spread[here], record.mean[here], record.spread[here]),
-        *(record.innovation[here], record.innovation_std[here], record.used[here]),
+        *(part.forecast_mean, part.forecast_spread, part.mean, part.spread),
+        *(part.innovation, part.innovation_std, part.used),
         none if record.forecast_members is None else record.forecast_members[kept],
         none if record.members is None else record.members[kept],
     )
@@ -220,6 +230,18 @@ def give_up(record: Record, k: int) -> None:
     record.used[k:] = 0
 
 
+def squared_innovations(innovation: np.ndarray, problem: Problem, here: slice) -> np.ndarray:
+    """Sums over the observations of each of the times ``here`` of squared innovations and of those of climatology.
+
+    Returns
+    -------
+    ndarray (2, time)
+    """
+    value, sites, valid = problem.value[here], problem.sites[here], problem.valid[here]
+    climatological = np.where(valid, value - problem.expected.mean[sites], np.nan)
+    return np.nansum(np.stack([innovation.astype(float), climatological]) ** 2, axis=2)
+
+
 def lost_windows(record: Record, problem: Problem) -> np.ndarray:
     """Where the forecast is worse than none: windows in which its innovations clearly exceed those of climatology.
 
@@ -231,9 +253,11 @@ def lost_windows(record: Record, problem: Problem) -> np.ndarray:
     ndarray (window,), bool
         For every window of ``LOST_WINDOW`` times but the first, which is left to spin-up.
     """
-    climatological = np.where(problem.valid, problem.value - problem.expected.mean[problem.sites], np.nan)
-    innovations = np.stack([record.innovation, climatological]).astype(float)
-    count = problem.times.size // LOST_WINDOW
-    squares = innovations[:, : count * LOST_WINDOW].reshape(2, count, LOST_WINDOW * problem.value.shape[1]) ** 2
-    sums = np.nansum(squares, axis=2)
+    return lost(squared_innovations(record.innovation, problem, slice(None)))
+
+
+def lost(squares: np.ndarray) -> np.ndarray:
+    """The same from ``squares (2, time)`` of :func:`squared_innovations`."""
+    count = squares.shape[1] // LOST_WINDOW
+    sums = squares[:, : count * LOST_WINDOW].reshape(2, count, LOST_WINDOW).sum(axis=2)
     return (sums[0] > LOST_FACTOR**2 * sums[1])[1:]

@@ -1,7 +1,9 @@
 """Observations and model, checked once and laid out for the cycle."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -38,6 +40,8 @@ class Problem:
     valid : ndarray (time, observation), int8
     instrument : Instrument
         What is seen of the state, and how the errors of one time are correlated.
+    new_record : callable, optional
+        ``new_record(problem)`` is what a filter writes to; by default arrays in memory.
     """
 
     model: Model
@@ -50,6 +54,7 @@ class Problem:
     sites: np.ndarray
     valid: np.ndarray
     instrument: Instrument = SITES
+    new_record: Callable[["Problem"], Any] | None = None
 
     @cached_property
     def expected(self) -> Expected:
@@ -77,14 +82,17 @@ def pose(observations: xr.Dataset, model: Model, model_file: xr.Dataset) -> Prob
         If the model file is of another size than the model.
     """
     check_observations(observations, model.size)
+    return laid_out(observations, model, model_file, *entries(observations))
+
+
+def laid_out(
+    observations: xr.Dataset, model: Model, model_file: xr.Dataset, value: Any, variance: Any, sites: Any, valid: Any
+) -> Problem:
+    """The problem with the given entries of :func:`entries`, or with what gives them when it is indexed."""
     if "period" not in observations.variables:
         raise FileError("the observations lack the coordinate period(time)")
     background = read_background(model_file, model.size)
     times = observations["time"].values.astype(float)
-    valid = observations["valid"].values != 0
-    value = np.where(valid, observations["value"].values, 0.0).astype(float)
-    error_std = np.where(valid, observations["error_std"].values, 1.0).astype(float)
-    sites = np.where(valid, observations["site_index"].values, 0).astype(np.int64)
     return Problem(
         model=model,
         background=background,
@@ -92,11 +100,20 @@ def pose(observations: xr.Dataset, model: Model, model_file: xr.Dataset) -> Prob
         period=observations["period"].values.astype(np.int8),
         steps=np.diff(step_numbers(times - times[0], model.time_step), prepend=0),
         value=value,
-        variance=error_std**2,
+        variance=variance,
         sites=sites,
-        valid=valid.astype(np.int8),
+        valid=valid,
         instrument=Instrument(operator_of(observations, model.size), correlation_of(observations, model.size)),
     )
+
+
+def entries(observations: xr.Dataset) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Values, error variances, sites and validity (time, observation), without NaN in the padding."""
+    valid = observations["valid"].values != 0
+    value = np.where(valid, observations["value"].values, 0.0).astype(float)
+    error_std = np.where(valid, observations["error_std"].values, 1.0).astype(float)
+    sites = np.where(valid, observations["site_index"].values, 0).astype(np.int64)
+    return value, error_std**2, sites, valid.astype(np.int8)
 
 
 def refuse_misfit(problem: Problem, settings: AnalysisSettings) -> None:

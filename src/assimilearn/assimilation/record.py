@@ -18,6 +18,7 @@ OBSERVATION_VARIABLES = {
     "innovation": "observation minus forecast mean",
     "innovation_std": "standard deviation of the innovation that the method expects",
 }
+SERIES = (*SITE_VARIABLES, *OBSERVATION_VARIABLES, "used")
 
 
 @dataclass
@@ -51,6 +52,13 @@ class Record:
     forecast_members: np.ndarray | None = None
     diverged: int | None = None
     reason: str = ""
+
+    def part(self, here: slice) -> "Record":
+        """The record of the times ``here``, to be written in place."""
+        return Record(**{name: getattr(self, name)[here] for name in SERIES})
+
+    def put(self, here: slice, part: "Record") -> None:
+        """The times ``here`` are done: nothing is left to do where ``part`` shares memory with the whole."""
 
 
 def series(*shape: int) -> np.ndarray:
@@ -90,10 +98,7 @@ def as_dataset(record: Record, problem: Problem, **attributes: Any) -> xr.Datase
         variables[name] = (("time", "site"), getattr(record, name), {"units": "1", "long_name": text})
     for name, text in OBSERVATION_VARIABLES.items():
         variables[name] = (("time", "observation"), getattr(record, name), {"units": "1", "long_name": text})
-    coordinates: dict[str, Any] = {
-        "time": ("time", problem.times, {"units": "MTU", "long_name": "time"}),
-        "site": ("site", np.arange(problem.model.size), {"units": "1", "long_name": "site index"}),
-    }
+    coordinates = coordinates_of(problem)
     if record.members is not None:
         dims = ("ensemble_time", "member", "site")
         variables["members"] = (dims, record.members, {"units": "1", "long_name": "analysis ensemble"})
@@ -110,10 +115,24 @@ def as_dataset(record: Record, problem: Problem, **attributes: Any) -> xr.Datase
         )
         member = np.arange(record.members.shape[1])
         coordinates["member"] = ("member", member, {"units": "1", "long_name": "index of the member"})
-    attributes["time_step"] = problem.model.time_step
-    attributes["interval"] = float(np.median(np.diff(problem.times))) if problem.times.size > 1 else float("nan")
-    attributes["status"] = "ok" if record.diverged is None else "diverged"
+    return xr.Dataset(variables, coordinates, attributes | outcome(record, problem))
+
+
+def coordinates_of(problem: Problem) -> dict[str, Any]:
+    """The coordinates of every analysis."""
+    return {
+        "time": ("time", problem.times, {"units": "MTU", "long_name": "time"}),
+        "site": ("site", np.arange(problem.model.size), {"units": "1", "long_name": "site index"}),
+    }
+
+
+def outcome(record: Record, problem: Problem) -> dict[str, Any]:
+    """Attributes that say how the run went."""
+    attributes: dict[str, Any] = {
+        "time_step": problem.model.time_step,
+        "interval": float(np.median(np.diff(problem.times))) if problem.times.size > 1 else float("nan"),
+        "status": "ok" if record.diverged is None else "diverged",
+    }
     if record.diverged is not None:
-        attributes["diverged_at"] = float(problem.times[record.diverged])
-        attributes["reason"] = record.reason
-    return xr.Dataset(variables, coordinates, attributes)
+        attributes |= {"diverged_at": float(problem.times[record.diverged]), "reason": record.reason}
+    return attributes

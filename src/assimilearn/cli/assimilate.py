@@ -6,6 +6,7 @@ import click
 
 from assimilearn import store
 from assimilearn.assimilation import AnyAnalysis, assimilate
+from assimilearn.assimilation.streaming import assimilate_to_file, is_streamed
 from assimilearn.cli.models import open_any
 from assimilearn.cli.options import FILE, Origin, origin_options, settings_option
 from assimilearn.study.seeds import generator
@@ -22,11 +23,16 @@ def command(
     observations: Path, output: Path, model: Path, climate: Path, settings: AnyAnalysis, origin: Origin
 ) -> None:
     """Assimilate the OBSERVATIONS of a file into forecasts of a model and write the analyses to OUTPUT."""
-    observed = store.read(observations, require=["value", "error_std", "site_index", "valid"])
     rng = generator(origin.seed, "analysis", origin.realization)
     forecaster, kind = open_any(store.read(model))
-    dataset = assimilate(observed, forecaster, settings, store.read(climate, require=["mean"]), rng)
+    background = store.read(climate, require=["mean"])
+    inputs = {"observations": observations, "model": model, "climate": climate}
+    with store.opened(observations, require=["value", "error_std", "site_index", "valid"]) as observed:
+        if is_streamed(observed, forecaster, settings):
+            facts = origin.provenance(output, "analyses", settings, inputs)
+            assimilate_to_file(observed, forecaster, settings, background, rng, output, **facts, model_kind=kind)
+            return
+        observed.load()
+    dataset = assimilate(observed, forecaster, settings, background, rng)
     dataset.attrs["model_kind"] = kind
-    origin.write(
-        dataset, output, "analyses", settings, {"observations": observations, "model": model, "climate": climate}
-    )
+    origin.write(dataset, output, "analyses", settings, inputs)

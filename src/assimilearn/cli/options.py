@@ -67,19 +67,22 @@ class Origin(NamedTuple):
         settings : validated settings, or a mapping of several
         inputs : files that it was made from, by role; None is left out
         """
+        settings = dataset.attrs.get("settings") or settings
+        store.write(dataset, path, **self.provenance(path, kind, settings, inputs))
+
+    def provenance(self, path: Path, kind: str, settings: Any, inputs: Mapping[str, Path | None]) -> dict[str, Any]:
+        """Attributes for :func:`assimilearn.store.write`; ``settings`` may be their canonical JSON."""
         study, scenario, node = [*self.label.split("/"), "", "", ""][:3]
-        store.write(
-            dataset,
-            path,
-            kind=kind,
-            study=study,
-            scenario=scenario,
-            node=node or path.stem,
-            settings=dataset.attrs.get("settings") or plain(settings),
-            seed=self.seed,
-            realization=self.realization,
-            inputs=json.dumps({role: store.digest(p) for role, p in inputs.items() if p}, sort_keys=True),
-        )
+        return {
+            "kind": kind,
+            "study": study,
+            "scenario": scenario,
+            "node": node or path.stem,
+            "settings": settings if isinstance(settings, str) else plain(settings),
+            "seed": self.seed,
+            "realization": self.realization,
+            "inputs": json.dumps({role: store.digest(p) for role, p in inputs.items() if p}, sort_keys=True),
+        }
 
 
 def plain(settings: Any) -> str:
