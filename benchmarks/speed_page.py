@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from assimilearn.figures.style import BLACK, BLUE, TWO_COLUMNS, VERMILION
+from assimilearn.figures.style import BLACK, BLUE, TWO_COLUMNS, VERMILION, letter, new_figure, plain_log, style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -115,19 +115,20 @@ def disagree(rounds: Rounds) -> bool:
 
 def plot(costs: dict[str, list[dict[str, Any]]]) -> "Figure":
     """Time of a cycle against the number of sites and of members, on both sides."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(TWO_COLUMNS, 0.42 * TWO_COLUMNS), layout="constrained")
-    by_sites, by_members = figure.subplots(1, 2)
-    lines(by_sites, costs["sites"], "sites", "letkf")
-    by_sites.set(xlabel="sites", ylabel="ms of a cycle", title="LETKF, 20 members")
-    for method in ("etkf", "letkf"):
-        lines(by_members, [row for row in costs["members"] if row["method"] == method], "members", method)
-    by_members.set(xlabel="members", title="40 sites")
-    for axes in (by_sites, by_members):
-        axes.set(xscale="log", yscale="log")
-        axes.grid(which="major", alpha=0.3)
-        axes.legend(frameon=False)
+    with style():
+        figure = new_figure(TWO_COLUMNS, 0.42 * TWO_COLUMNS)
+        by_sites, by_members = figure.subplots(1, 2)
+        lines(by_sites, costs["sites"], "sites", "letkf")
+        for method in ("etkf", "letkf"):
+            lines(by_members, [row for row in costs["members"] if row["method"] == method], "members", method)
+        for place, (axes, across, title) in enumerate(
+            ((by_sites, "Sites", "LETKF, 20 members"), (by_members, "Members", "40 sites"))
+        ):
+            axes.set(xlabel=f"{across} (number)", ylabel="Time of a cycle (ms)")
+            for which in ("x", "y"):
+                plain_log(axes, which)
+            letter(axes, place, title)
+        figure.legend(*by_members.get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return figure
 
 
