@@ -30,6 +30,7 @@ def project(tmp_path):
     return project
 
 
+@pytest.mark.workflow_slow
 def test_a_record_without_truth_runs_from_analysis_to_training_and_innovations(project):
     project.snakemake("--cores", "2")
     results = project.folder / "results" / "mine"

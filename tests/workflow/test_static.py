@@ -18,7 +18,14 @@ def snakemake(*arguments: str) -> subprocess.CompletedProcess:
     return subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=False)
 
 
-@pytest.mark.parametrize("study", STUDIES, ids=lambda path: path.stem)
+def studies():
+    """All of them; those that are not asked for at every turn are slower tests."""
+    for path in STUDIES:
+        often = path.stem in ("config", "small")
+        yield pytest.param(path, id=path.stem, marks=[] if often else pytest.mark.workflow_slow)
+
+
+@pytest.mark.parametrize("study", studies())
 def test_every_study_plans_a_report(study, tmp_path):
     done = snakemake("--dry-run", "--cores", "1", "--directory", str(tmp_path), "--configfile", str(study))
     assert done.returncode == 0, done.stdout + done.stderr
