@@ -25,7 +25,7 @@ def studies():
         yield pytest.param(path, id=path.stem, marks=[] if often else pytest.mark.workflow_slow)
 
 
-@pytest.mark.parametrize("study", studies())
+@pytest.mark.parametrize("study", list(studies()))
 def test_every_study_plans_a_report(study, tmp_path):
     done = snakemake("--dry-run", "--cores", "1", "--directory", str(tmp_path), "--configfile", str(study))
     assert done.returncode == 0, done.stdout + done.stderr
