@@ -17,7 +17,7 @@ test: .venv/.made
 	$(BIN)/python -m pytest -n $(CORES) --dist loadfile
 
 test-workflow: .venv/.made
-	$(BIN)/python -m pytest -m workflow_slow
+	$(BIN)/python -m pytest -n $(CORES) --dist loadfile -m workflow_slow
 
 test-slow: .venv/.made
 	$(BIN)/python -m pytest -m "slow or workflow_slow"
