@@ -11,7 +11,7 @@ from assimilearn.emulators.cnn import CnnSettings
 from assimilearn.emulators.convolution import Layer, compiled_network, initial_weights, packed, unpacked
 from assimilearn.emulators.mlp import MlpSettings
 from assimilearn.emulators.normalisation import EPSILON, running_statistics
-from assimilearn.emulators.optimizers import Descent
+from assimilearn.emulators.optimizers import OPTIMIZERS
 from assimilearn.emulators.pairs import windows
 from assimilearn.emulators.passes import ROWS
 from assimilearn.emulators.scaling import scaling_of
@@ -23,6 +23,7 @@ from assimilearn.emulators.training import (
     batch_of,
     begin,
     evaluate,
+    learning_rate,
     loss_and_gradient,
     train_network,
 )
@@ -275,29 +276,35 @@ def test_the_penalty_shrinks_the_last_layer():
     assert size[1] < 0.5 * size[0]
 
 
-def rates_of(schedule):
-    descent = Descent(np.zeros(1, np.float32), "adam", 0.4, schedule, epochs=4)
-    rates = []
-    for _ in range(4):
-        rates.append(descent.learning_rate)
-        descent.step(np.ones(1, np.float32))
-        descent.end_epoch()
-    return rates
-
-
 def test_the_learning_rate_falls_as_half_a_cosine():
-    assert rates_of("cosine") == pytest.approx([0.4, 0.2 + 0.2 * np.sqrt(0.5), 0.2, 0.2 - 0.2 * np.sqrt(0.5)])
+    settings = TrainingSettings(learning_rate=0.4, epochs=4)
+    rates = [learning_rate(settings, epoch) for epoch in range(4)]
+    assert rates == pytest.approx([0.4, 0.2 + 0.2 * np.sqrt(0.5), 0.2, 0.2 - 0.2 * np.sqrt(0.5)])
 
 
 def test_a_constant_learning_rate_does_not_fall():
-    assert rates_of("constant") == [0.4] * 4
+    settings = TrainingSettings(learning_rate=0.4, epochs=4, schedule="constant")
+    assert {learning_rate(settings, epoch) for epoch in range(4)} == {0.4}
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "adagrad"])
-def test_a_first_step_is_as_long_as_the_learning_rate_in_every_weight(optimizer):
-    weights, gradient = np.ones(5, np.float32), np.array([1e-2, -1, 3, -1e3, 0], np.float32)
-    Descent(weights, optimizer, 0.05, "constant", epochs=1).step(gradient)
-    assert weights == pytest.approx(1 - 0.05 * np.sign(gradient), abs=1e-5)
+@pytest.mark.parametrize(
+    ("name", "reference"),
+    [
+        ("adam", lambda w: torch.optim.Adam(w, lr=0.05)),
+        ("adagrad", lambda w: torch.optim.Adagrad(w, lr=0.05, eps=1e-7)),
+    ],
+)
+def test_the_optimizers_take_the_steps_of_those_of_torch(name, reference):
+    rng = RNG(0)
+    ours, optimizer = rng.standard_normal(20).astype(np.float32), OPTIMIZERS[name](20)
+    theirs = torch.tensor(ours.copy(), requires_grad=True)
+    torch_optimizer = reference([theirs])
+    for _ in range(30):
+        gradient = (rng.standard_normal(20) * np.logspace(-5, 2, 20)).astype(np.float32)
+        optimizer.step(ours, gradient, 0.05)
+        theirs.grad = torch.tensor(gradient)
+        torch_optimizer.step()
+    assert ours == pytest.approx(theirs.detach().numpy(), rel=1e-4, abs=1e-5)
 
 
 def test_the_settings_of_the_perceptron_shape_it():
