@@ -4,14 +4,18 @@ Snakemake tracks the text of a rule, not the package that the rule calls. So eac
 parameters, and a change of the package reruns exactly the verbs that use what was changed.
 """
 
-import ast
 import hashlib
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
+from types import CodeType
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT.name
+FROM = re.compile(rf"^\s*from +({PACKAGE}[\w.]*) +import +(\([^)]*\)|.*)$", re.MULTILINE)
+NAMED = re.compile(rf"(?:^\s*import +|[\"'])({PACKAGE}(?:\.\w+)*)\b(?=[\"'\s,])", re.MULTILINE)
+NAME = re.compile(r"\w+")
 
 
 @cache
@@ -35,27 +39,38 @@ def code_digest(verb: str, *modules: str) -> str:
 
 @cache
 def _read(path: Path) -> tuple[str, tuple[Path, ...]]:
-    """Digest of one file without its docstrings, and the files of the package that it names."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
-            node.body = node.body[1:]
-    digest = hashlib.sha256(ast.dump(tree).encode()).hexdigest()
-    return digest, tuple(dict.fromkeys(_named_files(tree)))
+    """Digest of one file without its docstrings, and the files of the package that it names.
+
+    The digest is that of the compiled code: Python's own compiler leaves out comments and, asked to, docstrings.
+    """
+    text = path.read_text(encoding="utf-8")
+    total = hashlib.sha256()
+    _add(compile(text, path.name, "exec", dont_inherit=True, optimize=2), total.update)
+    return total.hexdigest(), tuple(dict.fromkeys(_named_files(text)))
 
 
-def _named_files(tree: ast.Module) -> Iterator[Path]:
+def _add(code: CodeType, add: Callable[[bytes], None]) -> None:
+    """Everything of a code object that decides what it does, but where it stands in its file."""
+    add(code.co_code + code.co_exceptiontable)
+    names = (code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars, code.co_name)
+    add(repr((names, code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags)).encode())
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            _add(constant, add)
+        elif isinstance(constant, frozenset):  # in no order of its own
+            add(repr(sorted(map(repr, constant))).encode())
+        else:
+            add(repr(constant).encode())
+
+
+def _named_files(text: str) -> Iterator[Path]:
     """Files of the package that a module imports, or names as text ("assimilearn.x.y") to import later."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            yield from _files(node.module)
-            for alias in node.names:
-                yield from _files(f"{node.module}.{alias.name}")
-        elif isinstance(node, ast.Import):
-            for alias in node.names:
-                yield from _files(alias.name)
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield from _files(node.value)
+    for module, names in FROM.findall(text):
+        yield from _files(module)
+        for name in NAME.findall(names):
+            yield from _files(f"{module}.{name}")
+    for module in NAMED.findall(text):
+        yield from _files(module)
 
 
 def _files(module: str) -> Iterator[Path]:
