@@ -10,7 +10,7 @@ import xarray as xr
 from assimilearn import figures, store
 from assimilearn.cli.options import FILE, settings_option
 from assimilearn.errors import FileError
-from assimilearn.verification import Claim, read_scorecard
+from assimilearn.verification import Claim
 
 ONE = ("truth", "observations", "model")  # kinds of which a figure takes one file; of the others it takes any number
 
@@ -32,9 +32,18 @@ def command(
 
     Each file says itself what it is, so their order only sets the order in legends. A scorecard ends in .csv.
     """
-    rows = [row for path in files if path.suffix == ".csv" for row in read_scorecard(path)]
+    rows = rows_of([path for path in files if path.suffix == ".csv"])
     datasets = by_kind([store.read(path) for path in files if path.suffix != ".csv"])
     figures.save(figures.plot(name, **datasets, rows=rows, claims=claims, variations=variations), output)
+
+
+def rows_of(scorecards: list[Path]) -> list[Any]:
+    """The rows of all scorecards; their reader is imported only where there is one."""
+    if not scorecards:
+        return []
+    from assimilearn.verification import read_scorecard
+
+    return [row for path in scorecards for row in read_scorecard(path)]
 
 
 def by_kind(datasets: list[xr.Dataset]) -> dict[str, Any]:
