@@ -1,5 +1,6 @@
 """The climatology as a background: what is known of the state before any observation."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -16,7 +17,7 @@ LARGEST_MATRIX = 10_000  # sites whose covariance is formed: 800 MB
 SOLVED, ITERATIONS = 1e-9, 10_000  # relative residual at which a linear system counts as solved, and when to stop
 
 
-class Background:
+class Background(ABC):
     """Climatological moments of a model's free run.
 
     Attributes
@@ -33,20 +34,20 @@ class Background:
     spectrum: np.ndarray
 
     @property
+    @abstractmethod
     def variance(self) -> np.ndarray:
         """Variance of every site, (site,)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def draw(self, members: int, rng: np.random.Generator) -> np.ndarray:
         """Independent draws (member, site) from the normal law with these moments."""
-        raise NotImplementedError
 
+    @abstractmethod
     def increments(self, departures: np.ndarray, variance: np.ndarray, sites: np.ndarray) -> np.ndarray:
         """B H^T (H B H^T + R)^-1 d for every row of ``departures (row, observation)``; (row, site).
 
         ``variance`` and ``sites (observation,)`` give the diagonal R, and H, which picks sites.
         """
-        raise NotImplementedError
 
     def autocorrelation(self, time_step: float) -> np.ndarray:
         """Autocorrelation in time at lags 0, 1, 2 ... steps of ``time_step`` MTU (lag,).

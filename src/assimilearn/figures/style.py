@@ -27,7 +27,10 @@ SOLID = "-"
 DASHES: tuple[Any, ...] = ((0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.2, 1, 1.2)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
-FILTERS = frozenset({"enkf", "etkf", "letkf", "denkf", "esrf", "blue", "3dvar", "4dvar", "iekf", "ekf"})
+FILTERS = frozenset(
+    {"blue", "3dvar", "4dvar", "ekf", "enkf", "etkf", "denkf", "esrf", "letkf", "eakf", "hybrid"}
+    | {"particle", "ienks", "enks", "enrts"}
+)
 KNOWN: dict[str, tuple[str, Any, str]] = {
     "truth": (BLACK, SOLID, "o"),
     "physical": (BLACK, SOLID, "o"),
