@@ -15,9 +15,11 @@ from assimilearn.errors import FileError, SettingsError
 from assimilearn.models.integrate import advance
 from assimilearn.models.truth import truth_dataset
 from assimilearn.observations import ObservationSettings, observe
-from assimilearn.observations.correlation import correlation, error_covariance
+from assimilearn.observations.correlation import correlation
+from assimilearn.observations.correlation_kernels import error_covariance
 from assimilearn.observations.instrument import Instrument
-from assimilearn.observations.operators import OperatorSettings, field, jacobian, operator_of
+from assimilearn.observations.operator_kernels import jacobian
+from assimilearn.observations.operators import OperatorSettings, field, operator_of
 
 CORRELATED = {"method": "correlated", "length": 2.0}
 FOOTPRINT = {"weights": [0.3, 1.0, -0.4]}

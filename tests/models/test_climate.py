@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import xarray as xr
 from pydantic import ValidationError
+from scipy.signal import welch
 
 from assimilearn import store
 from assimilearn.errors import FileError, SettingsError
 from assimilearn.models import Lorenz96, Lorenz96Settings, open_model
-from assimilearn.models.climate import ClimateSettings, climate, statistics, statistics_axes
+from assimilearn.models.climate import ClimateSettings, climate, power_spectrum, statistics, statistics_axes
 from assimilearn.models.integrate import spun_up_state, trajectory
 
 MODEL = Lorenz96(Lorenz96Settings())
@@ -79,6 +80,15 @@ def test_the_spectrum_of_a_sine_has_its_power_at_its_frequency():
     found = statistics(states, 0.05, axes(states))["power_spectrum"]
     assert float(found.idxmax()) == 1.5
     assert float(found.sum() * found["frequency"][1]) == pytest.approx(4.5, rel=1e-3)
+
+
+@pytest.mark.parametrize("samples", [1280, 1281])
+def test_the_spectrum_is_that_of_scipy(samples):
+    states = np.cumsum(np.random.default_rng(3).standard_normal((10000, 3)), axis=0)
+    expected = welch(states, fs=1 / 0.05, nperseg=samples, axis=0)[1].mean(axis=1)
+    np.testing.assert_allclose(
+        power_spectrum(states, 0.05, np.arange(samples // 2) / (0.05 * samples)), expected[: samples // 2], rtol=1e-9
+    )
 
 
 def test_the_spectrum_of_white_noise_is_flat_at_twice_variance_times_step():

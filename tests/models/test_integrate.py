@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+from assimilearn.clock import step_numbers
 from assimilearn.errors import AssimilearnError, SettingsError
 from assimilearn.models import Lorenz96, Lorenz96Settings
 from assimilearn.models import truth as truth_module
-from assimilearn.models.clock import step_numbers
 from assimilearn.models.integrate import LONG, advance, spun_up_state, trajectory
 from assimilearn.models.truth import TruthSettings, simulate
 from assimilearn.periods import Periods, period_flags

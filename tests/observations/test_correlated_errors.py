@@ -8,7 +8,8 @@ from pydantic import ValidationError
 from assimilearn.errors import FileError
 from assimilearn.models.truth import truth_dataset
 from assimilearn.observations import ObservationSettings, observe
-from assimilearn.observations.correlation import correlation, correlation_of, error_covariance, make_independent
+from assimilearn.observations.correlation import correlation, correlation_of
+from assimilearn.observations.correlation_kernels import error_covariance, make_independent
 from assimilearn.observations.errors import CorrelatedError, unit_errors
 from assimilearn.observations.networks import AllSites, MovingRandom
 

@@ -11,15 +11,8 @@ from assimilearn.errors import FileError, SettingsError
 from assimilearn.models.truth import truth_dataset
 from assimilearn.observations import ObservationSettings, observe
 from assimilearn.observations.networks import AllSites, EverySite
-from assimilearn.observations.operators import (
-    FUNCTIONS,
-    OperatorSettings,
-    differentiable_field,
-    field,
-    jacobian,
-    observed,
-    operator_of,
-)
+from assimilearn.observations.operator_kernels import jacobian, observed
+from assimilearn.observations.operators import FUNCTIONS, OperatorSettings, differentiable_field, field, operator_of
 
 WEIGHTS = [0.25, 0.5, -0.3, 0.1, 0.7]
 BY_HAND = {

@@ -11,7 +11,7 @@ ridge regression of the scaled innovations R^-1/2 (y - H x_f) on the columns of 
 import numpy as np
 
 from assimilearn.observations.instrument import SITES, Instrument
-from assimilearn.observations.operators import observed
+from assimilearn.observations.operator_kernels import observed
 
 
 def cost(

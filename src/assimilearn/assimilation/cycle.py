@@ -26,8 +26,8 @@ from assimilearn.assimilation.signatures import (
 )
 from assimilearn.assimilation.treatment import treat
 from assimilearn.models.lorenz96 import FAST
-from assimilearn.observations.correlation import make_independent
-from assimilearn.observations.operators import observed
+from assimilearn.observations.correlation_kernels import make_independent
+from assimilearn.observations.operator_kernels import observed
 
 ABSURD = 1e3  # no state of these models comes near; the forecast is lost long before it overflows
 

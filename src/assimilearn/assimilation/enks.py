@@ -19,27 +19,13 @@ from numba import njit
 from pydantic import Field
 
 from assimilearn.assimilation.algebra import centre, recompose, scaled
-from assimilearn.assimilation.filtering import (
-    check_limit,
-    ensemble_filter,
-    first_analysis,
-    give_up,
-    kept_times,
-    model_error_std,
-)
+from assimilearn.assimilation.filtering import model_error_std
 from assimilearn.assimilation.problem import Problem
-from assimilearn.assimilation.record import Record, empty_record
+from assimilearn.assimilation.record import Record
 from assimilearn.assimilation.rotations import rotate
 from assimilearn.assimilation.settings import EnsembleSettings
-from assimilearn.assimilation.stepping import (
-    forecast,
-    keep_forecast,
-    moments_of,
-    observations_at,
-    predicted_by,
-    write_forecast,
-    write_members,
-)
+from assimilearn.assimilation.stepping import forecast, moments_of, write_members
+from assimilearn.assimilation.stepwise import Stepwise
 from assimilearn.assimilation.transform import transform
 from assimilearn.assimilation.treatment import treat, treatment_noise, treatment_of
 
@@ -64,39 +50,47 @@ def enks_update(Z, Y, y, variance):
     recompose(Z, mean, 1.0)
 
 
-def run(problem: Problem, settings: EnKSSettings, rng: np.random.Generator) -> Record:
-    """Cycle the augmented ensemble: its first block is the present, the others go back in time."""
-    start_rng, model_rng, _, treatment_rng = rng.spawn(4)
-    error_std, treatment = model_error_std(settings, problem.model), treatment_of(settings)
-    record, keep = empty_record(problem), kept_times(settings, problem.period)
-    E = first_analysis(problem, ensemble_filter(None, settings), settings, record, start_rng, keep)
-    n, K = problem.model.size, problem.times.size
-    Z = np.tile(E, settings.lag + 1)  # blocks of times before the first are never read
-    for k in range(1, K):
-        Z[:, n:] = Z[:, :-n].copy()
-        forecast(problem.model, E, int(problem.steps[k]), error_std, model_rng)
-        Z[:, :n] = E
-        mean, variance = moments_of(E)
-        if not write_forecast(record, k, mean, variance):
-            give_up(record, k)
-            return record
-        keep_forecast(record, keep, k, E)
-        predicted = predicted_by(problem, E, k)
-        y, r, sites = observations_at(problem, record, k, mean, variance, check_limit(settings), predicted)
+class Smoother(Stepwise):
+    """Carries the augmented ensemble Z (member, time and site): its first block is the present, the next the past."""
+
+    def __init__(self, problem: Problem, settings: EnKSSettings, rng: np.random.Generator):
+        start_rng, self.model_rng, _, self.treatment_rng = rng.spawn(4)
+        super().__init__(problem, settings, start_rng)
+        self.settings, self.error_std = settings, model_error_std(settings, problem.model)
+        self.Z = np.tile(self.present, settings.lag + 1)  # blocks of times before the first are never read
+
+    def forecast(self, k: int) -> None:
+        n = self.problem.model.size
+        self.Z[:, n:] = self.Z[:, :-n].copy()
+        forecast(self.problem.model, self.present, int(self.problem.steps[k]), self.error_std, self.model_rng)
+        self.Z[:, :n] = self.present
+
+    def analyse(self, k: int, y: np.ndarray, variance: np.ndarray, sites: np.ndarray) -> bool:
         if sites.size > 0:
-            prior = E.copy()
-            enks_update(Z, problem.instrument.see(E, r, sites), y, r)
+            prior, treatment = self.present, treatment_of(self.settings)
+            enks_update(self.Z, self.problem.instrument.see(prior, variance, sites), y, variance)
             if treatment.size > 0:
-                Z = treated(Z, prior, treatment, treatment_rng.standard_normal(treatment_noise(settings)))
-        E = np.ascontiguousarray(Z[:, :n])
-        if not np.isfinite(E).all():
-            give_up(record, k)
-            return record
-        if k >= settings.lag:
-            write_members(record, keep, k - settings.lag, Z[:, -n:])
-    for behind in range(min(settings.lag, K)):
-        write_members(record, keep, K - 1 - behind, Z[:, behind * n : (behind + 1) * n])
-    return record
+                noise = self.treatment_rng.standard_normal(treatment_noise(self.settings))
+                self.Z = treated(self.Z, prior, treatment, noise)
+        self.present = np.ascontiguousarray(self.Z[:, : self.problem.model.size])
+        if k >= self.settings.lag:
+            self.write(k, self.settings.lag)
+        return bool(np.isfinite(self.present).all())
+
+    def finish(self) -> None:
+        last = self.problem.times.size - 1
+        for behind in range(min(self.settings.lag, last + 1)):
+            self.write(last, behind)
+
+    def write(self, k: int, behind: int) -> None:
+        """Write the analysis of the time that is ``behind`` times before k."""
+        n = self.problem.model.size
+        write_members(self.record, self.keep, k - behind, self.Z[:, behind * n : (behind + 1) * n])
+
+
+def run(problem: Problem, settings: EnKSSettings, rng: np.random.Generator) -> Record:
+    """Cycle the augmented ensemble."""
+    return Smoother(problem, settings, rng).run()
 
 
 def treated(Z: np.ndarray, prior: np.ndarray, treatment: np.ndarray, noise: np.ndarray) -> np.ndarray:

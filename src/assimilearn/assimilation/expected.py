@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from assimilearn.assimilation.background import Background
-from assimilearn.observations.operators import transformed
+from assimilearn.observations.operator_kernels import transformed
 
 NODES, WIDEST = 100, 8.0  # on each side; how far the law reaches, in standard deviations
 

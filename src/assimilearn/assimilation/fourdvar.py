@@ -48,7 +48,8 @@ from assimilearn.assimilation.tangent import Linearization, differentiable_step,
 from assimilearn.models.integrate import trajectory
 from assimilearn.models.protocol import Model
 from assimilearn.observations.instrument import SITES, Instrument
-from assimilearn.observations.operators import differentiable_field, jacobian, observed
+from assimilearn.observations.operator_kernels import jacobian, observed
+from assimilearn.observations.operators import differentiable_field
 
 HALVINGS = 5
 

@@ -35,21 +35,13 @@ from numba import njit
 from pydantic import Field, model_validator
 
 from assimilearn.assimilation.algebra import centre, row_products, scaled
-from assimilearn.assimilation.filtering import check_limit, ensemble_filter, first_analysis, give_up, kept_times
 from assimilearn.assimilation.hyperprior import hyperprior, trace_of_inverse
 from assimilearn.assimilation.inverse_root import inverse_root, tridiagonal
 from assimilearn.assimilation.problem import Problem
-from assimilearn.assimilation.record import Record, empty_record
+from assimilearn.assimilation.record import Record
 from assimilearn.assimilation.settings import MemberSettings, TreatmentSettings
-from assimilearn.assimilation.stepping import (
-    forecast,
-    keep_forecast,
-    moments_of,
-    observations_at,
-    predicted_by,
-    write_forecast,
-    write_members,
-)
+from assimilearn.assimilation.stepping import forecast, moments_of, write_members
+from assimilearn.assimilation.stepwise import Stepwise
 from assimilearn.assimilation.treatment import treat, treatment_noise, treatment_of
 
 
@@ -178,42 +170,48 @@ def anneal(
     return E
 
 
+class IterativeSmoother(Stepwise):
+    """Slides the window: ``begin`` is the ensemble at its start s, ``present`` the one at its end."""
+
+    def __init__(self, problem: Problem, settings: IEnKSSettings, rng: np.random.Generator):
+        start_rng, self.treatment_rng = rng.spawn(2)
+        super().__init__(problem, settings, start_rng)
+        self.settings, self.clock = settings, np.cumsum(problem.steps)
+        self.s, self.begin = 0, self.present.copy()
+
+    def slide(self) -> None:
+        """Move the start of the window to the next observation time."""
+        self.s += 1
+        forecast(self.problem.model, self.begin, int(self.problem.steps[self.s]))
+
+    def forecast(self, k: int) -> None:
+        if k - self.s > self.settings.lag:
+            self.slide()
+        forecast(self.problem.model, self.present, int(self.problem.steps[k]))
+
+    def analyse(self, k: int, y: np.ndarray, variance: np.ndarray, sites: np.ndarray) -> bool:
+        if sites.size > 0:
+            solve = minimize if self.settings.iteration == "gauss-newton" else anneal
+            steps = int(self.clock[k] - self.clock[self.s])
+            analysis = solve(self.problem, self.settings, self.begin, self.present, steps, y, variance, sites)
+            self.begin = treated(analysis, self.begin, self.settings, self.treatment_rng)
+            self.present = self.begin.copy()
+            forecast(self.problem.model, self.present, steps)
+        if self.settings.estimate == "filter":
+            return write_members(self.record, self.keep, k, self.present)
+        if k - self.s == self.settings.lag:
+            write_members(self.record, self.keep, self.s, self.begin)
+        return True
+
+    def finish(self) -> None:
+        while self.settings.estimate == "smoother" and self.s < self.problem.times.size - 1:
+            self.slide()
+            write_members(self.record, self.keep, self.s, self.begin)
+
+
 def run(problem: Problem, settings: IEnKSSettings, rng: np.random.Generator) -> Record:
     """Slide the window over the observation times."""
-    start_rng, treatment_rng = rng.spawn(2)
-    record, keep = empty_record(problem), kept_times(settings, problem.period)
-    analyse = minimize if settings.iteration == "gauss-newton" else anneal
-    clock = np.cumsum(problem.steps)
-    E = first_analysis(problem, ensemble_filter(None, settings), settings, record, start_rng, keep)
-    s, newest = 0, E.copy()
-    for k in range(1, problem.times.size):
-        if k - s > settings.lag:
-            s += 1
-            forecast(problem.model, E, int(problem.steps[s]))
-        forecast(problem.model, newest, int(problem.steps[k]))
-        mean, variance = moments_of(newest)
-        if not write_forecast(record, k, mean, variance):
-            give_up(record, k)
-            return record
-        keep_forecast(record, keep, k, newest)
-        predicted = predicted_by(problem, newest, k)
-        y, r, sites = observations_at(problem, record, k, mean, variance, check_limit(settings), predicted)
-        if sites.size > 0:
-            steps = int(clock[k] - clock[s])
-            analysis = analyse(problem, settings, E, newest, steps, y, r, sites)
-            E = treated(analysis, E, settings, treatment_rng)
-            newest = E.copy()
-            forecast(problem.model, newest, steps)
-        if settings.estimate == "filter" and not write_members(record, keep, k, newest):
-            give_up(record, k)
-            return record
-        if settings.estimate == "smoother" and k - s == settings.lag:
-            write_members(record, keep, s, E)
-    while settings.estimate == "smoother" and s < problem.times.size - 1:
-        s += 1
-        forecast(problem.model, E, int(problem.steps[s]))
-        write_members(record, keep, s, E)
-    return record
+    return IterativeSmoother(problem, settings, rng).run()
 
 
 def treated(analysis: np.ndarray, prior: np.ndarray, settings: IEnKSSettings, rng: np.random.Generator) -> np.ndarray:

@@ -12,14 +12,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from assimilearn.assimilation.filtering import Filter, check_limit, first_analysis, give_up
 from assimilearn.assimilation.problem import Problem
-from assimilearn.assimilation.record import Record, empty_record
+from assimilearn.assimilation.record import Record
 from assimilearn.assimilation.settings import CycledSettings
-from assimilearn.assimilation.start import climatological, climatological_slopes, first_state
-from assimilearn.assimilation.stepping import forecast, observations_at, write_analysis, write_forecast
-from assimilearn.observations.correlation import error_covariance
-from assimilearn.observations.operators import jacobian, observed
+from assimilearn.assimilation.start import climatological, climatological_slopes
+from assimilearn.assimilation.stepping import forecast, write_analysis
+from assimilearn.assimilation.stepwise import Moments, Stepwise
+from assimilearn.observations.correlation_kernels import error_covariance
+from assimilearn.observations.operator_kernels import jacobian, observed
 
 
 class Line(NamedTuple):
@@ -54,32 +54,43 @@ def about_climate(problem: Problem, x: np.ndarray, sites: np.ndarray) -> Line:
     return Line(expected.mean[sites], climatological_slopes(problem, sites), expected.unexplained[sites])
 
 
+class Linearized(Stepwise):
+    """Carries one state; B (site, site) is the background covariance, but for the first time."""
+
+    def __init__(
+        self, problem: Problem, settings: CycledSettings, B: np.ndarray, linearize: Linearize, rng: np.random.Generator
+    ):
+        super().__init__(problem, settings, rng)
+        self.B, self.linearize = B, linearize
+        self.record.spread[0] = first_spread(problem, self.record)
+
+    def forecast(self, k: int) -> None:
+        forecast(self.problem.model, self.present, int(self.problem.steps[k]))
+
+    def moments(self, k: int) -> Moments:
+        return self.present[0], np.diag(self.B)
+
+    def predicted(self, k: int) -> Moments:
+        self.line = self.linearize(self.problem, self.present[0], self.problem.sites[k])
+        self.HB = self.line.H @ self.B
+        return self.line.predicted, (self.HB * self.line.H).sum(axis=1) + self.line.unexplained
+
+    def analyse(self, k: int, y: np.ndarray, variance: np.ndarray, sites: np.ndarray) -> bool:
+        """The observations as they are, with R in full: a straight line over the climate does not see them mixed."""
+        problem, used = self.problem, self.record.used[k] != 0
+        H, HB, unexplained = self.line.H[used], self.HB[used], self.line.unexplained[used]
+        correlation, n = problem.instrument.correlation, len(self.B)
+        R = error_covariance(problem.variance[k, used], problem.sites[k, used], correlation, n)
+        gain = np.linalg.solve(HB @ H.T + np.diag(unexplained) + R, HB)
+        self.present[0] += (problem.value[k, used] - self.line.predicted[used]) @ gain
+        return write_analysis(self.record, k, self.present[0], np.diag(self.B) - (HB * gain).sum(axis=0))
+
+
 def run_linearized(
     problem: Problem, settings: CycledSettings, B: np.ndarray, linearize: Linearize, rng: np.random.Generator
 ) -> Record:
     """Cycle one state with background covariance B (site, site); the first background is the climatology."""
-    record, K = empty_record(problem), problem.times.size
-    start = Filter(None, np.empty(0), first_state)
-    E = first_analysis(problem, start, settings, record, rng, np.zeros(K, np.int64))
-    record.spread[0] = first_spread(problem, record)
-    for k in range(1, K):
-        forecast(problem.model, E, int(problem.steps[k]))
-        if not write_forecast(record, k, E[0], np.diag(B)):
-            give_up(record, k)
-            return record
-        line = linearize(problem, E[0], problem.sites[k])
-        HB = line.H @ B
-        predicted = line.predicted, (HB * line.H).sum(axis=1) + line.unexplained
-        observations_at(problem, record, k, E[0], np.diag(B), check_limit(settings), predicted)
-        used = record.used[k] != 0
-        R = error_covariance(problem.variance[k, used], problem.sites[k, used], problem.instrument.correlation, len(B))
-        S = HB[used] @ line.H[used].T + np.diag(line.unexplained[used]) + R
-        gain = np.linalg.solve(S, HB[used])
-        E[0] += (problem.value[k, used] - line.predicted[used]) @ gain
-        if not write_analysis(record, k, E[0], np.diag(B) - (HB[used] * gain).sum(axis=0)):
-            give_up(record, k)
-            return record
-    return record
+    return Linearized(problem, settings, B, linearize, rng).run()
 
 
 def first_spread(problem: Problem, record: Record) -> np.ndarray:

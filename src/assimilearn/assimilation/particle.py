@@ -25,27 +25,13 @@ from numba import njit
 from pydantic import Field
 
 from assimilearn.assimilation.background import ROUND_OFF
-from assimilearn.assimilation.filtering import (
-    Filter,
-    check_limit,
-    first_analysis,
-    give_up,
-    kept_times,
-    model_error_std,
-)
+from assimilearn.assimilation.filtering import model_error_std
 from assimilearn.assimilation.problem import Problem
-from assimilearn.assimilation.record import Record, empty_record
+from assimilearn.assimilation.record import Record
 from assimilearn.assimilation.settings import MemberSettings, ModelErrorSettings
-from assimilearn.assimilation.start import first_ensemble
-from assimilearn.assimilation.stepping import (
-    forecast,
-    keep_forecast,
-    observations_at,
-    write_analysis,
-    write_forecast,
-    write_members,
-)
-from assimilearn.observations.operators import observed
+from assimilearn.assimilation.stepping import forecast, write_analysis, write_members
+from assimilearn.assimilation.stepwise import Moments, Stepwise
+from assimilearn.observations.operator_kernels import observed
 
 
 class ParticleSettings(ModelErrorSettings, MemberSettings):
@@ -178,35 +164,41 @@ def update(
         E, w = resample(E, w, settings.regularization, rng)
 
 
+class ParticleFilter(Stepwise):
+    """Carries the weights w (member,) beside the members."""
+
+    def __init__(self, problem: Problem, settings: ParticleSettings, rng: np.random.Generator):
+        start_rng, self.model_rng, self.resampling_rng, self.keep_rng = rng.spawn(4)
+        super().__init__(problem, settings, start_rng)
+        self.settings, self.error_std = settings, model_error_std(settings, problem.model)
+        self.w = np.full(settings.members, 1 / settings.members)
+
+    def forecast(self, k: int) -> None:
+        forecast(self.problem.model, self.present, int(self.problem.steps[k]), self.error_std, self.model_rng)
+
+    def moments(self, k: int) -> Moments:
+        return weighted_moments(self.present, self.w)
+
+    def predicted(self, k: int) -> Moments | None:
+        operator = self.problem.instrument.operator
+        if operator.size == 0:
+            return None
+        return weighted_moments(observed(self.present, self.problem.sites[k], operator), self.w)
+
+    def equal_members(self) -> np.ndarray:
+        return self.present[systematic(self.w, self.keep_rng)]
+
+    def analyse(self, k: int, y: np.ndarray, variance: np.ndarray, sites: np.ndarray) -> bool:
+        settings, see = self.settings, partial(self.problem.instrument.see, variance=variance, sites=sites)
+        self.present, self.w = update(self.present, self.w, y, variance, see, settings, self.resampling_rng)
+        if self.keep[k]:
+            write_members(self.record, self.keep, k, self.equal_members())
+        sound = write_analysis(self.record, k, *self.moments(k))
+        if sound and effective_size(self.w) < settings.resampling_threshold * len(self.w):
+            self.present, self.w = resample(self.present, self.w, settings.regularization, self.resampling_rng)
+        return sound
+
+
 def run(problem: Problem, settings: ParticleSettings, rng: np.random.Generator) -> Record:
     """Cycle the weighted ensemble."""
-    start_rng, model_rng, resampling_rng, keep_rng = rng.spawn(4)
-    N, limit = settings.members, check_limit(settings)
-    error_std = model_error_std(settings, problem.model)
-    keep = kept_times(settings, problem.period)
-    record = empty_record(problem)
-    start = Filter(None, np.empty(0), partial(first_ensemble, members=N))
-    E = first_analysis(problem, start, settings, record, start_rng, keep)
-    w = np.full(N, 1 / N)
-    for k in range(1, problem.times.size):
-        forecast(problem.model, E, int(problem.steps[k]), error_std, model_rng)
-        mean, variance = weighted_moments(E, w)
-        if not write_forecast(record, k, mean, variance):
-            give_up(record, k)
-            break
-        predicted = None
-        if problem.instrument.operator.size > 0:
-            predicted = weighted_moments(observed(E, problem.sites[k], problem.instrument.operator), w)
-        y, r, sites = observations_at(problem, record, k, mean, variance, limit, predicted)
-        if keep[k]:
-            keep_forecast(record, keep, k, E[systematic(w, keep_rng)])
-        see = partial(problem.instrument.see, variance=r, sites=sites)
-        E, w = update(E, w, y, r, see, settings, resampling_rng)
-        if keep[k]:
-            write_members(record, keep, k, E[systematic(w, keep_rng)])
-        if not write_analysis(record, k, *weighted_moments(E, w)):
-            give_up(record, k)
-            break
-        if effective_size(w) < settings.resampling_threshold * N:
-            E, w = resample(E, w, settings.regularization, resampling_rng)
-    return record
+    return ParticleFilter(problem, settings, rng).run()

@@ -11,8 +11,8 @@ import xarray as xr
 from assimilearn.assimilation.background import Background, read_background
 from assimilearn.assimilation.expected import Expected, expected
 from assimilearn.assimilation.settings import AnalysisSettings
+from assimilearn.clock import step_numbers
 from assimilearn.errors import FileError, SettingsError
-from assimilearn.models.clock import step_numbers
 from assimilearn.models.protocol import Model
 from assimilearn.observations.checks import check_observations
 from assimilearn.observations.correlation import correlation_of

@@ -11,8 +11,9 @@ from collections.abc import Callable
 import numpy as np
 
 from assimilearn.assimilation.problem import Problem
-from assimilearn.observations.correlation import error_covariance
-from assimilearn.observations.operators import IDENTITY, jacobian, observed
+from assimilearn.observations.correlation_kernels import error_covariance
+from assimilearn.observations.operator_kernels import jacobian, observed
+from assimilearn.observations.operators import IDENTITY
 
 Start = Callable[[Problem, np.ndarray, np.random.Generator], tuple[np.ndarray, np.ndarray]]
 """start(problem, used, rng) -> forecast and analysis (row, site) at the first time."""

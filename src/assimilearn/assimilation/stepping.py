@@ -16,7 +16,7 @@ from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.record import Record
 from assimilearn.assimilation.signatures import MATRIX, STEP, TENSOR, VECTOR
 from assimilearn.models.protocol import Model
-from assimilearn.observations.operators import observed
+from assimilearn.observations.operator_kernels import observed
 
 NO_NOISE = np.empty((0, 0, 0))
 

@@ -8,6 +8,7 @@ import sys
 import click
 
 from assimilearn import __version__
+from assimilearn.cli.lean import import_xarray
 from assimilearn.errors import AssimilearnError
 from assimilearn.kernels import drop_stale_kernels
 
@@ -49,6 +50,7 @@ class Verbs(click.Group):
         if cmd_name not in VERBS:
             return None
         drop_stale_kernels()
+        import_xarray()
         return importlib.import_module(f"assimilearn.cli.{cmd_name.replace('-', '_')}").command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -4,8 +4,8 @@ import numpy as np
 import xarray as xr
 from pydantic import Field
 
+from assimilearn.clock import step_numbers
 from assimilearn.errors import SettingsError
-from assimilearn.models.clock import step_numbers
 from assimilearn.models.integrate import spun_up_state, trajectory
 from assimilearn.models.protocol import Model
 from assimilearn.periods import with_periods

@@ -3,8 +3,8 @@
 import numpy as np
 import xarray as xr
 
+from assimilearn.clock import step_numbers
 from assimilearn.errors import AssimilearnError, FileError
-from assimilearn.models.clock import step_numbers
 
 VARIABLES = ("value", "error_std", "site_index", "valid")
 

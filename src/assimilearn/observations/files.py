@@ -5,9 +5,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from assimilearn.clock import TOLERANCE, step_numbers
 from assimilearn.errors import FileError
-from assimilearn.models.clock import TOLERANCE, step_numbers
-from assimilearn.models.truth import truth_dataset
 from assimilearn.observations import correlation, operators
 from assimilearn.observations.checks import VARIABLES, entry_problems, refuse, time_problems
 from assimilearn.observations.layout import pack
@@ -91,6 +90,8 @@ def ingest_truth(dataset: xr.Dataset, times: np.ndarray, flags: np.ndarray, size
     FileError
         If there is no such variable, its sites are not ``size``, a time is missing or a value is not finite.
     """
+    from assimilearn.models.truth import truth_dataset  # with the models comes the compiler
+
     if "state" not in dataset or "time" not in dataset.variables:
         raise FileError("a truth is needed as state(time, site) with the coordinate time in MTU")
     refuse(time_problems(dataset["time"].values, None), "true states")

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from assimilearn.observations import operators
-from assimilearn.observations.correlation import make_independent
+from assimilearn.observations.correlation_kernels import make_independent
+from assimilearn.observations.operator_kernels import jacobian, observed
 
 
 class Instrument(NamedTuple):
@@ -29,14 +29,14 @@ class Instrument(NamedTuple):
 
     def see(self, E: np.ndarray, variance: np.ndarray, sites: np.ndarray) -> np.ndarray:
         """h of each row of E (row, site) with the errors made independent, (row, observation)."""
-        Y = operators.observed(np.ascontiguousarray(E), sites, self.operator)
+        Y = observed(np.ascontiguousarray(E), sites, self.operator)
         return self.independent(Y, variance, sites, E.shape[1])
 
     def tangents(self, X: np.ndarray, x: np.ndarray, variance: np.ndarray, sites: np.ndarray) -> np.ndarray:
         """H X for X (site, column), (observation, column), H the derivative of what is seen of the state x (site,)."""
         if self.direct:
             return X[sites]
-        rows = (operators.jacobian(x, sites, self.operator) @ X).T.copy()
+        rows = (jacobian(x, sites, self.operator) @ X).T.copy()
         return self.independent(rows, variance, sites, x.size).T
 
     def independent(self, rows: np.ndarray, variance: np.ndarray, sites: np.ndarray, size: int) -> np.ndarray:

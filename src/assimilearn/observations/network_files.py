@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from assimilearn import store
+from assimilearn.clock import TOLERANCE
 from assimilearn.errors import FileError
-from assimilearn.models.clock import TOLERANCE
 
 ABSENT = -1
 

@@ -6,8 +6,8 @@ import numpy as np
 import xarray as xr
 from pydantic import Field
 
+from assimilearn.clock import step_numbers
 from assimilearn.errors import FileError, SettingsError
-from assimilearn.models.clock import step_numbers
 from assimilearn.observations import correlation, operators
 from assimilearn.observations.errors import CorrelatedError, ErrorLaw, GaussianError, unit_errors
 from assimilearn.observations.layout import pack

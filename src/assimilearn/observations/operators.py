@@ -15,7 +15,6 @@ from typing import Any, Literal, Self
 
 import numpy as np
 import xarray as xr
-from numba import njit
 from pydantic import Field, ValidationError, model_validator
 
 from assimilearn.errors import FileError, SettingsError
@@ -88,38 +87,12 @@ def refuse_wide(settings: OperatorSettings, size: int) -> None:
         raise SettingsError(f"operator: the footprint has {len(settings.weights)} sites; the state has only {size}")
 
 
-@njit(cache=True, error_model="numpy")
-def transformed(function, z):
-    """f(z) for a number; as ``transformed.py_func`` for arrays too."""
-    if function == SQUARE:
-        return z * z
-    if function == ABSOLUTE:
-        return np.abs(z)
-    if function == LOG:
-        return np.log(np.maximum(np.abs(z), FLOOR))
-    if function == ARCTAN:
-        return np.arctan(z)
-    return z
-
-
-@njit(cache=True, error_model="numpy")
-def slope(function, z):
-    """The derivative of f at the number z; 0 in the kink of the absolute value."""
-    if function == SQUARE:
-        return 2 * z
-    if function == ABSOLUTE:
-        return np.sign(z)
-    if function == LOG:
-        return 1 / z if abs(z) > FLOOR else 0.0
-    if function == ARCTAN:
-        return 1 / (1 + z * z)
-    return 1.0
-
-
 def field(states: np.ndarray, operator: np.ndarray) -> np.ndarray:
     """h at every site of ``states (..., site)``, in their shape."""
     if operator.size == 0:
         return states
+    from assimilearn.observations.operator_kernels import transformed
+
     reach = operator.size // 2 - 1
     sums = sum(w * np.roll(states, reach - m, axis=-1) for m, w in enumerate(operator[1:]))
     return transformed.py_func(int(operator[0]), sums)
@@ -141,40 +114,3 @@ def differentiable_field(x: Any, operator: np.ndarray) -> Any:
         ARCTAN: lambda: torch.arctan(z),
     }
     return functions[int(operator[0])]()
-
-
-@njit(cache=True, error_model="numpy")
-def observed(E, sites, operator):
-    """h of every row of E (row, site) at ``sites (observation,)``, (row, observation)."""
-    Y = np.empty((E.shape[0], sites.size))
-    for j in range(E.shape[0]):
-        for o in range(sites.size):
-            if operator.size == 0:
-                Y[j, o] = E[j, sites[o]]
-            else:
-                Y[j, o] = transformed(operator[0], footprint(E[j], sites[o], operator))
-    return Y
-
-
-@njit(cache=True, error_model="numpy")
-def footprint(x, site, operator):
-    """The weighted sum over the sites of x (site,) around one of them."""
-    n, reach, total = x.size, operator.size // 2 - 1, 0.0
-    for m in range(operator.size - 1):
-        total += operator[1 + m] * x[(site + m - reach) % n]
-    return total
-
-
-@njit(cache=True, error_model="numpy")
-def jacobian(x, sites, operator):
-    """The derivative of h at x (site,), (observation, site)."""
-    n = x.size
-    H = np.zeros((sites.size, n))
-    for o in range(sites.size):
-        if operator.size == 0:
-            H[o, sites[o]] = 1.0
-            continue
-        steep, reach = slope(operator[0], footprint(x, sites[o], operator)), operator.size // 2 - 1
-        for m in range(operator.size - 1):
-            H[o, (sites[o] + m - reach) % n] += steep * operator[1 + m]
-    return H

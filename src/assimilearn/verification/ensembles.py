@@ -7,9 +7,13 @@ Hamill (2001), Mon. Weather Rev. 129, 550-560 (rank histograms); Fortin et al. (
 1708-1713 (spread and skill are averaged as squares).
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
+
+# element by element, in a tenth of the time that scipy's fast one takes to be imported
+ERF = np.vectorize(math.erf, otypes=[float])
 
 
 def crps_ensemble(members: np.ndarray, verifying: np.ndarray, fair: bool = False) -> np.ndarray:
@@ -44,13 +48,11 @@ def crps_ensemble(members: np.ndarray, verifying: np.ndarray, fair: bool = False
 
 def crps_gaussian(mean: np.ndarray, std: np.ndarray, verifying: np.ndarray) -> np.ndarray:
     """CRPS of the normal distribution of ``mean`` and ``std``, elementwise; |error| where ``std`` is 0."""
-    from scipy.special import ndtr
-
     mean, std, verifying = np.broadcast_arrays(*(np.asarray(a, dtype=float) for a in (mean, std, verifying)))
     error = verifying - mean
     z = np.divide(error, std, out=np.zeros(error.shape), where=std != 0)
     density = np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
-    score = std * (z * (2 * ndtr(z) - 1) + 2 * density - 1 / np.sqrt(np.pi))
+    score = std * (z * ERF(z / np.sqrt(2)) + 2 * density - 1 / np.sqrt(np.pi))
     return np.where(std == 0, np.abs(error), score)
 
 
