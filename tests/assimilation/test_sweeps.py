@@ -62,6 +62,15 @@ def test_every_entry_is_the_score_of_that_run_alone(scores, climate):
         assert float(here["rmse"]) <= float(here["rmse_pooled"])
 
 
+@pytest.mark.parametrize("method", ["etkf", "letkf", "enks", "ekf"])
+def test_a_start_beside_the_truth_has_the_errors_that_it_states(climate, method):
+    """At the first time the observations, with errors of 1, tell little more than the start."""
+    length = TwinSettings(steps=2, burn_in=0, start_std=0.02)
+    ensemble = {} if method == "ekf" else {"members": 20}
+    scores = sweep(twins(20, length), MODEL, METHODS[method](**ensemble), {}, climate)
+    assert float(scores["rmse_mean"]) == pytest.approx(0.02, rel=0.2)
+
+
 def test_the_number_of_threads_changes_nothing(scores, climate):
     xr.testing.assert_identical(etkf_sweep(climate, workers=3), scores)
 
@@ -111,7 +120,7 @@ class Counting(Executor):
 
 def test_a_diverged_run_is_flagged_and_never_averaged_away(climate):
     def poisoned():
-        for r, (truth, observations, rng) in enumerate(twins(3)):
+        for r, (truth, observations, rng, _) in enumerate(twins(3)):
             values = observations["value"].values.copy()
             values[200] += 1e9 * (r == 1)
             yield Twin(truth, observations.assign(value=(("time", "observation"), values)), rng)

@@ -68,6 +68,7 @@ def tangent_moments(E, mean, variance):
 def first_tangents(problem: Problem, used: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """The climatological state and covariance given the first observations, as rows (1 + site, site)."""
     forecast, x = first_state(problem, used, rng)
+    problem = problem.at_start
     B = problem.background.covariance
     P = corrected(problem, used, B, -climatological(problem, 0, used)[0].T)  # (I - K H) B, row by row
     values, vectors = np.linalg.eigh((P + P.T) / 2)

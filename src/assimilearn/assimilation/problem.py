@@ -42,6 +42,8 @@ class Problem:
         What is seen of the state, and how the errors of one time are correlated.
     new_record : callable, optional
         ``new_record(problem)`` is what a filter writes to; by default arrays in memory.
+    start : Background, optional
+        Law of the state before the first observation; by default that of the climatology.
     """
 
     model: Model
@@ -55,18 +57,25 @@ class Problem:
     valid: np.ndarray
     instrument: Instrument = SITES
     new_record: Callable[["Problem"], Any] | None = None
+    start: Background | None = None
 
     @cached_property
     def expected(self) -> Expected:
         """What the climatology expects of an observation at every site."""
         return expected(self.background, self.instrument.operator)
 
+    @property
+    def at_start(self) -> "Problem":
+        """The problem with the law of the state before the first observation as its background."""
+        return self if self.start is None else replace(self, background=self.start, start=None)
+
     def window(self, first: int, stop: int) -> "Problem":
-        """The part from time index ``first`` to ``stop``, starting anew from the background."""
+        """The part from time index ``first`` to ``stop``; a later one starts anew from the background."""
         part = {name: getattr(self, name)[first:stop] for name in ("times", "period", "value", "variance", "valid")}
         steps = self.steps[first:stop].copy()
         steps[:1] = 0
-        return replace(self, **part, steps=steps, sites=self.sites[first:stop])
+        start = self.start if first == 0 else None
+        return replace(self, **part, steps=steps, sites=self.sites[first:stop], start=start)
 
 
 def pose(observations: xr.Dataset, model: Model, model_file: xr.Dataset) -> Problem:

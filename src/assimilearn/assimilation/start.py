@@ -1,9 +1,9 @@
 """The analysis at the first observation time, with which every run starts.
 
-Before any observation the state follows the climatology, here the normal law with its mean and covariance B. That law,
-given the first observations, is what a run starts from: single-state methods take its mean, ensembles draw from it. An
-ensemble drawn from the climatology itself, and updated by its own small sample covariance, is overconfident from the
-first update on and often never finds the truth.
+Before any observation the state follows the climatology, here the normal law with its mean and covariance B, or another
+law that the problem states as its ``start``. That law, given the first observations, is what a run starts from:
+single-state methods take its mean, ensembles draw from it. An ensemble drawn from the climatology itself, and updated
+by its own small sample covariance, is overconfident from the first update on and often never finds the truth.
 """
 
 from collections.abc import Callable
@@ -21,6 +21,7 @@ Start = Callable[[Problem, np.ndarray, np.random.Generator], tuple[np.ndarray, n
 
 def first_state(problem: Problem, used: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """The climatological mean and what the first observations make of it, each (1, site); nothing is drawn."""
+    problem = problem.at_start
     forecast = problem.background.mean[None].copy()
     expected = problem.expected.mean[None, problem.sites[0, used]]
     return forecast, corrected(problem, used, forecast, problem.value[:1, used] - expected)
@@ -38,6 +39,7 @@ def first_ensemble(
     -------
     forecast, analysis : ndarray (member, site)
     """
+    problem = problem.at_start
     forecast = problem.background.draw(members, rng)
     y, error_std = problem.value[0, used], np.sqrt(problem.variance[0, used])
     noise = rng.standard_normal((members, y.size))

@@ -83,7 +83,7 @@ def write_spread(record: Record, problem: Problem, B: np.ndarray) -> None:
     At the first time the background is the climatology, whatever B is later.
     """
     known: dict[bytes, np.ndarray] = {}
-    first = problem.background.covariance
+    first = problem.at_start.background.covariance
     used = record.used[0] != 0
     record.spread[0] = static_spread(first, problem.variance[0, used], problem.sites[0, used])
     for k in 1 + np.flatnonzero(~np.isnan(record.mean[1:, 0])):

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from copy import deepcopy
+from dataclasses import replace
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -138,7 +139,8 @@ def posed(
 ) -> Iterator[tuple[Problem, np.ndarray, np.random.Generator]]:
     """Each realization, checked and laid out once for all settings; its truth, (time, site); its generator."""
     for twin in twins:
-        yield pose(twin.observations, model, model_file), twin.truth["state"].values, twin.rng
+        problem = replace(pose(twin.observations, model, model_file), start=twin.start)
+        yield problem, twin.truth["state"].values, twin.rng
 
 
 def in_order(executor: Executor, experiments: Iterable[tuple[Any, ...]], ahead: int) -> Iterator[Scores]:

@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 from pydantic import Field, model_validator
 
+from assimilearn.assimilation.background import FullBackground
 from assimilearn.models.protocol import Model
 from assimilearn.models.truth import TruthSettings, simulate
 from assimilearn.observations.observe import ObservationSettings, observe
@@ -19,6 +20,11 @@ class TwinSettings(Settings):
 
     steps: int = Field(5000, ge=2, description="number of observation times")
     burn_in: int = Field(400, ge=0, description="observation times at the beginning that no score counts")
+    start_std: float | None = Field(
+        None,
+        gt=0,
+        description="errors of the start, which is then beside the truth; by default runs start from the climatology",
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> "TwinSettings":
@@ -38,11 +44,14 @@ class Twin(NamedTuple):
         What is seen of it; scores count the times whose ``period`` is that of the test.
     rng : numpy.random.Generator
         Of the assimilation. It is copied before each use, so that all settings meet the same random numbers.
+    start : FullBackground, optional
+        Law of the state before the first observation, if it is not the climatology.
     """
 
     truth: xr.Dataset
     observations: xr.Dataset
     rng: np.random.Generator
+    start: FullBackground | None = None
 
 
 def simulate_twin(
@@ -71,4 +80,12 @@ def simulate_twin(
     times = observation_steps(observing.every, settings.steps) * model.time_step
     flags = np.where(np.arange(settings.steps) < settings.burn_in, GAP, TEST).astype(np.int8)
     states = simulate(model, truth, times, flags, truth_rng)
-    return Twin(states, observe(states, observing, observation_rng), analysis_rng)
+    start = None if settings.start_std is None else beside(states, settings.start_std, truth_rng.spawn(1)[0])
+    return Twin(states, observe(states, observing, observation_rng), analysis_rng, start)
+
+
+def beside(truth: xr.Dataset, std: float, rng: np.random.Generator) -> FullBackground:
+    """The law with independent errors of ``std``, around one draw from that law around the first true state."""
+    first = truth["state"].values[0]
+    mean = first + std * rng.standard_normal(first.size)
+    return FullBackground(mean, std**2 * np.eye(first.size), np.empty(0), np.empty(0))
