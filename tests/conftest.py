@@ -1,10 +1,15 @@
 """What all tests share.
 
 Kernels are compiled anew when any of their sources has changed; see assimilearn/kernels.py. The tests of the workflow,
-which take longest, come first: so the workers end together.
+which take longest, come first: so the workers end together. Each worker has one core; linear algebra on more threads
+than cores waits for itself, and takes many times as long.
 """
 
-from assimilearn.kernels import drop_stale_kernels
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy is imported
+
+from assimilearn.kernels import drop_stale_kernels  # noqa: E402
 
 drop_stale_kernels()
 
