@@ -32,6 +32,18 @@ def test_every_study_plans_a_report(study, tmp_path):
     assert "report.html" in done.stdout
 
 
+@pytest.mark.workflow_slow
+def test_the_profile_of_a_cluster_plans_the_same_jobs(tmp_path):
+    study = ("--directory", str(tmp_path), "--configfile", "config/studies/small.yaml")
+    cluster = snakemake("--workflow-profile", "profiles/slurm", "--executor", "dryrun", *study)
+    here = snakemake("--dry-run", "--cores", "1", *study)
+    assert cluster.returncode == here.returncode == 0, cluster.stdout + cluster.stderr
+    counts = [
+        re.findall(r"^(\w+) +(\d+) *$", done.stdout + done.stderr, flags=re.MULTILINE) for done in (cluster, here)
+    ]
+    assert counts[0] == counts[1] != []
+
+
 def test_a_bad_study_stops_before_any_job_with_all_problems(tmp_path):
     study = tmp_path / "study.yaml"
     study.write_text(
