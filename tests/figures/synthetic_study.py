@@ -163,6 +163,8 @@ def make_analysis_scores(name, analysis, truth, rng):
         ranks = np.linspace(-1, 1, 31)
         shape = 1 + (1 / ANALYSES[name][1] - 1) * 2 * ranks**2
         scores["rank_histogram"] = ("rank", rng.poisson(2000 * shape), {"units": "1", "long_name": "rank of the truth"})
+        scores["binned_spread"] = ("bin", spread[test].mean() * np.linspace(0.5, 1.7, 10), {"units": "1"})
+        scores["binned_error"] = ("bin", rmse[test].mean() * np.linspace(0.6, 1.5, 10), {"units": "1"})
     return scores.assign_coords(score=list(series))
 
 

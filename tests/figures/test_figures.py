@@ -373,6 +373,17 @@ def test_rank_histograms_are_relative_to_a_flat_one(drawn):
         assert np.mean(heights) == pytest.approx(1)
 
 
+def test_error_against_spread_shows_all_bins_of_every_ensemble(study, drawn):
+    axes = panels(drawn["ensemble_calibration"])[-1]
+    low, high = axes.get_xlim()
+    lines = [line.get_xydata() for line in axes.lines if len(line.get_xdata()) == 10]
+    binned = [d for d in study["analysis_scores"].values() if "binned_error" in d]
+    assert len(lines) == len(binned) > 1
+    for line, dataset in zip(lines, binned, strict=True):
+        np.testing.assert_allclose(line.T, [dataset["binned_spread"], dataset["binned_error"]])
+        assert (low < line).all() and (line < high).all()
+
+
 def test_forecasts_shown_are_those_of_the_best_learned_models(study, drawn):
     titles = [axes.get_title(loc="left") for axes in panels(drawn["hovmoller_forecast"])]
     shown = [title.split(": ")[1] for title in titles if "forecast: " in title]

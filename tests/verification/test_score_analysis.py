@@ -10,7 +10,7 @@ from assimilearn.errors import FileError
 from assimilearn.periods import TEST
 from assimilearn.verification import score_analysis
 
-WITH_TRUTH = {"rmse", "rmse_observed", "rmse_unobserved", "bias", "crps", "crps_gaussian", "forecast_rmse"}
+WITH_TRUTH = {"rmse", "rmse_observed", "rmse_unobserved", "bias", "crps", "crps_gaussian", "log_score", "forecast_rmse"}
 
 
 @pytest.fixture
@@ -69,6 +69,8 @@ def test_scores_of_a_calibrated_analysis_are_their_expectations(case):
     innovation_std = np.hypot(study.ERROR_STD, study.FORECAST_STD)
     assert score(scores, "innovation_spread") == pytest.approx(innovation_std)
     assert score(scores, "innovation_crps") == pytest.approx(innovation_std / np.sqrt(np.pi), rel=0.05)
+    for name, std in (("log_score", study.ANALYSIS_STD), ("innovation_log_score", innovation_std)):
+        assert score(scores, name) == pytest.approx(np.log(2 * np.pi * std**2) / 2 + 0.5, abs=0.05)
 
 
 def test_uncertainty_of_independent_errors_is_the_classical_one(case):
@@ -160,6 +162,33 @@ def test_a_baseline_without_forecasts_has_no_forecast_scores(case):
     names = set(scored(baseline, observations, truth)["score"].values)
     assert {"rmse", "spread", "residual_rmse", "crps_gaussian"} <= names
     assert not {"forecast_rmse", "forecast_spread", "innovation_rmse", "crps", "desroziers_forecast"} & names
+
+
+@pytest.mark.parametrize("with_truth", [True, False])
+def test_errors_that_follow_the_spread_lie_on_the_diagonal_and_a_spread_that_says_nothing_is_flat(case, with_truth):
+    analysis, observations, truth = case
+    rng, name = np.random.default_rng(4), ("mean", "spread") if with_truth else ("innovation", "innovation_std")
+    told = rng.uniform(0.2, 1.0, analysis[name[1]].shape)
+    error = told * rng.standard_normal(told.shape)
+    error = error + truth["state"].values[: len(told)] if with_truth else error
+    dims, truth = analysis[name[1]].dims, truth if with_truth else None
+    scores = scored(analysis.assign({name[0]: (dims, error), name[1]: (dims, told)}), observations, truth)
+    np.testing.assert_allclose(scores["binned_error"], scores["binned_spread"], rtol=0.15)
+    assert scores["binned_spread"][-1] > 3 * scores["binned_spread"][0]
+    assert int(scores["binned_cases"].sum()) == (analysis["period"].values == TEST).sum() * told.shape[1]
+    ignorant = scored(analysis.assign({name[1]: (dims, rng.permuted(told, axis=0))}), observations, truth)
+    np.testing.assert_allclose(ignorant["binned_error"], ignorant["binned_error"].mean(), rtol=0.15)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_spread_of_zero_has_no_log_score_and_spoils_no_other(case):
+    analysis, observations, truth = case
+    certain = analysis.copy(deep=True)
+    certain["spread"].values[300, 2] = 0
+    scores, others = scored(certain, observations, truth), scored(*case)
+    assert score(scores, "log_score") == pytest.approx(score(others, "log_score"), abs=1e-2)
+    certain["spread"].values[:] = 0
+    assert np.isnan(score(scored(certain, observations, truth), "log_score"))
 
 
 def test_desroziers_diagnostics_recover_the_variances_of_an_optimal_scalar_analysis():

@@ -126,13 +126,20 @@ def crps(axes: "Axes", scores: dict[str, xr.Dataset], units: str | None) -> None
 def error_against_spread(
     axes: "Axes", scores: dict[str, xr.Dataset], pair: tuple[str, str, str, str], units: str | None
 ) -> None:
-    """Mean error over mean spread: on the diagonal they agree, above it the analysis is too sure of itself."""
+    """Mean error over mean spread: on the diagonal they agree, above it the analysis is too sure of itself.
+
+    A line shows the same for cases of low to high spread: flat where the spread does not tell when errors are large.
+    """
     ends = []
     for name, dataset in scores.items():
         (error, up), (spread, across) = mean_score(dataset, pair[0]), mean_score(dataset, pair[1])
         look: dict[str, Any] = {"fmt": marker(name), "color": colour(name), "ms": 4.5, "elinewidth": 0.8}
         axes.errorbar(spread, error, up, across, label=name, **look)
         ends += [spread, error]
+        if "binned_error" in dataset:
+            bins = dataset["binned_spread"].values, dataset["binned_error"].values
+            axes.plot(*bins, color=colour(name), linewidth=0.8, alpha=0.7)
+            ends += [value for values in bins for value in (values.min(), values.max())]
     low, high = 0.85 * min(ends), 1.2 * max(ends)
     dashes = (0, (4, 2))
     axes.plot([low, high], [low, high], color=GREY, linewidth=0.7, linestyle=dashes, label="error = spread", zorder=0)

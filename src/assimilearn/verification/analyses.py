@@ -16,7 +16,15 @@ import xarray as xr
 from assimilearn.errors import FileError
 from assimilearn.observations.operators import field, operator_of
 from assimilearn.verification.desroziers import desroziers
-from assimilearn.verification.ensembles import crps_ensemble, crps_gaussian, flatness, rank_histogram
+from assimilearn.verification.ensembles import (
+    SpreadSkill,
+    crps_ensemble,
+    crps_gaussian,
+    flatness,
+    log_score_gaussian,
+    rank_histogram,
+    spread_skill,
+)
 from assimilearn.verification.matching import (
     at_times,
     indices_at,
@@ -40,6 +48,8 @@ LONG_NAMES = {
     "bias": "spatial mean of analysis mean minus truth",
     "spread": "spatial root mean square of the analysis spread",
     "crps_gaussian": "CRPS of the normal distribution with the mean and spread of the analysis, mean over sites",
+    "log_score": "minus log density of the truth in the normal distribution with the mean and spread of the analysis, "
+    "mean over sites",
     "crps": "CRPS of the analysis ensemble (of its empirical distribution, not the fair one), mean over sites",
     "forecast_rmse": "spatial RMSE of the forecast mean",
     "forecast_spread": "spatial root mean square of the forecast spread",
@@ -48,6 +58,8 @@ LONG_NAMES = {
     "innovation_spread": "root mean square of the predicted standard deviation of the innovations",
     "innovation_chi_square": "mean over observations of (innovation / predicted standard deviation) squared",
     "innovation_crps": "CRPS of the normal distribution predicted for the observations, mean over observations",
+    "innovation_log_score": "minus log density of the observations in the normal distribution predicted for them, "
+    "mean over observations",
     "residual_rmse": "root mean square of observation minus analysis, of the observations that the analysis used",
     "desroziers_observation": "observation error variance after Desroziers et al. (2005), mean over observations",
     "desroziers_forecast": "forecast error variance after Desroziers et al. (2005), mean over observations",
@@ -55,7 +67,8 @@ LONG_NAMES = {
     "rmse_pooled": "root of the mean over times and sites of the squared error of the analysis mean",
 }
 SQUARED = {"desroziers_observation", "desroziers_forecast", "desroziers_analysis"}
-WITHOUT_UNITS = {"innovation_chi_square"}
+WITHOUT_UNITS = {"innovation_chi_square", "log_score", "innovation_log_score"}
+SPREAD_BINS = 10
 
 
 def score_analysis(
@@ -78,7 +91,9 @@ def score_analysis(
     -------
     Dataset with the scores of ``LONG_NAMES`` along ``time``, as far as they can be made; ``rank_histogram(rank)`` over
     the test period (of the truth among the analysis members at times and sites thinned until nearly independent; or
-    of the observations among perturbed forecast members); ``mean``, ``uncertainty`` and ``median`` (score).
+    of the observations among perturbed forecast members); ``binned_spread``, ``binned_error`` and ``binned_cases``
+    (bin), root mean squares over ten equal shares of its sites and times (observations and times without truth) in the
+    order of their predicted spread; ``mean``, ``uncertainty`` and ``median`` (score).
 
     Raises
     ------
@@ -92,14 +107,17 @@ def score_analysis(
     series = innovation_scores(analysis, observations)
     histogram = None
     status = _status(analysis, test)
+    calibration = calibrated(analysis, "innovation", "innovation_std", test)
     if truth is not None:
         state = _truth_at(truth, times, analysis.sizes["site"])
         series |= state_scores(analysis, state, observed)
+        calibration = calibrated(analysis.assign(error=analysis["mean"] - state), "error", "spread", test)
         if "members" in analysis and status["status"] == "ok":
             histogram = _ranks_of_truth(analysis, state, test, rng)
     elif "forecast_members" in analysis and status["status"] == "ok":
         histogram = _ranks_of_observations(analysis, observations, test, rng)
-    return _dataset(analysis, series, summary(series, test, status["status"] == "ok"), histogram, status)
+    dataset = _dataset(analysis, series, summary(series, test, status["status"] == "ok"), histogram, status)
+    return dataset if calibration is None or status["status"] != "ok" else dataset.assign(_binned(calibration, truth))
 
 
 def state_scores(analysis: xr.Dataset, truth: np.ndarray, observed: np.ndarray) -> dict[str, np.ndarray]:
@@ -115,6 +133,7 @@ def state_scores(analysis: xr.Dataset, truth: np.ndarray, observed: np.ndarray) 
         spread = _finite(analysis["spread"])
         series["spread"] = root_mean_square(spread)
         series["crps_gaussian"] = mean_over(crps_gaussian(error, spread, np.zeros_like(error)))
+        series["log_score"] = mean_over(log_score_gaussian(error, _above_zero(spread), np.zeros_like(error)))
     if "members" in analysis:
         series["crps"] = np.full(len(truth), np.nan)
         index = _ensemble_index(analysis)
@@ -147,7 +166,19 @@ def innovation_scores(analysis: xr.Dataset, observations: xr.Dataset) -> dict[st
         series["innovation_spread"] = root_mean_square(std, valid)
         series["innovation_chi_square"] = mean_over(standardised**2, valid)
         series["innovation_crps"] = mean_over(crps_gaussian(innovation, std, np.zeros_like(std)), valid)
+        log_score = log_score_gaussian(innovation, _above_zero(std), np.zeros_like(std))
+        series["innovation_log_score"] = mean_over(log_score, valid)
     return series
+
+
+def calibrated(analysis: xr.Dataset, error: str, spread: str, test: np.ndarray) -> SpreadSkill | None:
+    """Error against predicted spread over the times ``test``; None if one is missing, or there are too few cases."""
+    if not (_has(analysis, error) and _has(analysis, spread)):
+        return None
+    errors, spreads = (_finite(analysis[name][test]) for name in (error, spread))
+    if np.isfinite(errors + spreads).sum() < SPREAD_BINS:
+        return None
+    return spread_skill(spreads, errors, SPREAD_BINS)
 
 
 def observation_minus(states: xr.DataArray, observations: xr.Dataset) -> np.ndarray:
@@ -260,6 +291,22 @@ def _finite(array: xr.DataArray) -> np.ndarray:
     """Values in float64 with NaN for everything that is not finite."""
     values = array.values.astype(float)
     return np.where(np.isfinite(values), values, np.nan)
+
+
+def _above_zero(spread: np.ndarray) -> np.ndarray:
+    """NaN where there is no spread: the log score of certainty is infinite."""
+    return np.where(spread > 0, spread, np.nan)
+
+
+def _binned(found: SpreadSkill, truth: xr.Dataset | None) -> dict[str, xr.Variable]:
+    """The variables of :func:`calibrated`."""
+    of = "the analysis" if truth is not None else "the innovations"
+    texts = (f"root mean square of the predicted spread of {of}", f"root mean square error of {of}", "number of cases")
+    names = ("binned_spread", "binned_error", "binned_cases")
+    return {
+        name: xr.Variable("bin", values, {"units": "1", "long_name": f"{text} in bins of rising spread"})
+        for name, values, text in zip(names, found, texts, strict=True)
+    }
 
 
 def _dataset(
