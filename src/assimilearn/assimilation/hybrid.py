@@ -28,8 +28,8 @@ from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.record import Record
 from assimilearn.assimilation.settings import EnsembleSettings
 from assimilearn.assimilation.static import StaticSettings, static_covariance
-from assimilearn.assimilation.stepping import forecast, moments_of, write_analysis
-from assimilearn.assimilation.stepwise import Moments, Stepwise
+from assimilearn.assimilation.stepping import forecast, moments_of, write_analysis, write_members
+from assimilearn.assimilation.stepwise import stepwise
 from assimilearn.assimilation.tapers import TAPERS
 from assimilearn.assimilation.transform import transform
 from assimilearn.assimilation.treatment import treat, treatment_noise, treatment_of
@@ -65,51 +65,25 @@ def update_around(x, E, Y, y, variance):
     recompose(E, x, 1.0)
 
 
-class Hybrid(Stepwise):
-    """Carries the ensemble; P is the blended covariance (site, site) of its forecast."""
-
-    def __init__(self, problem: Problem, settings: HybridSettings, rng: np.random.Generator):
-        start_rng, self.model_rng, _, self.treatment_rng = rng.spawn(4)  # a filter's; the third is its update's
-        super().__init__(problem, settings, start_rng)
-        self.settings, self.error_std = settings, model_error_std(settings, problem.model)
-        self.static = settings.static_weight * static_covariance(problem.background, settings)
-        self.C = (1 - settings.static_weight) * tapering(settings, problem.model.size)
-
-    def forecast(self, k: int) -> None:
-        forecast(self.problem.model, self.present, int(self.problem.steps[k]), self.error_std, self.model_rng)
-        self.mean, _ = moments_of(self.present)
-        A = self.present - self.mean
-        self.P = self.static + self.C * (A.T @ A) / (len(A) - 1)
-
-    def moments(self, k: int) -> Moments:
-        return self.mean, np.diag(self.P)
-
-    def predicted(self, k: int) -> Moments:
-        sites, operator = self.problem.sites[k], self.problem.instrument.operator
-        H = jacobian(self.mean, sites, operator)
-        return observed(self.mean[None], sites, operator)[0], ((H @ self.P) * H).sum(axis=1)
-
-    def analyse(self, k: int, y: np.ndarray, variance: np.ndarray, sites: np.ndarray) -> bool:
-        mean, P_diagonal = self.moments(k)
-        if sites.size > 0:
-            mean, P_diagonal = self.update(y, variance, sites)
-        if self.keep[k] and self.record.members is not None:
-            self.record.members[self.keep[:k].sum()] = self.present
-        return write_analysis(self.record, k, mean, P_diagonal)
-
-    def update(self, y: np.ndarray, variance: np.ndarray, sites: np.ndarray) -> Moments:
-        """Update the ensemble; mean of its analysis, and diagonal of (I - K H) P, each (site,)."""
-        instrument, E, P, prior = self.problem.instrument, self.present, self.P, self.present.copy()
-        HP = instrument.tangents(P, self.mean, variance, sites)
-        S = instrument.tangents(HP.T, self.mean, variance, sites) + np.diag(variance)
-        gain = np.linalg.solve(S, HP)  # K^T
-        moved = self.mean + (y - instrument.see(self.mean[None], variance, sites)[0]) @ gain
-        update_around(moved, E, instrument.see(E, variance, sites), y, variance)
-        treatment = treatment_of(self.settings)
-        if treatment.size > 0:
-            noise = self.treatment_rng.standard_normal(treatment_noise(self.settings))
-            treat(E, prior, np.sqrt(moments_of(prior)[1]), treatment, noise)
-        return moved, np.maximum(np.diag(P) - (HP * gain).sum(axis=0), 0)
+def run(problem: Problem, settings: HybridSettings, rng: np.random.Generator) -> Record:
+    """Cycle the ensemble."""
+    start_rng, model_rng, _, treatment_rng = rng.spawn(4)  # those of a filter, whose update draws from the third
+    static, error_std = static_covariance(problem.background, settings), model_error_std(settings, problem.model)
+    C, operator = tapering(settings, problem.model.size), problem.instrument.operator
+    with stepwise(problem, settings, start_rng) as run:
+        E = run.first
+        for k in run.times:
+            forecast(problem.model, E, int(problem.steps[k]), error_std, model_rng)
+            mean, _ = moments_of(E)
+            A = E - mean
+            P = settings.static_weight * static + (1 - settings.static_weight) * C * (A.T @ A) / (len(E) - 1)
+            H = jacobian(mean, problem.sites[k], operator)
+            predicted = observed(mean[None], problem.sites[k], operator)[0], ((H @ P) * H).sum(axis=1)
+            observations = run.observations(k, E, (mean, np.diag(P)), predicted)
+            mean, variance = analyse(problem, settings, E, mean, P, *observations, treatment_rng)
+            write_members(run.record, run.keep, k, E)
+            run.go_on(k, write_analysis(run.record, k, mean, variance))
+    return run.record
 
 
 def tapering(settings: HybridSettings, size: int) -> np.ndarray | float:
@@ -120,6 +94,33 @@ def tapering(settings: HybridSettings, size: int) -> np.ndarray | float:
     return TAPERS[settings.taper](np.minimum(apart, size - apart), settings.localization_radius)
 
 
-def run(problem: Problem, settings: HybridSettings, rng: np.random.Generator) -> Record:
-    """Cycle the ensemble."""
-    return Hybrid(problem, settings, rng).run()
+def analyse(
+    problem: Problem,
+    settings: HybridSettings,
+    E: np.ndarray,
+    mean: np.ndarray,
+    P: np.ndarray,
+    y: np.ndarray,
+    variance: np.ndarray,
+    sites: np.ndarray,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Update E (member, site) in place with the observations of one time.
+
+    Returns
+    -------
+    mean, variance : ndarray (site,)
+        Of the analysis: its members' mean, and the diagonal of (I - K H) P.
+    """
+    if sites.size == 0:
+        return mean, np.diag(P)
+    HP = problem.instrument.tangents(P, mean, variance, sites)
+    S = problem.instrument.tangents(HP.T, mean, variance, sites) + np.diag(variance)
+    gain = np.linalg.solve(S, HP)  # K^T
+    moved = mean + (y - problem.instrument.see(mean[None], variance, sites)[0]) @ gain
+    prior = E.copy()
+    update_around(moved, E, problem.instrument.see(E, variance, sites), y, variance)
+    treatment = treatment_of(settings)
+    if treatment.size > 0:
+        treat(E, prior, np.sqrt(moments_of(prior)[1]), treatment, rng.standard_normal(treatment_noise(settings)))
+    return moved, np.maximum(np.diag(P) - (HP * gain).sum(axis=0), 0)

@@ -41,7 +41,7 @@ from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.record import Record
 from assimilearn.assimilation.settings import MemberSettings, TreatmentSettings
 from assimilearn.assimilation.stepping import forecast, moments_of, write_members
-from assimilearn.assimilation.stepwise import Stepwise
+from assimilearn.assimilation.stepwise import stepwise
 from assimilearn.assimilation.treatment import treat, treatment_noise, treatment_of
 
 
@@ -170,48 +170,34 @@ def anneal(
     return E
 
 
-class IterativeSmoother(Stepwise):
-    """Slides the window: ``begin`` is the ensemble at its start s, ``present`` the one at its end."""
-
-    def __init__(self, problem: Problem, settings: IEnKSSettings, rng: np.random.Generator):
-        start_rng, self.treatment_rng = rng.spawn(2)
-        super().__init__(problem, settings, start_rng)
-        self.settings, self.clock = settings, np.cumsum(problem.steps)
-        self.s, self.begin = 0, self.present.copy()
-
-    def slide(self) -> None:
-        """Move the start of the window to the next observation time."""
-        self.s += 1
-        forecast(self.problem.model, self.begin, int(self.problem.steps[self.s]))
-
-    def forecast(self, k: int) -> None:
-        if k - self.s > self.settings.lag:
-            self.slide()
-        forecast(self.problem.model, self.present, int(self.problem.steps[k]))
-
-    def analyse(self, k: int, y: np.ndarray, variance: np.ndarray, sites: np.ndarray) -> bool:
-        if sites.size > 0:
-            solve = minimize if self.settings.iteration == "gauss-newton" else anneal
-            steps = int(self.clock[k] - self.clock[self.s])
-            analysis = solve(self.problem, self.settings, self.begin, self.present, steps, y, variance, sites)
-            self.begin = treated(analysis, self.begin, self.settings, self.treatment_rng)
-            self.present = self.begin.copy()
-            forecast(self.problem.model, self.present, steps)
-        if self.settings.estimate == "filter":
-            return write_members(self.record, self.keep, k, self.present)
-        if k - self.s == self.settings.lag:
-            write_members(self.record, self.keep, self.s, self.begin)
-        return True
-
-    def finish(self) -> None:
-        while self.settings.estimate == "smoother" and self.s < self.problem.times.size - 1:
-            self.slide()
-            write_members(self.record, self.keep, self.s, self.begin)
-
-
 def run(problem: Problem, settings: IEnKSSettings, rng: np.random.Generator) -> Record:
     """Slide the window over the observation times."""
-    return IterativeSmoother(problem, settings, rng).run()
+    start_rng, treatment_rng = rng.spawn(2)
+    analyse = minimize if settings.iteration == "gauss-newton" else anneal
+    clock, last = np.cumsum(problem.steps), problem.times.size - 1
+    with stepwise(problem, settings, start_rng) as run:
+        s, E, newest = 0, run.first, run.first.copy()
+        for k in run.times:
+            if k - s > settings.lag:
+                s += 1
+                forecast(problem.model, E, int(problem.steps[s]))
+            forecast(problem.model, newest, int(problem.steps[k]))
+            y, r, sites = run.observations(k, newest)
+            if sites.size > 0:
+                steps = int(clock[k] - clock[s])
+                analysis = analyse(problem, settings, E, newest, steps, y, r, sites)
+                E = treated(analysis, E, settings, treatment_rng)
+                newest = E.copy()
+                forecast(problem.model, newest, steps)
+            if settings.estimate == "filter":
+                run.go_on(k, write_members(run.record, run.keep, k, newest))
+            elif k - s == settings.lag:
+                write_members(run.record, run.keep, s, E)
+        while settings.estimate == "smoother" and s < last:
+            s += 1
+            forecast(problem.model, E, int(problem.steps[s]))
+            write_members(run.record, run.keep, s, E)
+    return run.record
 
 
 def treated(analysis: np.ndarray, prior: np.ndarray, settings: IEnKSSettings, rng: np.random.Generator) -> np.ndarray:

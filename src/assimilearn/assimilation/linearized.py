@@ -17,7 +17,7 @@ from assimilearn.assimilation.record import Record
 from assimilearn.assimilation.settings import CycledSettings
 from assimilearn.assimilation.start import climatological, climatological_slopes
 from assimilearn.assimilation.stepping import forecast, write_analysis
-from assimilearn.assimilation.stepwise import Moments, Stepwise
+from assimilearn.assimilation.stepwise import stepwise
 from assimilearn.observations.correlation_kernels import error_covariance
 from assimilearn.observations.operator_kernels import jacobian, observed
 
@@ -54,47 +54,29 @@ def about_climate(problem: Problem, x: np.ndarray, sites: np.ndarray) -> Line:
     return Line(expected.mean[sites], climatological_slopes(problem, sites), expected.unexplained[sites])
 
 
-class Linearized(Stepwise):
-    """Carries one state; B (site, site) is the background covariance, but for the first time."""
-
-    def __init__(
-        self, problem: Problem, settings: CycledSettings, B: np.ndarray, linearize: Linearize, rng: np.random.Generator
-    ):
-        super().__init__(problem, settings, rng)
-        self.B, self.linearize = B, linearize
-        self.record.spread[0] = first_spread(problem, self.record)
-
-    def forecast(self, k: int) -> None:
-        forecast(self.problem.model, self.present, int(self.problem.steps[k]))
-
-    def moments(self, k: int) -> Moments:
-        return self.present[0], np.diag(self.B)
-
-    def predicted(self, k: int) -> Moments:
-        self.line = self.linearize(self.problem, self.present[0], self.problem.sites[k])
-        self.HB = self.line.H @ self.B
-        return self.line.predicted, (self.HB * self.line.H).sum(axis=1) + self.line.unexplained
-
-    def analyse(self, k: int, y: np.ndarray, variance: np.ndarray, sites: np.ndarray) -> bool:
-        """The observations as they are, with R in full: a straight line over the climate does not see them mixed."""
-        problem, used = self.problem, self.record.used[k] != 0
-        H, HB, unexplained = self.line.H[used], self.HB[used], self.line.unexplained[used]
-        correlation, n = problem.instrument.correlation, len(self.B)
-        R = error_covariance(problem.variance[k, used], problem.sites[k, used], correlation, n)
-        gain = np.linalg.solve(HB @ H.T + np.diag(unexplained) + R, HB)
-        self.present[0] += (problem.value[k, used] - self.line.predicted[used]) @ gain
-        return write_analysis(self.record, k, self.present[0], np.diag(self.B) - (HB * gain).sum(axis=0))
-
-
 def run_linearized(
     problem: Problem, settings: CycledSettings, B: np.ndarray, linearize: Linearize, rng: np.random.Generator
 ) -> Record:
     """Cycle one state with background covariance B (site, site); the first background is the climatology."""
-    return Linearized(problem, settings, B, linearize, rng).run()
+    with stepwise(problem, settings, rng) as run:
+        E, record = run.first, run.record
+        record.spread[0] = first_spread(problem, record)
+        for k in run.times:
+            forecast(problem.model, E, int(problem.steps[k]))
+            line = linearize(problem, E[0], problem.sites[k])
+            HB = line.H @ B
+            run.observations(k, E, (E[0], np.diag(B)), (line.predicted, (HB * line.H).sum(axis=1) + line.unexplained))
+            used = record.used[k] != 0
+            variance, sites = problem.variance[k, used], problem.sites[k, used]
+            R = error_covariance(variance, sites, problem.instrument.correlation, len(B))
+            S = HB[used] @ line.H[used].T + np.diag(line.unexplained[used]) + R
+            gain = np.linalg.solve(S, HB[used])
+            E[0] += (problem.value[k, used] - line.predicted[used]) @ gain
+            run.go_on(k, write_analysis(record, k, E[0], np.diag(B) - (HB[used] * gain).sum(axis=0)))
+    return record
 
 
 def first_spread(problem: Problem, record: Record) -> np.ndarray:
     """Standard deviation (site,) of the climatology given the observations used at the first time."""
-    problem = problem.at_start
     HB, S = climatological(problem, 0, record.used[0] != 0)
     return np.sqrt(problem.background.variance - (HB * np.linalg.solve(S, HB)).sum(axis=0))

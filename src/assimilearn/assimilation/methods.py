@@ -22,6 +22,8 @@ from assimilearn.assimilation import (
     ienks,
     interpolation,
     letkf,
+    letks,
+    lpf,
     particle,
     threedvar,
 )
@@ -41,7 +43,9 @@ AnyAnalysis = Annotated[
     | eakf.EAKFSettings
     | ekf.EKFSettings
     | particle.ParticleSettings
+    | lpf.LPFSettings
     | enks.EnKSSettings
+    | letks.LETKSSettings
     | enrts.EnRTSSettings
     | ienks.IEnKSSettings
     | fourdvar.FourDVarSettings
@@ -69,7 +73,9 @@ RUN: dict[str, Callable[..., Any]] = {
     "eakf": eakf.run,
     "ekf": ekf.run,
     "particle": particle.run,
+    "lpf": lpf.run,
     "enks": enks.run,
+    "letks": letks.run,
     "enrts": enrts.run,
     "ienks": ienks.run,
     "4dvar": fourdvar.run,

@@ -30,7 +30,7 @@ from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.record import Record
 from assimilearn.assimilation.settings import MemberSettings, ModelErrorSettings
 from assimilearn.assimilation.stepping import forecast, write_analysis, write_members
-from assimilearn.assimilation.stepwise import Moments, Stepwise
+from assimilearn.assimilation.stepwise import stepwise
 from assimilearn.observations.operator_kernels import observed
 
 
@@ -164,41 +164,23 @@ def update(
         E, w = resample(E, w, settings.regularization, rng)
 
 
-class ParticleFilter(Stepwise):
-    """Carries the weights w (member,) beside the members."""
-
-    def __init__(self, problem: Problem, settings: ParticleSettings, rng: np.random.Generator):
-        start_rng, self.model_rng, self.resampling_rng, self.keep_rng = rng.spawn(4)
-        super().__init__(problem, settings, start_rng)
-        self.settings, self.error_std = settings, model_error_std(settings, problem.model)
-        self.w = np.full(settings.members, 1 / settings.members)
-
-    def forecast(self, k: int) -> None:
-        forecast(self.problem.model, self.present, int(self.problem.steps[k]), self.error_std, self.model_rng)
-
-    def moments(self, k: int) -> Moments:
-        return weighted_moments(self.present, self.w)
-
-    def predicted(self, k: int) -> Moments | None:
-        operator = self.problem.instrument.operator
-        if operator.size == 0:
-            return None
-        return weighted_moments(observed(self.present, self.problem.sites[k], operator), self.w)
-
-    def equal_members(self) -> np.ndarray:
-        return self.present[systematic(self.w, self.keep_rng)]
-
-    def analyse(self, k: int, y: np.ndarray, variance: np.ndarray, sites: np.ndarray) -> bool:
-        settings, see = self.settings, partial(self.problem.instrument.see, variance=variance, sites=sites)
-        self.present, self.w = update(self.present, self.w, y, variance, see, settings, self.resampling_rng)
-        if self.keep[k]:
-            write_members(self.record, self.keep, k, self.equal_members())
-        sound = write_analysis(self.record, k, *self.moments(k))
-        if sound and effective_size(self.w) < settings.resampling_threshold * len(self.w):
-            self.present, self.w = resample(self.present, self.w, settings.regularization, self.resampling_rng)
-        return sound
-
-
 def run(problem: Problem, settings: ParticleSettings, rng: np.random.Generator) -> Record:
     """Cycle the weighted ensemble."""
-    return ParticleFilter(problem, settings, rng).run()
+    start_rng, model_rng, resampling_rng, keep_rng = rng.spawn(4)
+    N, error_std = settings.members, model_error_std(settings, problem.model)
+    operator = problem.instrument.operator
+    with stepwise(problem, settings, start_rng) as run:
+        E, w = run.first, np.full(N, 1 / N)
+        for k in run.times:
+            forecast(problem.model, E, int(problem.steps[k]), error_std, model_rng)
+            predicted = None if operator.size == 0 else weighted_moments(observed(E, problem.sites[k], operator), w)
+            kept = E[systematic(w, keep_rng)] if run.keep[k] else E
+            y, r, sites = run.observations(k, kept, weighted_moments(E, w), predicted)
+            see = partial(problem.instrument.see, variance=r, sites=sites)
+            E, w = update(E, w, y, r, see, settings, resampling_rng)
+            if run.keep[k]:
+                write_members(run.record, run.keep, k, E[systematic(w, keep_rng)])
+            run.go_on(k, write_analysis(run.record, k, *weighted_moments(E, w)))
+            if effective_size(w) < settings.resampling_threshold * N:
+                E, w = resample(E, w, settings.regularization, resampling_rng)
+    return run.record

@@ -1,12 +1,22 @@
-"""The loop over the observation times in Python, written once for methods that the compiled cycle has no room for.
+"""What loops over the observation times in Python have in common, written once.
 
 A particle filter carries weights, a smoother its past, a hybrid a second covariance: none fits the signature of an
-update. A method says what is its own, this loop does the rest, with the compiled kernels of
-:mod:`assimilearn.assimilation.stepping`: the first time, the forecast's moments and innovations, what is kept, and the
-end of a run that has left the states.
+update, so none can use the compiled cycle. Their loops are their own; this is the first time, the forecast as it is
+written and kept, the observations that pass, and the end of a run that has left the states:
+
+    with stepwise(problem, settings, rng) as run:
+        E = run.first
+        for k in run.times:
+            forecast(problem.model, E, int(problem.steps[k]))
+            y, variance, sites = run.observations(k, E)
+            ...
+            run.go_on(k, write_members(run.record, run.keep, k, E))
+    return run.record
 """
 
-from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -15,21 +25,20 @@ from assimilearn.assimilation.filtering import Filter, check_limit, first_analys
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.record import Record, empty_record
 from assimilearn.assimilation.settings import CycledSettings, MemberSettings
-from assimilearn.assimilation.start import first_ensemble, first_state
-from assimilearn.assimilation.stepping import (
-    keep_forecast,
-    moments_of,
-    observations_at,
-    predicted_by,
-    write_forecast,
-)
+from assimilearn.assimilation.start import Start, first_ensemble, first_state
+from assimilearn.assimilation.stepping import keep_forecast, moments_of, observations_at, predicted_by, write_forecast
 
 Moments = tuple[np.ndarray, np.ndarray]
 """Mean and variance."""
 
 
-class Stepwise(ABC):
-    """One run of a method.
+class Diverged(Exception):
+    """The run has left the states at the time index that is its argument."""
+
+
+@dataclass(frozen=True)
+class Stepwise:
+    """A run under way.
 
     Attributes
     ----------
@@ -37,56 +46,62 @@ class Stepwise(ABC):
     record : Record
     keep : ndarray (time,)
         Nonzero where the ensemble is kept.
-    present : ndarray (member, site)
-        The ensemble, or the one state, of the time that the loop has come to; at first the analysis of the first time.
+    limit : float
+        Standard deviations beyond which an observation is rejected.
+    first : ndarray (row, site)
+        The analysis of the first time: the ensemble, or the one state of a method that has no members.
     """
 
-    def __init__(self, problem: Problem, settings: CycledSettings, rng: np.random.Generator):
-        """Write the first time; ``rng`` draws the first ensemble."""
-        self.problem, self.record = problem, empty_record(problem)
-        self.keep, self._limit = kept_times(settings, problem.period), check_limit(settings)
-        many = isinstance(settings, MemberSettings)
-        start = partial(first_ensemble, members=settings.members) if many else first_state
-        first = Filter(None, np.empty(0), start)
-        self.present = first_analysis(problem, first, settings, self.record, rng, self.keep)
+    problem: Problem
+    record: Record
+    keep: np.ndarray
+    limit: float
+    first: np.ndarray
 
-    def run(self) -> Record:
-        """Go through the observation times after the first."""
-        for k in range(1, self.problem.times.size):
-            self.forecast(k)
-            mean, variance = self.moments(k)
-            if not write_forecast(self.record, k, mean, variance):
-                give_up(self.record, k)
-                return self.record
-            if self.keep[k]:
-                keep_forecast(self.record, self.keep, k, self.equal_members())
-            predicted = self.predicted(k)
-            observations = observations_at(self.problem, self.record, k, mean, variance, self._limit, predicted)
-            if not self.analyse(k, *observations):
-                give_up(self.record, k)
-                return self.record
-        self.finish()
-        return self.record
+    @property
+    def times(self) -> range:
+        """Indices of the observation times after the first."""
+        return range(1, self.problem.times.size)
 
-    @abstractmethod
-    def forecast(self, k: int) -> None:
-        """Advance from the time before to time k."""
+    def observations(
+        self, k: int, E: np.ndarray, moments: Moments | None = None, predicted: Moments | None = None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Write the forecast of time k and its innovations; y, variance and sites of the observations to be used.
 
-    @abstractmethod
-    def analyse(self, k: int, y: np.ndarray, variance: np.ndarray, sites: np.ndarray) -> bool:
-        """Update with the observations of time k, each (observation,), and write; False if the mean is no state."""
+        Parameters
+        ----------
+        E : ndarray (member, site)
+            The forecast, kept where it is to be.
+        moments, predicted : each (site,) and (observation,)
+            Those of the forecast, and of what it expects of the observations; by default those of E.
 
-    def moments(self, k: int) -> Moments:
-        """Of the forecast of time k, each (site,)."""
-        return moments_of(self.present)
+        Raises
+        ------
+        Diverged
+            If the mean is no state.
+        """
+        mean, variance = moments_of(E) if moments is None else moments
+        self.go_on(k, write_forecast(self.record, k, mean, variance))
+        keep_forecast(self.record, self.keep, k, E)
+        if predicted is None:
+            predicted = predicted_by(self.problem, E, k)
+        return observations_at(self.problem, self.record, k, mean, variance, self.limit, predicted)
 
-    def predicted(self, k: int) -> Moments | None:
-        """Of the observations of time k, each (observation,); None where they are those of the observed sites."""
-        return predicted_by(self.problem, self.present, k)
+    def go_on(self, k: int, sound: bool) -> None:
+        """Raise Diverged unless the analysis of time k is ``sound``."""
+        if not sound:
+            raise Diverged(k)
 
-    def equal_members(self) -> np.ndarray:
-        """Members of equal weight (member, site) that stand for the forecast where it is kept."""
-        return self.present
 
-    def finish(self) -> None:
-        """Write what is still to be written after the last time."""
+@contextmanager
+def stepwise(problem: Problem, settings: CycledSettings, rng: np.random.Generator) -> Iterator[Stepwise]:
+    """Write the first time, whose ensemble ``rng`` draws; if the run diverges, leave the block and mark the record."""
+    start: Start = first_state
+    if isinstance(settings, MemberSettings):
+        start = partial(first_ensemble, members=settings.members)
+    record, keep = empty_record(problem), kept_times(settings, problem.period)
+    first = first_analysis(problem, Filter(None, np.empty(0), start), settings, record, rng, keep)
+    try:
+        yield Stepwise(problem, record, keep, check_limit(settings), first)
+    except Diverged as diverged:
+        give_up(record, *diverged.args)

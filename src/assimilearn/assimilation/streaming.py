@@ -28,7 +28,7 @@ from assimilearn.models.protocol import Model
 from assimilearn.observations.checks import check_observations, entry_problems, layout_problems, refuse, time_problems
 from assimilearn.periods import with_periods
 
-STREAMING = frozenset({"enkf", "etkf", "denkf", "esrf", "enkf-n", "letkf", "eakf"})
+STREAMING = frozenset({"enkf", "etkf", "denkf", "esrf", "enkf-n", "letkf", "eakf", "lpf"})
 LARGE = 20 * LARGEST_CHUNK  # times and sites from which on a run is worth streaming: 1 GB otherwise
 NONE_VALID = ["there is not a single valid observation"]
 REJECTED = {"units": "1", "long_name": "1 where the background check rejected a valid observation"}

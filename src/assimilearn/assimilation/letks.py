@@ -1,0 +1,89 @@
+"""Local ensemble transform Kalman smoother with a fixed lag: the weights of the LETKF, taken by the past too.
+
+Nerger, Schulte & Bunse-Gerstner (2014), Q. J. R. Meteorol. Soc. 140, 2249-2259: at every site the members of the last
+``lag`` observation times are transformed like those of the present, by the observations around the site; see
+:mod:`assimilearn.assimilation.smoothing` for the loop. They use the LESTKF; here it is the symmetric transform of Hunt,
+Kostelich & Szunyogh (2007), Physica D 230, 112-126, as in :mod:`assimilearn.assimilation.letkf`, which with a lag of 0
+this is. With a taper of 1 everywhere it is the global smoother (:mod:`assimilearn.assimilation.enks`).
+
+Errors move while they are forecast, the taper stays where the observation is: the longer the lag, the more of what
+localization keeps out would have been right. So the lag that is best is shorter than that of a global smoother.
+Cost: 5 N^3 + N^2 (m + lag) flops for a site with m observations in reach: linear in n.
+"""
+
+from functools import partial
+from typing import ClassVar, Literal
+
+import numpy as np
+from numba import njit
+from pydantic import Field
+
+from assimilearn.assimilation.algebra import centre, recompose, scaled
+from assimilearn.assimilation.problem import Problem
+from assimilearn.assimilation.record import Record
+from assimilearn.assimilation.settings import LocalSettings
+from assimilearn.assimilation.smoothing import LaggedSettings, run_smoother
+from assimilearn.assimilation.tapers import ring_taper
+from assimilearn.assimilation.transform import transform
+
+
+class LETKSSettings(LaggedSettings, LocalSettings):
+    """Local ensemble transform Kalman smoother with a fixed lag."""
+
+    any_operator: ClassVar[bool] = True
+
+    method: Literal["letks"] = "letks"
+    members: int = Field(10, ge=2, description="size N of the ensemble")
+    inflation: float = Field(1.04, ge=1, description="factor on the anomalies of the analysis, after the update")
+
+
+@njit(cache=True, error_model="numpy")
+def letks_update(Z, Y, y, variance, sites, taper, n):
+    """One analysis, in place on the augmented ensemble Z (member, time and site) of n sites; Y is overwritten.
+
+    ``taper`` is given at distances 0, 1, 2 ...
+    """
+    N, times = Z.shape[0], Z.shape[1] // n
+    mean = centre(Z)
+    d = scaled(Y, y, variance)
+    A, at_site = np.empty((N, times)), np.empty(times)
+    for site in range(n):
+        S, near = in_reach(site, n, Y, d, sites, taper)
+        if near.size == 0:
+            continue
+        for t in range(times):
+            at_site[t] = mean[t * n + site]
+            for j in range(N):
+                A[j, t] = Z[j, t * n + site]
+        transform(A, at_site, S, near)
+        for t in range(times):
+            mean[t * n + site] = at_site[t]
+            for j in range(N):
+                Z[j, t * n + site] = A[j, t]
+    recompose(Z, mean, 1.0)
+
+
+@njit(cache=True, error_model="numpy")
+def in_reach(site, n, S, d, sites, taper):
+    """Columns of S and entries of d within reach of ``site`` on the ring of n, times the root of the taper."""
+    apart, count = np.empty(sites.size, np.int64), 0
+    for o in range(sites.size):
+        distance = abs(sites[o] - site)
+        apart[o] = min(distance, n - distance)
+        count += apart[o] < taper.size
+    near_S, near_d, c = np.empty((S.shape[0], count)), np.empty(count), 0
+    for o in range(sites.size):
+        if apart[o] < taper.size:
+            root = np.sqrt(taper[apart[o]])
+            for j in range(S.shape[0]):
+                near_S[j, c] = root * S[j, o]
+            near_d[c] = root * d[o]
+            c += 1
+    return near_S, near_d
+
+
+def run(problem: Problem, settings: LETKSSettings, rng: np.random.Generator) -> Record:
+    """Cycle the augmented ensemble."""
+    n = problem.model.size
+    taper = ring_taper(settings.taper, settings.localization_radius, n)
+    return run_smoother(problem, settings, partial(letks_update, taper=taper, n=n), rng)
