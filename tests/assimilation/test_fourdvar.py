@@ -59,7 +59,7 @@ def test_the_gradient_equals_finite_differences(window):
     np.testing.assert_allclose(gradient, slopes, rtol=1e-6, atol=1e-6)
 
 
-@pytest.mark.parametrize("options", [{}, {"linearization": "differences"}, {"minimizer": "l-bfgs"}], ids=str)
+@pytest.mark.parametrize("options", [{}, {"linearization": "autodiff"}, {"minimizer": "l-bfgs"}], ids=str)
 def test_every_minimizer_finds_where_the_gradient_vanishes(window, options):
     v = minimize(window, FourDVarSettings(iterations=30, tolerance=1e-7, **options))
     assert np.abs(window.cost_and_gradient(np.zeros(window.controls))[1]).max() > 1
@@ -78,7 +78,7 @@ def linear_twin(rng):
 def test_4dvar_of_a_linear_model_is_the_closed_form_window_after_window(window, shift):
     rng = np.random.default_rng(0)
     model, mean, B, observations = linear_twin(rng)
-    settings = METHODS["4dvar"](background_scale=0.4, window=window, shift=shift, linearization="differences")
+    settings = METHODS["4dvar"](background_scale=0.4, window=window, shift=shift)
     analysis = assimilate(observations, model, settings, climatology_file(mean, B), rng)
     y, sites = observations["value"].values, [0, 2]
     K = B[:, sites] @ np.linalg.inv(B[np.ix_(sites, sites)] + 0.49 * np.eye(2))
@@ -177,7 +177,7 @@ def test_errors_found_in_one_window_are_the_first_guess_of_the_next():
     rng = np.random.default_rng(0)
     model, mean, B, observations = linear_twin(rng)
     observations["valid"][4:] = 0
-    settings = METHODS["4dvar"](window=3, model_error=0.5, linearization="differences")
+    settings = METHODS["4dvar"](window=3, model_error=0.5)
     analysis = assimilate(observations, model, settings, climatology_file(mean, B), rng)
     for k in range(4, 9):
         np.testing.assert_allclose(analysis["mean"][k], model.M @ analysis["mean"][k - 1].values, atol=1e-5)
@@ -190,7 +190,7 @@ def test_with_a_wrong_forcing_the_weak_constraint_beats_the_strong_one(window, s
     observations = observe_states(truth, 0.05, 1.0, np.random.default_rng(1), every=2)
     score = []
     for model_error in (None, 0.2):
-        options = {"background": "identity", "background_scale": 0.1, "linearization": "differences"}
+        options = {"background": "identity", "background_scale": 0.1}
         settings = METHODS["4dvar"](window=window, shift=shift, model_error=model_error, **options)
         run = assimilate(observations, wrong, settings, lorenz96_climatology(), np.random.default_rng(0))
         score.append(float(np.sqrt(((run["mean"] - truth) ** 2).mean("site"))[20:].mean()))
@@ -201,7 +201,21 @@ def test_a_model_without_a_differentiable_step_is_one_clear_error():
     rng = np.random.default_rng(0)
     _, mean, B, observations = linear_twin(rng)
     with pytest.raises(SettingsError, match='set linearization to "differences"'):
-        assimilate(observations, NumpyOnly(linear_model().M), METHODS["4dvar"](), climatology_file(mean, B), rng)
+        settings = METHODS["4dvar"](linearization="autodiff")
+        assimilate(observations, NumpyOnly(linear_model().M), settings, climatology_file(mean, B), rng)
+
+
+def test_by_default_any_model_will_do_and_the_analyses_are_those_of_automatic_differentiation():
+    model, truth = lorenz96_truth(8, n=12)
+    observations = observe_states(truth, 0.05, 1.0, np.random.default_rng(1))
+    climate, rng = climatology_file(np.full(12, 2.3), 10 * np.eye(12)), np.random.default_rng(0)
+    runs = [
+        assimilate(observations, model, METHODS["4dvar"](window=3, tolerance=1e-6, **options), climate, rng)
+        for options in ({}, {"linearization": "autodiff"}, {"minimizer": "l-bfgs"})
+    ]
+    for other, tolerance in zip(runs[1:], (2e-6, 1e-4), strict=True):
+        for name in ("mean", "spread", "forecast_spread"):
+            np.testing.assert_allclose(runs[0][name], other[name], rtol=tolerance, atol=tolerance, err_msg=name)
 
 
 class TorchLinear:
@@ -243,7 +257,7 @@ def test_4dvar_on_lorenz96_is_better_the_longer_its_window():
     observations = observe_states(truth, 0.05, 1.0, np.random.default_rng(1), every=4)
     climate, score = lorenz96_climatology(), []
     for window, scale in ((1, 0.2), (2, 0.1)):
-        options = {"background": "identity", "background_scale": scale, "linearization": "differences"}
+        options = {"background": "identity", "background_scale": scale}
         settings = METHODS["4dvar"](window=window, **options)
         run = assimilate(observations, model, settings, climate, np.random.default_rng(0))
         score.append(float(np.sqrt(((run["mean"] - truth) ** 2).mean("site"))[20:].median()))

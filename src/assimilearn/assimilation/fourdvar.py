@@ -72,10 +72,11 @@ class FourDVarSettings(StaticSettings, ModelErrorSettings):
         1, ge=1, description="observation times by which the window slides, not more than its length; they are new"
     )
     minimizer: Literal["gauss-newton", "l-bfgs"] = Field("gauss-newton", description="how the minimum is sought")
-    linearization: Linearization = Field(
-        "autodiff",
-        description="tangent linear model by automatic differentiation of the model's step, or by differences, "
-        "which any model allows",
+    linearization: Linearization | None = Field(
+        None,
+        description="tangent linear model by automatic differentiation of the model's step, which torch must follow, "
+        "or by central differences of it, which any model allows; by default differences, the faster ones, and "
+        "with l-bfgs automatic differentiation",
     )
     iterations: int = Field(10, ge=1, description="largest number of iterations")
     tolerance: float = Field(
@@ -89,6 +90,11 @@ class FourDVarSettings(StaticSettings, ModelErrorSettings):
         if self.minimizer == "l-bfgs" and self.linearization == "differences":
             raise ValueError('minimizer: "l-bfgs" needs the gradient of linearization "autodiff"')
         return self
+
+    @property
+    def tangent_model(self) -> Linearization:
+        """``linearization``, or its default."""
+        return self.linearization or ("autodiff" if self.minimizer == "l-bfgs" else "differences")
 
 
 class Jump(NamedTuple):
@@ -226,7 +232,7 @@ def minimize(window: Window, settings: FourDVarSettings) -> np.ndarray:
     v = np.zeros(window.controls)
     states = window.states(v)
     for _ in range(settings.iterations):
-        S = window.sensitivities(window.tangents(states, settings.linearization), states)
+        S = window.sensitivities(window.tangents(states, settings.tangent_model), states)
         d = window.residuals(states)
         step = np.linalg.solve(np.eye(v.size) + S.T @ S, S.T @ d - v)
         here = (v @ v + d @ d) / 2
@@ -280,7 +286,7 @@ def write_forecasts(
 ) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]] | None:
     """Write the forecasts of the new times, and their innovations; the observations, or None if one is no state."""
     states, observations = window.states(np.zeros(window.controls)), []
-    for k, count, X in zip(new, window.counts, window.tangents(states, settings.linearization), strict=True):
+    for k, count, X in zip(new, window.counts, window.tangents(states, settings.tangent_model), strict=True):
         mean, variance = states[count], (X**2).sum(axis=1)
         if not write_forecast(record, k, mean, variance):
             return None
@@ -301,7 +307,7 @@ def write_window(
     """Write the analyses of the new times, from the trajectory of v; False if one is no state."""
     if not np.isfinite(states).all():
         return False
-    tangents = window.tangents(states, settings.linearization)
+    tangents = window.tangents(states, settings.tangent_model)
     S = window.sensitivities(tangents, states)
     covariance = np.linalg.inv(np.eye(v.size) + S.T @ S)
     variances = [((X @ covariance) * X).sum(axis=1) for X in tangents]
