@@ -16,10 +16,12 @@ from assimilearn.assimilation.settings import (
     MemberSettings,
     ModelErrorSettings,
 )
+from assimilearn.assimilation.signatures import MOMENTS, UPDATE
 from assimilearn.assimilation.start import Start, first_ensemble
 from assimilearn.assimilation.treatment import treatment_noise, treatment_of
 from assimilearn.errors import SettingsError
 from assimilearn.models.protocol import Model
+from assimilearn.models.signatures import by_pointer
 from assimilearn.periods import TEST
 
 NOISE_SIZE = 2_000_000  # random numbers held at once (16 MB): memory does not grow with the length of the run
@@ -159,12 +161,14 @@ def _cycle_chunk(
     if problem.model.compiled is not None:
         run = compiled_cycle()
         step, step_parameters = problem.model.compiled
+        step, update, moments = by_pointer(step), by_pointer(method.update, UPDATE), by_pointer(method.moments, MOMENTS)
     else:
         run, step, step_parameters = cycle, in_place(problem.model), None
+        update, moments = method.update, method.moments
     kept = slice(int(keep[: here.start].sum()), int(keep[: here.stop].sum()))
     none = np.empty((0, 0, 0), dtype=np.float32)
     return run(
-        *(step, step_parameters, method.update, np.ascontiguousarray(method.parameters, dtype=float), method.moments),
+        *(step, step_parameters, update, np.ascontiguousarray(method.parameters, dtype=float), moments),
         treatment_of(settings),
         np.zeros(n) if method.static_variance is None else method.static_variance,
         *(check_limit(settings), problem.instrument.operator, problem.instrument.correlation),

@@ -16,6 +16,7 @@ from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.record import Record
 from assimilearn.assimilation.signatures import MATRIX, STEP, TENSOR, VECTOR
 from assimilearn.models.protocol import Model
+from assimilearn.models.signatures import by_pointer
 from assimilearn.observations.operator_kernels import observed
 
 NO_NOISE = np.empty((0, 0, 0))
@@ -27,7 +28,8 @@ def forecast(
     """Advance E (row, site) by ``steps`` model steps in place, with noise of ``error_std`` after each."""
     noise = NO_NOISE if rng is None or error_std == 0 else error_std * rng.standard_normal((steps, *E.shape))
     if model.compiled is not None:
-        _compiled_forecast()(*model.compiled, E, steps, noise)
+        step, parameters = model.compiled
+        _compiled_forecast()(by_pointer(step), parameters, E, steps, noise)
         return
     for s in range(steps):
         E[:] = model.step(E)

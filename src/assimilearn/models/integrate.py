@@ -6,7 +6,7 @@ import numpy as np
 from numba import int64, njit
 
 from assimilearn.models.protocol import Model
-from assimilearn.models.signatures import MATRIX, STEP, VECTOR
+from assimilearn.models.signatures import MATRIX, STEP, VECTOR, by_pointer
 
 LONG = 100  # steps; a shorter trajectory does not repay the 0.1 ms that a call with a function pointer costs
 
@@ -36,8 +36,9 @@ def trajectory(model: Model, initial: np.ndarray, steps: int) -> np.ndarray:
             step(rows[k + 1], parameters)
         return states
     if model.compiled is not None:
+        step, parameters = model.compiled
         for start in range(rows.shape[1]):
-            rows[:, start] = _compiled()(*model.compiled, np.ascontiguousarray(rows[0, start : start + 1]), steps)
+            rows[:, start] = _compiled()(by_pointer(step), parameters, np.ascontiguousarray(rows[0, start : start + 1]), steps)
         return states
     for k in range(steps):
         states[k + 1] = model.step(states[k])
