@@ -10,6 +10,9 @@ os.environ |= {
     "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.getenv("PATH", "")]),
 }
 
+from assimilearn.cli.lean import import_xarray
+
+import_xarray()
 from assimilearn.errors import AssimilearnError
 from assimilearn.study.plan import Plan, canonical
 from assimilearn.study.scenarios import resolve
