@@ -57,7 +57,7 @@ def one_window(radius: int, degree: int, substeps: int, counts: tuple[int, ...] 
     settings = PolynomialSettings(radius=radius, degree=degree, substeps=substeps)
     coefficients = 0.05 * rng.standard_normal(len(settings.factors))
     n, length = 8, len(counts)
-    sites = np.argsort(rng.random((length, n)), axis=1)[:, :5]
+    sites = np.argsort(rng.random((length, n)), axis=1)[:, :5].copy()
     observed = (rng.standard_normal((length, 5)), rng.uniform(0.5, 2, (length, 5)), sites, np.array(counts))
     background = (0.3 * rng.standard_normal(n), 2.5)
     return settings, coefficients, 0.5 * rng.standard_normal(n), length, observed, background

@@ -11,6 +11,7 @@ def project(tmp_path):
     return project
 
 
+@pytest.mark.workflow_slow
 def test_a_network_from_a_file_and_unequal_intervals_are_planned(project):
     network = {"method": "file", "path": "buoys.csv"}
     project.configure({**TINY, "observations": {"network": network, "every": [1, 3]}})
@@ -19,6 +20,7 @@ def test_a_network_from_a_file_and_unequal_intervals_are_planned(project):
     assert "--every [1,3]" in text or "--every '[1,3]'" in text
 
 
+@pytest.mark.workflow_slow
 def test_a_file_that_is_missing_stops_the_study_before_it_starts(project):
     (project.folder / "buoys.csv").unlink()
     project.configure({**TINY, "observations": {"network": {"method": "file", "path": "buoys.csv"}}})

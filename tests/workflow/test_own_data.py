@@ -45,6 +45,7 @@ def test_a_record_without_truth_runs_from_analysis_to_training_and_innovations(p
     assert (results / "report.html").exists()
 
 
+@pytest.mark.workflow_slow
 def test_a_record_that_is_too_short_is_one_clear_error(project):
     study = {**TINY, "study": "mine", "data": {"observations": "mine.nc"}}
     del study["observations"]

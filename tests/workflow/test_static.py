@@ -21,7 +21,7 @@ def snakemake(*arguments: str) -> subprocess.CompletedProcess:
 def studies():
     """All of them; those that are not asked for at every turn are slower tests."""
     for path in STUDIES:
-        often = path.stem in ("config", "small")
+        often = path.stem == "config"
         yield pytest.param(path, id=path.stem, marks=[] if often else pytest.mark.workflow_slow)
 
 
@@ -57,6 +57,7 @@ def test_a_bad_study_stops_before_any_job_with_all_problems(tmp_path):
     assert not (tmp_path / "results").exists()
 
 
+@pytest.mark.workflow_slow
 def test_a_study_stands_alone_and_is_not_merged_with_the_default_one(tmp_path):
     study = tmp_path / "study.yaml"
     study.write_text("study: alone\nanalyses: {blue: {method: blue}}\n")
