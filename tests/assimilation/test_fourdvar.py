@@ -200,8 +200,8 @@ def test_with_a_wrong_forcing_the_weak_constraint_beats_the_strong_one(window, s
 def test_a_model_without_a_differentiable_step_is_one_clear_error():
     rng = np.random.default_rng(0)
     _, mean, B, observations = linear_twin(rng)
+    settings = METHODS["4dvar"](linearization="autodiff")
     with pytest.raises(SettingsError, match='set linearization to "differences"'):
-        settings = METHODS["4dvar"](linearization="autodiff")
         assimilate(observations, NumpyOnly(linear_model().M), settings, climatology_file(mean, B), rng)
 
 

@@ -384,6 +384,13 @@ def test_error_against_spread_shows_all_bins_of_every_ensemble(study, drawn):
         assert (low < line).all() and (line < high).all()
 
 
+def test_a_spread_that_never_varies_has_no_bins_to_show(study):
+    known = study["analysis_scores"]["etkf"]
+    same = known.assign(binned_spread=known["binned_spread"] * 0 + 0.3)
+    axes = panels(figures.plot("ensemble_calibration", analysis_scores={"etkf": same}))[-1]
+    assert [line for line in axes.lines if len(line.get_xdata()) == 10] == []
+
+
 def test_forecasts_shown_are_those_of_the_best_learned_models(study, drawn):
     titles = [axes.get_title(loc="left") for axes in panels(drawn["hovmoller_forecast"])]
     shown = [title.split(": ")[1] for title in titles if "forecast: " in title]

@@ -136,10 +136,12 @@ def error_against_spread(
         look: dict[str, Any] = {"fmt": marker(name), "color": colour(name), "ms": 4.5, "elinewidth": 0.8}
         axes.errorbar(spread, error, up, across, label=name, **look)
         ends += [spread, error]
-        if "binned_error" in dataset:
+        if told_apart(dataset):
             bins = dataset["binned_spread"].values, dataset["binned_error"].values
             axes.plot(*bins, color=colour(name), linewidth=0.8, alpha=0.7)
             ends += [value for values in bins for value in (values.min(), values.max())]
+    if any(told_apart(dataset) for dataset in scores.values()):
+        axes.plot([], [], color=GREY, linewidth=0.8, label="tenths of the cases")
     low, high = 0.85 * min(ends), 1.2 * max(ends)
     dashes = (0, (4, 2))
     axes.plot([low, high], [low, high], color=GREY, linewidth=0.7, linestyle=dashes, label="error = spread", zorder=0)
@@ -149,3 +151,11 @@ def error_against_spread(
     axes.set_xlabel(label(pair[3], units))
     axes.set_ylabel(label(pair[2], units))
     axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.2)
+
+
+def told_apart(scores: xr.Dataset) -> bool:
+    """Whether the spread varies at all, so that there are bins to draw: that of a static covariance does not."""
+    if "binned_spread" not in scores:
+        return False
+    spread = scores["binned_spread"].values
+    return bool(np.ptp(spread) > 0.01 * spread.max())
