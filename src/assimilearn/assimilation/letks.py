@@ -8,7 +8,7 @@ this is. With a taper of 1 everywhere it is the global smoother (:mod:`assimilea
 
 Errors move while they are forecast, the taper stays where the observation is: the longer the lag, the more of what
 localization keeps out would have been right. So the lag that is best is shorter than that of a global smoother.
-Cost: 5 N^3 + N^2 (m + lag) flops for a site with m observations in reach: linear in n.
+Cost: 5 N^3 + N^2 (m + lag) flops for a site with m observations in reach, and n p comparisons to find them.
 """
 
 from functools import partial

@@ -2,8 +2,9 @@
 
 Weights of the whole state collapse onto one member unless there are exponentially many; those of one site, by the few
 observations near it, do not. Of the local particle filters that Farchi & Bocquet (2018), Nonlin. Processes Geophys. 25,
-765-807, compare, this is one with blocks of a single site and a transport in state space. The weight of member j at a
-site is
+765-807, review, this is the ensemble transform at every site of Cheng & Reich (2015), in "Nonlinear Data Assimilation",
+Springer, 75-118, in its cheapest form: the distance that is transported is that at the site alone. The weight of member
+j at a site is
 
     w_j ~ exp(-beta sum over observations of taper(distance) (y - h(x_j))^2 / (2 variance))
 
@@ -20,7 +21,7 @@ error variance that is larger for that site (as in Poterjoy, Wicker & Buehner 20
 elsewhere it is 1. Members cannot be drawn beyond the extremes of the forecast: once all are far from the truth, they
 follow the nearest one and lose their spread, whatever the inflation. So a little noise after each model step
 (``model_error``) is part of the method, also where the model is perfect.
-Cost: N (m + log N) for a site with m observations in reach: linear in n.
+Cost: N (m + log N) for a site with m observations in reach, and n p comparisons to find them.
 """
 
 from typing import Annotated, ClassVar, Literal
