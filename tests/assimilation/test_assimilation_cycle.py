@@ -22,6 +22,7 @@ CYCLED = {
     "eakf": METHODS["eakf"](members=6, localization_radius=0.4),
     "3dvar": METHODS["3dvar"](background_scale=0.5),
     "enkf": METHODS["enkf"](members=6, keep_members="all", model_error=0.1),
+    "esrf": METHODS["esrf"](members=6, inflation="adaptive", model_error=0.2, model_error_treatment="square_root"),
     "etkf": METHODS["etkf"](members=6, keep_members="test", rotation=True, background_check=2.5),
 }
 

@@ -11,6 +11,7 @@ from twins import lorenz96_climatology, lorenz96_truth, observe_states
 
 from assimilearn import store
 from assimilearn.assimilation import METHODS, assimilate, filtering, streaming
+from assimilearn.assimilation.adaptive import quantities
 from assimilearn.errors import FileError
 
 RNG = np.random.default_rng
@@ -44,6 +45,27 @@ def test_a_streamed_analysis_is_that_of_the_run_in_memory(method, every_site, tm
         np.testing.assert_array_equal(parts[name].values, whole[name].values, err_msg=name)
         assert parts[name].dtype == whole[name].dtype
     assert {name: parts.attrs[name] for name in whole.attrs} == whole.attrs
+
+
+@pytest.mark.parametrize(
+    "adaptive",
+    [
+        {"inflation": "adaptive"},
+        {"model_error": "estimated"},
+        {"parameters": {"forcing": {"mean": 7.0, "std": 1.0}}, "model_error": "estimated"},
+    ],
+    ids=["inflation", "model error", "parameters"],
+)
+def test_what_a_filter_adapts_is_streamed_too(adaptive, tmp_path, monkeypatch):
+    model, observations = observed()
+    settings = METHODS["etkf"](**{"members": 12, "inflation": 1.02} | adaptive)
+    whole = assimilate(observations, model, settings, CLIMATE, RNG(2))
+    parts = streamed(tmp_path, model, observations, settings, monkeypatch)
+    assert set(parts.variables) == set(whole.variables)
+    for name in whole.variables:
+        np.testing.assert_array_equal(parts[name].values, whole[name].values, err_msg=name)
+    for name in quantities(settings):
+        assert parts[name].attrs == whole[name].attrs
 
 
 def test_equal_runs_give_equal_bytes(tmp_path, monkeypatch):

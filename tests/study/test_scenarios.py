@@ -71,6 +71,21 @@ def test_values_of_a_search_are_checked_like_the_setting():
     assert "did you mean 'inflation'?" in found
 
 
+def test_parameters_to_estimate_are_those_of_a_physical_model():
+    guess = {"mean": 7.0, "std": 1.0}
+    learned = {"ridge": {"method": "ridge", "trained_on": "etkf"}}
+    nodes = {
+        "one": {"method": "etkf", "parameters": {"forcng": guess}},
+        "two": {"method": "etkf", "parameters": {"forcing": guess}, "model": "ridge"},
+        "three": {"method": "letkf", "parameters": {"forcing": guess}},
+    }
+    found = "\n".join(problems(study(analyses={n: nodes[n] for n in ("one", "two")}, emulators=learned)))
+    assert "analyses.one.parameters.forcng: there is no parameter 'forcng'; did you mean 'forcing'?" in found
+    assert "analyses.two.parameters.forcing: a learned model has no parameters to estimate" in found
+    (found,) = problems(study(analyses={"three": nodes["three"]}))
+    assert "a localized method cannot estimate them" in found
+
+
 def test_a_problem_of_the_common_part_is_told_once():
     config = study(observations={"error_std": 0}, scenarios={"one": {}, "two": {"seed": 2}})
     assert len(problems(config)) == 1

@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 from numba import float64, int64, njit
 
+from assimilearn.assimilation.scales import adapt, factor
 from assimilearn.assimilation.signatures import (
     COUNTS,
+    ERROR,
     FLAGS,
     KEPT,
     MATRIX,
@@ -36,10 +38,11 @@ ABSURD = 1e3  # no state of these models comes near; the forecast is lost long b
 def compiled_cycle() -> Any:
     """:func:`cycle` for models with a compiled step; compiled on first use, since importing must stay cheap."""
     signature = int64(
-        *(STEP, VECTOR, UPDATE, VECTOR, MOMENTS, VECTOR, VECTOR, float64, VECTOR, VECTOR, MATRIX),
+        *(STEP, VECTOR, ERROR, float64, UPDATE, VECTOR, MOMENTS, VECTOR, VECTOR, VECTOR, VECTOR, float64),
+        *(VECTOR, VECTOR, MATRIX),
         *(COUNTS, MATRIX, MATRIX, SITES, FLAGS, COUNTS),
-        *(TENSOR, MATRIX, MATRIX),
-        *(RECORD, RECORD, RECORD, RECORD, RECORD, RECORD, FLAGS, KEPT, KEPT),
+        *(TENSOR, MATRIX, MATRIX, TENSOR),
+        *(RECORD, RECORD, RECORD, RECORD, RECORD, RECORD, FLAGS, RECORD, KEPT, KEPT),
     )
     return njit(signature, cache=True, nogil=True)(cycle)
 
@@ -47,10 +50,14 @@ def compiled_cycle() -> Any:
 def cycle(
     step,
     step_parameters,
+    error,
+    error_std,
     update,
     update_parameters,
     moments,
     treatment,
+    inflation_scale,
+    error_scale,
     static_variance,
     limit,
     operator,
@@ -65,6 +72,7 @@ def cycle(
     model_noise,
     update_noise,
     treatment_noise,
+    parameter_noise,
     mean_f,
     spread_f,
     mean_a,
@@ -72,6 +80,7 @@ def cycle(
     innovation,
     innovation_std,
     used,
+    adapted,
     members_f,
     members_a,
 ):
@@ -81,30 +90,38 @@ def cycle(
     ----------
     step, step_parameters
         Model step ``step(E, parameters)`` in place, and its parameters.
+    error, error_std
+        Model error of one step ``error(E, std, noise)``, see :mod:`assimilearn.assimilation.model_error`.
     update, update_parameters, moments
         Kernels of the method, see :mod:`assimilearn.assimilation.signatures`.
     treatment : ndarray (3,) or (0,)
         Parameters of :func:`assimilearn.assimilation.treatment.treat`, applied after each update; empty for none.
+    inflation_scale, error_scale : ndarray (5,) or (0,)
+        States of :mod:`assimilearn.assimilation.scales`, in place: the inflation and ``error_std`` that follow the
+        innovations, instead of those given.
     static_variance : ndarray (site,)
         Forecast error variance besides that of E: the diagonal of a static B, else zero.
     limit : float
         Observations with innovations of more than ``limit`` standard deviations are not used.
     operator, correlation : ndarray
         What is observed, and how the errors of one time are correlated; empty for sites and independent errors.
-    E : ndarray (member, site)
+    E : ndarray (member, site + parameter)
+        Each member may carry parameters of the model after its sites (:mod:`assimilearn.assimilation.parameters`).
     steps : ndarray (time,), int64
         Model steps before each observation time.
     value, variance, sites, valid : ndarray (time, observation)
         Padded observations, their error variances, sites and validity.
     keep : ndarray (time,), int64
         Nonzero where the ensemble is kept.
-    model_noise : ndarray (model step, member, site), or (0, member, site) for none
-        Added to E after each model step.
+    model_noise : ndarray (model step, member, site), or (0, member, site) without model error
+        Random numbers of the model error; (model step, 0, 0) where it needs none.
     update_noise, treatment_noise : ndarray (time, noise)
         Random numbers for the update and for the treatment.
-    mean_f, spread_f, mean_a, spread_a, innovation, innovation_std, used, members_f, members_a
+    parameter_noise : ndarray (time, member, parameter)
+        What the parameters change by before each observation time.
+    mean_f, spread_f, mean_a, spread_a, innovation, innovation_std, used, adapted, members_f, members_a
         Written: forecast and analysis moments (time, site), innovations (time, observation), which observations were
-        used (time, observation), kept ensembles (kept time, member, site).
+        used (time, observation), what is adapted (time, quantity), kept ensembles (kept time, member, site).
 
     Returns
     -------
@@ -112,19 +129,21 @@ def cycle(
         Number of times done: fewer than there are if the ensemble diverged.
     """
     mean, spread = np.empty(E.shape[1]), np.empty(E.shape[1])
+    n = mean_f.shape[1]
     stepped = kept = 0
     for k in range(steps.size):
         for _ in range(steps[k]):
             step(E, step_parameters)
             if model_noise.shape[0] > 0:
-                E += model_noise[stepped]
+                error(E, factor(error_scale) if error_scale.size > 0 else error_std, model_noise[stepped])
                 stepped += 1
+        walk(E, parameter_noise[k])
         moments(E, mean, spread)
         if not record(mean, spread, static_variance, mean_f[k], spread_f[k]):
             return k
         predicted, deviation = at_sites(mean, spread, sites[k])
         if operator.size > 0:
-            moments(observed(E, sites[k], operator), predicted, deviation)
+            moments(observed(at_all_sites(E, n), sites[k], operator), predicted, deviation)
             for o in range(deviation.size):
                 deviation[o] = np.sqrt(deviation[o])
         y, r, where = select(
@@ -134,15 +153,21 @@ def cycle(
         if keep[k] != 0:
             copy(E, members_f[kept])
         if where.size > 0:
+            if inflation_scale.size > 0:
+                adapt(inflation_scale, innovation[k], innovation_std[k], variance[k], used[k])
+                treatment[0] = factor(inflation_scale)
+            if error_scale.size > 0:
+                adapt(error_scale, innovation[k], innovation_std[k], variance[k], used[k])
             prior = E.copy() if treatment.size > 0 and treatment[2] > 0 else E[:0]
-            Y = observed(E, where, operator)
+            Y = observed(at_all_sites(E, n), where, operator)
             if correlation.size > 0:
-                make_independent(Y, r, where, correlation, E.shape[1])
-                make_independent(y.reshape(1, y.size), r, where, correlation, E.shape[1])
+                make_independent(Y, r, where, correlation, n)
+                make_independent(y.reshape(1, y.size), r, where, correlation, n)
             update(E, Y, y, r, where, update_parameters, update_noise[k])
             if treatment.size > 0:
-                treat(E, prior, spread, treatment, treatment_noise[k])
+                treat(E, prior, spread[:n], treatment, treatment_noise[k])
         moments(E, mean, spread)
+        write_adapted(inflation_scale, error_scale, mean[n:], spread[n:], adapted[k])
         if not record(mean, spread, static_variance, mean_a[k], spread_a[k]):
             return k
         if keep[k] != 0:
@@ -152,10 +177,41 @@ def cycle(
 
 
 @njit(cache=True, error_model="numpy")
+def write_adapted(inflation_scale, error_scale, mean, variance, adapted):
+    """Write what is adapted into one row, in the order of :func:`assimilearn.assimilation.adaptive.quantities`.
+
+    ``mean`` and ``variance (parameter,)`` are those of the parameters.
+    """
+    q = 0
+    for state in (inflation_scale, error_scale):
+        if state.size > 0:
+            adapted[q] = factor(state)
+            q += 1
+    for i in range(mean.size):
+        adapted[q + 2 * i] = mean[i]
+        adapted[q + 2 * i + 1] = np.sqrt(variance[i])
+
+
+@njit(cache=True, error_model="numpy")
+def at_all_sites(E, n):
+    """E without the parameters that its members may carry after their n sites."""
+    return E if E.shape[1] == n else E[:, :n].copy()
+
+
+@njit(cache=True, error_model="numpy")
+def walk(E, change):
+    """Add ``change (member, parameter)`` to the last entries of E, in place."""
+    first = E.shape[1] - change.shape[1]
+    for j in range(change.shape[0]):
+        for i in range(change.shape[1]):
+            E[j, first + i] += change[j, i]
+
+
+@njit(cache=True, error_model="numpy")
 def record(mean, spread, static_variance, mean_out, spread_out):
     """Turn the variance in ``spread`` into a standard deviation, write both; False if the mean is no longer a state."""
     sound = True
-    for i in range(mean.size):
+    for i in range(mean_out.size):
         spread[i] = np.sqrt(spread[i] + static_variance[i])
         mean_out[i] = mean[i]
         spread_out[i] = spread[i]
@@ -195,8 +251,8 @@ def select(value, variance, sites, valid, predicted, deviation, limit, innovatio
 @njit(cache=True, error_model="numpy")
 def copy(E, target):
     """Copy E into single precision."""
-    for j in range(E.shape[0]):
-        for i in range(E.shape[1]):
+    for j in range(target.shape[0]):
+        for i in range(target.shape[1]):
             target[j, i] = E[j, i]
 
 

@@ -17,19 +17,19 @@ from assimilearn.assimilation.algebra import centre, recompose
 from assimilearn.assimilation.filtering import ensemble_filter, run_filter
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.record import Record
-from assimilearn.assimilation.settings import LocalSettings
+from assimilearn.assimilation.settings import INFLATION, FilterSettings, Inflation, LocalSettings
 from assimilearn.assimilation.tapers import ring_taper
 from assimilearn.models.lorenz96 import FAST
 
 
-class EAKFSettings(LocalSettings):
+class EAKFSettings(FilterSettings, LocalSettings):
     """Local serial ensemble adjustment Kalman filter."""
 
     any_operator: ClassVar[bool] = True
 
     method: Literal["eakf"] = "eakf"
     members: int = Field(10, ge=2, description="size N of the ensemble")
-    inflation: float = Field(1.07, ge=1, description="factor on the anomalies of the analysis, after the update")
+    inflation: Inflation = Field(1.07, description=INFLATION)  # type: ignore[assignment]
 
 
 @njit(cache=True, fastmath=FAST, error_model="numpy")

@@ -21,17 +21,17 @@ from assimilearn.assimilation.algebra import centre, gain_factor, recompose, sca
 from assimilearn.assimilation.filtering import ensemble_filter, run_filter
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.record import Record
-from assimilearn.assimilation.settings import EnsembleSettings
+from assimilearn.assimilation.settings import INFLATION, FilterSettings, Inflation
 
 
-class EnKFSettings(EnsembleSettings):
+class EnKFSettings(FilterSettings):
     """Stochastic ensemble Kalman filter (perturbed observations)."""
 
     any_operator: ClassVar[bool] = True
     correlated_errors: ClassVar[bool] = True
 
     method: Literal["enkf"] = "enkf"
-    inflation: float = Field(1.06, ge=1, description="factor on the anomalies of the analysis, after the update")
+    inflation: Inflation = Field(1.06, description=INFLATION)
 
 
 @njit(cache=True, error_model="numpy")

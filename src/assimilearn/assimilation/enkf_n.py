@@ -28,11 +28,11 @@ from assimilearn.assimilation.filtering import ensemble_filter, run_filter
 from assimilearn.assimilation.hyperprior import hyperprior, trace_of_inverse
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.record import Record
-from assimilearn.assimilation.settings import EnsembleSettings
+from assimilearn.assimilation.settings import FilterSettings
 from assimilearn.assimilation.transform import reduced, transform_reduced
 
 
-class EnKFNSettings(EnsembleSettings):
+class EnKFNSettings(FilterSettings):
     """Finite-size ensemble Kalman filter: no inflation to tune."""
 
     any_operator: ClassVar[bool] = True

@@ -16,17 +16,17 @@ from assimilearn.assimilation.filtering import ensemble_filter, run_filter
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.record import Record
 from assimilearn.assimilation.serial import observed_serial_update, serial_update
-from assimilearn.assimilation.settings import EnsembleSettings
+from assimilearn.assimilation.settings import INFLATION, FilterSettings, Inflation
 
 
-class ESRFSettings(EnsembleSettings):
+class ESRFSettings(FilterSettings):
     """Serial ensemble square-root filter (Potter)."""
 
     any_operator: ClassVar[bool] = True
     correlated_errors: ClassVar[bool] = True
 
     method: Literal["esrf"] = "esrf"
-    inflation: float = Field(1.04, ge=1, description="factor on the anomalies of the analysis, after the update")
+    inflation: Inflation = Field(1.04, description=INFLATION)
 
 
 @njit(cache=True, error_model="numpy")

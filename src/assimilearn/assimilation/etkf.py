@@ -16,18 +16,18 @@ from assimilearn.assimilation.algebra import centre, recompose, scaled
 from assimilearn.assimilation.filtering import ensemble_filter, run_filter
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.record import Record
-from assimilearn.assimilation.settings import EnsembleSettings
+from assimilearn.assimilation.settings import INFLATION, FilterSettings, Inflation
 from assimilearn.assimilation.transform import transform
 
 
-class ETKFSettings(EnsembleSettings):
+class ETKFSettings(FilterSettings):
     """Ensemble transform Kalman filter, symmetric square root."""
 
     any_operator: ClassVar[bool] = True
     correlated_errors: ClassVar[bool] = True
 
     method: Literal["etkf"] = "etkf"
-    inflation: float = Field(1.04, ge=1, description="factor on the anomalies of the analysis, after the update")
+    inflation: Inflation = Field(1.04, description=INFLATION)
 
 
 @njit(cache=True, error_model="numpy")

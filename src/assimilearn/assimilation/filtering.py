@@ -2,21 +2,25 @@
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from tqdm import tqdm
 
-from assimilearn.assimilation.cycle import ABSURD, compiled_cycle, cycle, ensemble_moments, select
+from assimilearn.assimilation.adaptive import error_scale, inflation_scale, quantities
+from assimilearn.assimilation.cycle import ABSURD, compiled_cycle, cycle, ensemble_moments, select, write_adapted
+from assimilearn.assimilation.model_error import add_noise, square_root_core
+from assimilearn.assimilation.parameters import carried, carrying, changes, with_parameters
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.record import Record, empty_record, keep_ensembles
 from assimilearn.assimilation.settings import (
     AnalysisSettings,
     CycledSettings,
+    FilterSettings,
     MemberSettings,
     ModelErrorSettings,
 )
-from assimilearn.assimilation.signatures import MOMENTS, UPDATE
+from assimilearn.assimilation.signatures import ERROR, MOMENTS, UPDATE
 from assimilearn.assimilation.start import Start, first_ensemble
 from assimilearn.assimilation.treatment import treatment_noise, treatment_of
 from assimilearn.errors import SettingsError
@@ -56,6 +60,40 @@ class Filter:
     moments: Any = ensemble_moments
 
 
+class ModelError(NamedTuple):
+    """The model error of a run.
+
+    Attributes
+    ----------
+    kernel : numba dispatcher of the signature ERROR
+    std : float
+        Standard deviation after each model step.
+    scale : ndarray
+        State of :mod:`assimilearn.assimilation.scales` if it is estimated, else empty.
+    """
+
+    kernel: Any
+    std: float
+    scale: np.ndarray
+
+    @property
+    def present(self) -> bool:
+        """Whether there is any."""
+        return self.std > 0 or self.scale.size > 0
+
+    @property
+    def drawn(self) -> bool:
+        """Whether it needs random numbers."""
+        return self.present and self.kernel is add_noise
+
+
+class Treatment(NamedTuple):
+    """Parameters of the treatment, and the state of an adaptive inflation, which is empty if it is given."""
+
+    parameters: np.ndarray
+    scale: np.ndarray
+
+
 def ensemble_filter(
     update: Any, settings: MemberSettings, parameters: np.ndarray | None = None, noise: int = 0
 ) -> Filter:
@@ -84,29 +122,37 @@ def run_filter(
     noise_size : int
         How many random numbers are held at once.
     """
-    start_rng, model_rng, update_rng, treatment_rng = rng.spawn(4)
-    error_std = model_error_std(settings, problem.model)
+    start_rng, model_rng, update_rng, treatment_rng, parameter_rng = rng.spawn(5)
+    error = model_error(settings, problem)
+    treatment = Treatment(treatment_of(settings), inflation_scale(settings))
     keep = kept_times(settings, problem.period)
     record, begin = (problem.new_record or empty_record)(problem), slice(0, 1)
+    record.adapts(quantities(settings))
     head = record.part(begin)
     E = first_analysis(problem, method, settings, head, start_rng, keep)
     record.kept, record.members, record.forecast_members = head.kept, head.members, head.forecast_members
+    E = with_parameters(E, carried(settings), parameter_rng)
+    own = np.ascontiguousarray(E[:, problem.model.size :])
+    mean, variance = np.empty((2, own.shape[1]))
+    ensemble_moments(own, mean, variance)
+    write_adapted(treatment.scale, error.scale, mean, variance, head.adapted[0])
     record.put(begin, head)
     treated = treatment_noise(settings)
-    total = E.size * int(problem.steps.sum()) * (error_std > 0) + (method.noise + treated) * problem.times.size
+    total = E.size * int(problem.steps.sum()) * error.drawn + (method.noise + treated) * problem.times.size
     longest = min(problem.times.size * noise_size // max(total, 1), LARGEST_CHUNK // problem.model.size, LONGEST_CHUNK)
     chunk = max(1, longest)
     chunks = range(1, problem.times.size, chunk)
     shown = {"desc": settings.method, "unit": "analysis", "unit_scale": chunk, "leave": False, "delay": 2}
     for first in tqdm(chunks, disable=None, **shown):
         here = slice(first, min(first + chunk, problem.times.size))
-        steps = int(problem.steps[here].sum()) if error_std > 0 else 0
+        steps = int(problem.steps[here].sum()) if error.present else 0
         part = record.part(here)
         done = _cycle_chunk(
-            *(problem, method, settings, record, part, E, keep, here),
-            error_std * model_rng.standard_normal((steps, *E.shape)),
+            *(problem, method, settings, error, treatment, record, part, E, keep, here),
+            model_rng.standard_normal((steps, len(E), problem.model.size) if error.drawn else (steps, 0, 0)),
             update_rng.standard_normal((here.stop - first, method.noise)),
             treatment_rng.standard_normal((here.stop - first, treated)),
+            changes(problem.model.time_step * problem.steps[here], carried(settings), len(E), parameter_rng),
         )
         if done < here.stop - first:
             give_up(part, done)
@@ -147,6 +193,8 @@ def _cycle_chunk(
     problem: Problem,
     method: Filter,
     settings: AnalysisSettings,
+    error: ModelError,
+    treatment: Treatment,
     record: Record,
     part: Record,
     E: np.ndarray,
@@ -155,27 +203,30 @@ def _cycle_chunk(
     model_noise: np.ndarray,
     update_noise: np.ndarray,
     treatment_noise: np.ndarray,
+    parameter_noise: np.ndarray,
 ) -> int:
     """Cycle over the times ``here``, of which ``part`` is the record; the number of times done."""
-    n = problem.model.size
-    if problem.model.compiled is not None:
+    n, model = problem.model.size, carrying(problem.model, carried(settings))
+    if model.compiled is not None:
         run = compiled_cycle()
-        step, step_parameters = problem.model.compiled
+        step, step_parameters = model.compiled
         step, update, moments = by_pointer(step), by_pointer(method.update, UPDATE), by_pointer(method.moments, MOMENTS)
+        kernel = by_pointer(error.kernel, ERROR)
     else:
-        run, step, step_parameters = cycle, in_place(problem.model), None
-        update, moments = method.update, method.moments
+        run, step, step_parameters = cycle, in_place(model), None
+        update, moments, kernel = method.update, method.moments, error.kernel
     kept = slice(int(keep[: here.start].sum()), int(keep[: here.stop].sum()))
     none = np.empty((0, 0, 0), dtype=np.float32)
     return run(
-        *(step, step_parameters, update, np.ascontiguousarray(method.parameters, dtype=float), moments),
-        treatment_of(settings),
+        *(step, step_parameters, kernel, error.std),
+        *(update, np.ascontiguousarray(method.parameters, dtype=float), moments),
+        *(treatment.parameters, treatment.scale, error.scale),
         np.zeros(n) if method.static_variance is None else method.static_variance,
         *(check_limit(settings), problem.instrument.operator, problem.instrument.correlation),
         *(E, problem.steps[here], problem.value[here], problem.variance[here], problem.sites[here]),
-        *(problem.valid[here], keep[here], model_noise, update_noise, treatment_noise),
+        *(problem.valid[here], keep[here], model_noise, update_noise, treatment_noise, parameter_noise),
         *(part.forecast_mean, part.forecast_spread, part.mean, part.spread),
-        *(part.innovation, part.innovation_std, part.used),
+        *(part.innovation, part.innovation_std, part.used, part.adapted),
         none if record.forecast_members is None else record.forecast_members[kept],
         none if record.members is None else record.members[kept],
     )
@@ -194,6 +245,14 @@ def check_limit(settings: AnalysisSettings) -> float:
     """Standard deviations of the innovation beyond which an observation is rejected."""
     limit = settings.background_check if isinstance(settings, CycledSettings) else None
     return np.inf if limit is None else limit
+
+
+def model_error(settings: AnalysisSettings, problem: Problem) -> ModelError:
+    """What the settings say of the model error of a filter."""
+    square_root = isinstance(settings, FilterSettings) and settings.model_error_treatment == "square_root"
+    state = error_scale(settings, problem.model, problem.background)
+    std = 0.0 if state.size > 0 else model_error_std(settings, problem.model)
+    return ModelError(square_root_core if square_root else add_noise, std, state)
 
 
 def model_error_std(settings: AnalysisSettings, model: Model) -> float:
@@ -229,7 +288,7 @@ def give_up(record: Record, k: int) -> None:
     record.reason = f"the {stage} mean is not finite, or beyond {ABSURD:g} in size"
     for series in (record.mean, record.spread, record.forecast_mean, record.forecast_spread):
         series[k:] = np.nan
-    for series in (record.innovation, record.innovation_std):
+    for series in (record.innovation, record.innovation_std, record.adapted):
         series[k:] = np.nan
     record.used[k:] = 0
 

@@ -22,21 +22,21 @@ from assimilearn.assimilation.filtering import ensemble_filter, run_filter
 from assimilearn.assimilation.krylov import inverse_and_root
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.record import Record
-from assimilearn.assimilation.settings import LocalSettings
+from assimilearn.assimilation.settings import INFLATION, FilterSettings, Inflation, LocalSettings
 from assimilearn.assimilation.tapers import ring_taper
 from assimilearn.models.lorenz96 import FAST
 
 LANES = 32  # sites worked on side by side, at least: loops over fewer are compiled into scalar code
 
 
-class LETKFSettings(LocalSettings):
+class LETKFSettings(FilterSettings, LocalSettings):
     """Local ensemble transform Kalman filter."""
 
     any_operator: ClassVar[bool] = True
 
     method: Literal["letkf"] = "letkf"
     members: int = Field(10, ge=2, description="size N of the ensemble")
-    inflation: float = Field(1.04, ge=1, description="factor on the anomalies of the analysis, after the update")
+    inflation: Inflation = Field(1.04, description=INFLATION)  # type: ignore[assignment]
 
 
 @njit(cache=True, fastmath=FAST, error_model="numpy")

@@ -10,6 +10,7 @@ import xarray as xr
 
 from assimilearn.assimilation.background import Background, read_background
 from assimilearn.assimilation.expected import Expected, expected
+from assimilearn.assimilation.parameters import carried, carrying
 from assimilearn.assimilation.settings import AnalysisSettings
 from assimilearn.clock import step_numbers
 from assimilearn.errors import FileError, SettingsError
@@ -127,6 +128,7 @@ def entries(observations: xr.Dataset) -> tuple[np.ndarray, np.ndarray, np.ndarra
 
 def refuse_misfit(problem: Problem, settings: AnalysisSettings) -> None:
     """Raise SettingsError if the method cannot use observations of this kind."""
+    carrying(problem.model, carried(settings))
     if problem.instrument.operator.size > 0 and not settings.any_operator:
         raise SettingsError(f"{settings.method} takes observations of the state itself only, not of a function of it")
     if problem.instrument.correlation.size > 0 and not settings.correlated_errors:

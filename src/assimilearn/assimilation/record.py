@@ -1,5 +1,6 @@
 """What a run leaves behind, as arrays and as the Dataset of the analysis artifact."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +19,7 @@ OBSERVATION_VARIABLES = {
     "innovation": "observation minus forecast mean",
     "innovation_std": "standard deviation of the innovation that the method expects",
 }
-SERIES = (*SITE_VARIABLES, *OBSERVATION_VARIABLES, "used")
+SERIES = (*SITE_VARIABLES, *OBSERVATION_VARIABLES, "used", "adapted")
 
 
 @dataclass
@@ -31,6 +32,9 @@ class Record:
     innovation, innovation_std : ndarray (time, observation), float32
     used : ndarray (time, observation), int8
         1 where the observation entered the analysis.
+    adapted : ndarray (time, quantity), float32
+        What the run found by itself, in the order of ``quantities``.
+    quantities : dict of name -> long name
     kept : ndarray (kept time,), int64
         Indices of the times at which the ensemble was kept.
     members, forecast_members : ndarray (kept time, member, site), float32
@@ -47,11 +51,18 @@ class Record:
     innovation: np.ndarray
     innovation_std: np.ndarray
     used: np.ndarray
+    adapted: np.ndarray
+    quantities: Mapping[str, str] = field(default_factory=dict)
     kept: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     members: np.ndarray | None = None
     forecast_members: np.ndarray | None = None
     diverged: int | None = None
     reason: str = ""
+
+    def adapts(self, quantities: Mapping[str, str]) -> None:
+        """Make room for the series of ``quantities``."""
+        self.quantities = quantities
+        self.adapted = series(len(self.mean), len(quantities))
 
     def part(self, here: slice) -> "Record":
         """The record of the times ``here``, to be written in place."""
@@ -78,6 +89,7 @@ def empty_record(problem: Problem) -> Record:
         innovation=series(*in_observations),
         innovation_std=series(*in_observations),
         used=np.zeros(in_observations, dtype=np.int8),
+        adapted=series(problem.times.size, 0),
     )
 
 
@@ -98,6 +110,8 @@ def as_dataset(record: Record, problem: Problem, **attributes: Any) -> xr.Datase
         variables[name] = (("time", "site"), getattr(record, name), {"units": "1", "long_name": text})
     for name, text in OBSERVATION_VARIABLES.items():
         variables[name] = (("time", "observation"), getattr(record, name), {"units": "1", "long_name": text})
+    for column, (name, text) in enumerate(record.quantities.items()):
+        variables[name] = ("time", record.adapted[:, column].copy(), {"units": "1", "long_name": text})
     coordinates = coordinates_of(problem)
     if record.members is not None:
         dims = ("ensemble_time", "member", "site")

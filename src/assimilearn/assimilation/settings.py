@@ -1,8 +1,8 @@
 """What the settings of every assimilation method share."""
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from assimilearn.settings import Settings
 
@@ -46,6 +46,16 @@ class MemberSettings(CycledSettings):
     )
 
 
+Inflation = Annotated[float, Field(ge=1)] | Literal["adaptive"]
+"""What stands for ``inflation`` in the settings of a filter."""
+
+INFLATION = (
+    'factor on the anomalies of the analysis, after the update; "adaptive" follows the innovations: it is recorded as '
+    "`inflation(time)`"
+)
+"""What it means."""
+
+
 class TreatmentSettings(CycledSettings):
     """What may be done to an ensemble after its update."""
 
@@ -72,6 +82,55 @@ class ModelErrorSettings(CycledSettings):
 
 class EnsembleSettings(ModelErrorSettings, TreatmentSettings, MemberSettings):
     """Settings of the ensemble Kalman filters."""
+
+
+class ParameterSettings(Settings):
+    """What is known of a parameter of the model that is to be estimated with the state."""
+
+    mean: float = Field(description="first guess")
+    std: float = Field(gt=0, description="standard deviation of the first guess")
+    walk: float = Field(
+        0.05, ge=0, description="standard deviation of the random change within one MTU; without any it ends fixed"
+    )
+
+
+class FilterSettings(EnsembleSettings):
+    """Settings of the filters that share one compiled loop, which can adapt some of them to the innovations."""
+
+    inflation: Inflation = Field(1.0, description=INFLATION)  # type: ignore[assignment]
+    model_error: Annotated[float, Field(ge=0)] | Literal["residual", "estimated"] | None = Field(  # type: ignore[assignment]
+        None,
+        description="standard deviation of the model error of every site after each model step; "
+        '"residual" takes the one-step error that a trained emulator states; "estimated" follows the innovations: it '
+        "is recorded as `model_error_std(time)`; by default none",
+    )
+    model_error_treatment: Literal["sampled", "square_root"] = Field(
+        "sampled",
+        description="draw model error at random for every member, or let the anomalies grow by it without random "
+        "numbers (the core square root), within the span of the ensemble",
+    )
+
+    parameters: dict[str, ParameterSettings] = Field(
+        {},
+        description="parameters of the model to estimate with the state, by name: every member carries its own; "
+        "recorded as `parameter_<name>(time)` and `parameter_<name>_spread(time)`",
+    )
+
+    @model_validator(mode="after")
+    def _carried(self) -> Self:
+        if self.parameters and isinstance(self, LocalSettings):
+            raise ValueError("parameters: they have no place, so a localized method cannot estimate them")
+        if self.parameters and self.model_error_treatment == "square_root":
+            raise ValueError('model_error_treatment: members that carry parameters need "sampled" model error')
+        return self
+
+    @model_validator(mode="after")
+    def _one_adaptation(self) -> Self:
+        if self.model_error == "estimated" and self.inflation == "adaptive":
+            raise ValueError("model_error: it cannot be told from an adaptive inflation: give one of them a number")
+        if self.model_error == "estimated" and self.model_error_scale != 1:
+            raise ValueError("model_error_scale: an estimated model error has no other scale than 1")
+        return self
 
 
 class LocalSettings(EnsembleSettings):

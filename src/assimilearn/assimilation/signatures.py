@@ -4,7 +4,20 @@ from numba import float32, float64, int8, int64, types
 
 from assimilearn.models.signatures import MATRIX, STEP, VECTOR
 
-__all__ = ["COUNTS", "FLAGS", "KEPT", "MATRIX", "MOMENTS", "RECORD", "SITES", "STEP", "TENSOR", "UPDATE", "VECTOR"]
+__all__ = [
+    "COUNTS",
+    "ERROR",
+    "FLAGS",
+    "KEPT",
+    "MATRIX",
+    "MOMENTS",
+    "RECORD",
+    "SITES",
+    "STEP",
+    "TENSOR",
+    "UPDATE",
+    "VECTOR",
+]
 
 SITES, COUNTS = int64[:, ::1], int64[::1]
 FLAGS = int8[:, ::1]
@@ -17,3 +30,6 @@ sites (observation,), parameters (parameter,), noise (noise,)): in place on E; Y
 
 MOMENTS = types.FunctionType(types.void(MATRIX, VECTOR, VECTOR))
 """moments(E (member, site), mean (site,), variance (site,)): writes the mean and the variance that E stands for."""
+
+ERROR = types.FunctionType(types.void(MATRIX, float64, MATRIX))
+"""error(E (member, site), std, noise (member, site)): in place, the model error of one step."""

@@ -4,6 +4,7 @@ For the filters whose whole state is their ensemble. Observations are read, and 
 them; the numbers are those of :func:`assimilearn.assimilation.assimilate`.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 import xarray as xr
 
 from assimilearn import store
+from assimilearn.assimilation.adaptive import quantities
 from assimilearn.assimilation.filtering import LARGEST_CHUNK, lost, squared_innovations
 from assimilearn.assimilation.methods import RUN
 from assimilearn.assimilation.problem import Problem, entries, laid_out, refuse_misfit
@@ -86,6 +88,8 @@ def declared(problem: Problem, settings: AnalysisSettings) -> dict[str, store.Se
         for group, dim, width in ((SITE_VARIABLES, "site", n), (OBSERVATION_VARIABLES, "observation", p))
         for name, text in group.items()
     }
+    for name, text in quantities(settings).items():
+        variables[name] = store.Series(("time",), (times,), single, {"units": "1", "long_name": text})
     if getattr(settings, "background_check", None) is not None:
         variables["rejected"] = store.Series(("time", "observation"), (times, p), np.dtype(np.int8), REJECTED)
     return variables
@@ -124,9 +128,13 @@ class StreamedRecord(Record):
 
     def __init__(self, problem: Problem, targets: Any):
         empty = np.empty((0, 0))
-        super().__init__(empty, empty, empty, empty, empty, empty, empty)
+        super().__init__(empty, empty, empty, empty, empty, empty, empty, empty)
         self.problem, self.targets, self.done = problem, targets, 0
         self.squares = np.zeros((2, problem.times.size))
+
+    def adapts(self, quantities: Mapping[str, str]) -> None:
+        """The series of ``quantities`` are written as the cycle comes to them."""
+        self.quantities = quantities
 
     def part(self, here: slice) -> Record:
         """Empty series for the times ``here``."""
@@ -134,13 +142,16 @@ class StreamedRecord(Record):
         mean, spread, forecast_mean, forecast_spread = (series(times, n) for _ in range(4))
         innovation, innovation_std = series(times, p), series(times, p)
         used = np.zeros((times, p), dtype=np.int8)
-        return Record(mean, spread, forecast_mean, forecast_spread, innovation, innovation_std, used)
+        adapted = series(times, len(self.quantities))
+        return Record(mean, spread, forecast_mean, forecast_spread, innovation, innovation_std, used, adapted)
 
     def put(self, here: slice, part: Record) -> None:
         """Write the times ``here``."""
         for name, target in self.targets.items():
             if name == "rejected":
                 target[here] = ((self.problem.valid[here] != 0) & (part.used == 0)).astype(np.int8)
+            elif name in self.quantities:
+                target[here] = part.adapted[:, list(self.quantities).index(name)]
             else:
                 target[here] = getattr(part, name)
         self.squares[:, here] = squared_innovations(part.innovation, self.problem, here)

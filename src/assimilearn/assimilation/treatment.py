@@ -14,15 +14,17 @@ from assimilearn.models.lorenz96 import FAST
 
 
 def treatment_of(settings: AnalysisSettings) -> np.ndarray:
-    """The parameters of :func:`treat`; empty if there is nothing to do."""
+    """The parameters of :func:`treat`; empty if there is nothing to do. An adaptive inflation starts from 1."""
     if not isinstance(settings, TreatmentSettings):
         return np.empty(0)
+    adaptive = settings.inflation == "adaptive"
     values = [
-        settings.inflation,
+        1.0 if adaptive else settings.inflation,
         settings.relaxation_to_prior_spread,
         settings.relaxation_to_prior_perturbations,
     ]
-    return np.empty(0) if values == [1, 0, 0] and not settings.rotation else np.array(values, dtype=float)
+    nothing = values == [1, 0, 0] and not settings.rotation and not adaptive
+    return np.empty(0) if nothing else np.array(values, dtype=float)
 
 
 def treatment_noise(settings: AnalysisSettings) -> int:
@@ -38,10 +40,11 @@ def treat(E, prior, prior_spread, treatment, noise):
 
     Parameters
     ----------
-    E, prior : ndarray (member, site)
+    E, prior : ndarray (member, site + parameter)
         Ensemble after and before the update; ``prior`` may be empty if there is no relaxation to its perturbations.
     prior_spread : ndarray (site,)
-        Standard deviation before the update.
+        Standard deviation before the update. Parameters that members carry after their sites are only rotated: they
+        have a random walk of their own.
     treatment : ndarray (3,)
         inflation; weight of the prior spread, RTPS (Whitaker & Hamill 2012, Mon. Wea. Rev. 140, 3078-3089, eq. 2);
         weight of the prior perturbations, RTPP (Zhang, Snyder & Sun 2004, Mon. Wea. Rev. 132, 1238-1253, eq. 5).
@@ -49,7 +52,7 @@ def treat(E, prior, prior_spread, treatment, noise):
         Random numbers of a rotation, or empty.
     """
     inflation, to_spread, to_perturbations = treatment
-    N, n = E.shape
+    N, n = E.shape[0], prior_spread.size
     mean = centre(E)
     if to_perturbations > 0:
         centre(prior)
@@ -69,4 +72,7 @@ def treat(E, prior, prior_spread, treatment, noise):
                 E[j, i] *= square[i]
     if noise.size > 0:
         rotate(E, noise)
+    for j in range(N):
+        for i in range(n, E.shape[1]):
+            E[j, i] /= inflation
     recompose(E, mean, inflation)

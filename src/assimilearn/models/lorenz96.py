@@ -6,14 +6,16 @@ Lorenz (1996), "Predictability: a problem partly solved", ECMWF seminar, eq. 1. 
 fourth-order Runge-Kutta scheme. Cost: about 30 flops per site and step.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numba import njit
 from pydantic import Field
 
-from assimilearn.models.protocol import CompiledStep
+from assimilearn.errors import SettingsError
+from assimilearn.models.protocol import CompiledStep, Model
 from assimilearn.settings import Settings
 
 # Every fast-math flag but those that would let the compiler ignore NaN: a divergence must stay visible.
@@ -22,6 +24,8 @@ FAST = {"reassoc", "contract", "nsz", "arcp"}
 
 class Lorenz96Settings(Settings):
     """Lorenz-96 with constant forcing, integrated by RK4."""
+
+    estimable: ClassVar[tuple[str, ...]] = ("forcing",)
 
     method: Literal["lorenz96"] = "lorenz96"
     size: int = Field(40, ge=4, description="number of sites on the ring")
@@ -52,15 +56,58 @@ class Lorenz96:
 
     def step(self, states: Any) -> Any:
         """One RK4 step of ``states (..., site)``, NumPy or torch; torch gradients flow through."""
-        dt, F = self.time_step, self.settings.forcing
-        k1 = tendency(states, F)
-        k2 = tendency(states + dt / 2 * k1, F)
-        k3 = tendency(states + dt / 2 * k2, F)
-        k4 = tendency(states + dt * k3, F)
-        return states + dt / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
+        return rk4(states, self.settings.forcing, self.time_step)
+
+    def carrying(self, names: Sequence[str]) -> Model:
+        """The same model for states that carry these parameters, each its own, after their sites.
+
+        Raises
+        ------
+        SettingsError
+            If there is another parameter than the forcing among them.
+        """
+        if list(names) != ["forcing"]:
+            raise SettingsError(f"lorenz96 can estimate its forcing, and no other parameter: {', '.join(names)}")
+        return OwnForcing(self)
 
 
-def tendency(x: Any, forcing: float) -> Any:
+@dataclass(frozen=True)
+class OwnForcing:
+    """Lorenz-96 for states (..., site + 1) whose last entry is their forcing, which a step leaves as it is."""
+
+    model: Lorenz96
+
+    @property
+    def size(self) -> int:
+        """Number of sites, and one."""
+        return self.model.size + 1
+
+    @property
+    def time_step(self) -> float:
+        """Length of one RK4 step in MTU."""
+        return self.model.time_step
+
+    @property
+    def compiled(self) -> CompiledStep:
+        """The step for the compiled cycle; parameters are those of the model, whose forcing is not read."""
+        return CompiledStep(rk4_step_own_forcing, self.model.compiled.parameters)
+
+    def step(self, states: np.ndarray) -> np.ndarray:
+        """One RK4 step of ``states (..., site + 1)``."""
+        x, F = states[..., :-1], states[..., -1:]
+        return np.concatenate([rk4(x, F, self.time_step), F], axis=-1)
+
+
+def rk4(x: Any, F: Any, dt: float) -> Any:
+    """One RK4 step of ``x (..., site)``, NumPy or torch, with forcing F, a number or (..., 1)."""
+    k1 = tendency(x, F)
+    k2 = tendency(x + dt / 2 * k1, F)
+    k3 = tendency(x + dt / 2 * k2, F)
+    k4 = tendency(x + dt * k3, F)
+    return x + dt / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
+
+
+def tendency(x: Any, forcing: Any) -> Any:
     """Time derivative of ``x (..., site)``, NumPy or torch, per MTU."""
     i = np.arange(x.shape[-1])
     n = x.shape[-1]
@@ -90,6 +137,20 @@ def rk4_step(E, parameters):
         _ring_tendency(stage, F, k)
         for i in range(n):
             x[i] += dt / 6 * (total[i] + k[i])
+
+
+@njit(cache=True)
+def rk4_step_own_forcing(E, parameters):
+    """Advance every row of E (member, site + 1), whose last entry is its forcing, by one RK4 step, in place."""
+    n = E.shape[1] - 1
+    x, own = np.empty((1, n)), parameters.copy()
+    for member in range(E.shape[0]):
+        own[0] = E[member, n]
+        for i in range(n):
+            x[0, i] = E[member, i]
+        rk4_step(x, own)
+        for i in range(n):
+            E[member, i] = x[0, i]
 
 
 @njit(cache=True, fastmath=FAST, inline="always")

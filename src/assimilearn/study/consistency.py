@@ -24,6 +24,7 @@ def inconsistencies(scenario: Scenario) -> list[Problem]:
         *_periods(scenario),
         *_network(scenario),
         *_instrument(scenario),
+        *_parameters(scenario),
     ]
 
 
@@ -173,6 +174,21 @@ def _instrument(scenario: Scenario) -> Iterator[Problem]:
         if isinstance(node, LearnSettings) and (function or correlated):
             message = "learns from observations of the state itself, with independent errors"
             yield Problem(path, node.method, message)
+
+
+def _parameters(scenario: Scenario) -> Iterator[Problem]:
+    """Parameters to be estimated are those of a physical model."""
+    nodes: list[tuple[str, Any, str | None]] = [(f"analyses.{n}", a, a.model) for n, a in scenario.analyses.items()]
+    nodes += [(f"loops.{n}.analysis", loop.analysis, n) for n, loop in scenario.loops.items()]
+    nodes += [(f"sweeps.{n}.analysis", s.analysis, s.model) for n, s in scenario.sweeps.items()]
+    for path, node, model in nodes:
+        physical = scenario.models.get(model or next(iter(scenario.models)))
+        learned = model in scenario.emulators or model in scenario.loops
+        for name in getattr(node, "parameters", {}):
+            if learned:
+                yield Problem(f"{path}.parameters.{name}", None, "a learned model has no parameters to estimate")
+            elif physical is not None and name not in physical.estimable:
+                yield Problem(f"{path}.parameters.{name}", None, unknown("parameter", name, physical.estimable))
 
 
 def _truth_exists(scenario: Scenario) -> bool:
