@@ -79,6 +79,14 @@ def test_a_filter_with_the_square_root_is_the_kalman_filter_of_a_linear_model():
     np.testing.assert_allclose(analysis["spread"][-10:], exact[-10:], rtol=1e-6)  # the first draw is forgotten
 
 
+def test_the_square_root_is_better_than_sampling_while_the_ensemble_spans_what_grows():
+    best = {}
+    for treatment in ("sampled", "square_root"):
+        settings = {"members": 30, "rotation": True, "model_error": 0.2, "model_error_treatment": treatment}
+        best[treatment] = min(run(METHODS["etkf"](inflation=i, **settings), 0.2)[1] for i in (1.02, 1.1, 1.2))
+    assert best["square_root"] < 0.95 * best["sampled"]
+
+
 @pytest.mark.parametrize("std", [0.2, 0.5])
 def test_the_estimate_is_the_noise_of_the_truth_and_as_good_as_knowing_it(std):
     settings = {"members": 40, "inflation": 1.0, "rotation": True, "model_error_treatment": "square_root"}

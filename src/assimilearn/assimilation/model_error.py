@@ -6,7 +6,8 @@ Either noise is drawn for each member, or the anomalies A (member, site) are mul
 
 so that the covariance becomes P + Pi Q Pi exactly, Pi the projection on the span of the anomalies, and the mean stays:
 the core square root of Raanes, Carrassi & Bertino (2015), Mon. Wea. Rev. 143, 3857-3872, section 4. Nothing is drawn: a
-small ensemble has no sampling error from it. What Q has outside of the span is lost, as it must be.
+small ensemble has no sampling error from it. What Q has outside of the span is lost, as it must be: with too few
+members for the model (Lorenz-96 of 40 sites: 20, but not 30) drawn noise, which leaves the span, is better.
 """
 
 import numpy as np

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from assimilearn.settings import Settings
 
@@ -46,7 +46,10 @@ class MemberSettings(CycledSettings):
     )
 
 
-Inflation = Annotated[float, Field(ge=1)] | Literal["adaptive"]
+Inflation = Annotated[
+    Annotated[float, Field(ge=1), Tag("number")] | Annotated[Literal["adaptive"], Tag("word")],
+    Discriminator(lambda value: "word" if isinstance(value, str) else "number"),  # so that a bad value is one error
+]
 """What stands for ``inflation`` in the settings of a filter."""
 
 INFLATION = (

@@ -79,8 +79,9 @@ def _kind(schema: dict[str, Any], field: dict[str, Any]) -> str:
         return name if "properties" in schema["$defs"][name] else _kind(schema, schema["$defs"][name])
     if "discriminator" in field:
         return "one of the methods " + ", ".join(f"`{tag}`" for tag in field["discriminator"]["mapping"])
-    if "anyOf" in field:
-        return " or ".join(_kind(schema, f) for f in field["anyOf"] if f.get("type") != "null")
+    if "anyOf" in field or "oneOf" in field:
+        choices = field.get("anyOf", field.get("oneOf", []))
+        return " or ".join(_kind(schema, f) for f in choices if f.get("type") != "null")
     if "const" in field:
         return f"`{field['const']}`"
     if "enum" in field:
