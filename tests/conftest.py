@@ -9,7 +9,7 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy is imported
 
-from assimilearn.kernels import drop_stale_kernels  # noqa: E402
+from assimilearn.kernels import drop_stale_kernels
 
 drop_stale_kernels()
 

@@ -60,6 +60,21 @@ def test_the_spectrum_of_lorenz96_is_the_published_one():
     assert kaplan_yorke_dimension(found) == pytest.approx(27.05, abs=0.1)
 
 
+def test_in_single_precision_the_sum_of_all_exponents_is_still_the_divergence_of_the_flow():
+    """Emulators are networks in single precision: what is rounded off must not pass for instability."""
+
+    @dataclass(frozen=True)
+    class Rounded:
+        size: int = MODEL.size
+        time_step: float = MODEL.time_step
+        compiled: None = None
+
+        def step(self, states: np.ndarray) -> np.ndarray:
+            return MODEL.step(states.astype(np.float32).astype(float)).astype(np.float32).astype(float)
+
+    assert lyapunov_exponents(Rounded(), 20.0, np.random.default_rng(1)).sum() == pytest.approx(-40.0, abs=0.1)
+
+
 def test_kaplan_yorke_dimension_interpolates_between_exponents():
     """Lorenz (1963): 0.906, 0, -14.57 give 2 + 0.906 / 14.57 = 2.062."""
     assert kaplan_yorke_dimension(np.array([0.906, 0.0, -14.57])) == pytest.approx(2 + 0.906 / 14.57)

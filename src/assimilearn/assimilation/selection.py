@@ -72,9 +72,8 @@ def candidate(settings: AnalysisSettings, values: dict[str, Any], place: str = "
         return type(settings).model_validate(settings.model_dump() | values)
     except ValidationError as error:
         problem = error.errors()[0]
-        raise SettingsError(
-            f"{place}: {problem['loc'][-1]} = {problem['input']!r}: {problem['msg'].lower()}"
-        ) from error
+        where = f"{problem['loc'][0]} = {problem['input']!r}: " if problem["loc"] else ""  # none: settings that clash
+        raise SettingsError(f"{place}: {where}{problem['msg'].lower()}") from error
 
 
 def innovation_rmse(record: Record, times: np.ndarray) -> float:

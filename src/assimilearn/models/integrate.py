@@ -37,8 +37,9 @@ def trajectory(model: Model, initial: np.ndarray, steps: int) -> np.ndarray:
         return states
     if model.compiled is not None:
         step, parameters = model.compiled
+        step = by_pointer(step)
         for start in range(rows.shape[1]):
-            rows[:, start] = _compiled()(by_pointer(step), parameters, np.ascontiguousarray(rows[0, start : start + 1]), steps)
+            rows[:, start] = _compiled()(step, parameters, np.ascontiguousarray(rows[0, start : start + 1]), steps)
         return states
     for k in range(steps):
         states[k + 1] = model.step(states[k])

@@ -1,7 +1,7 @@
 """Lyapunov exponents of any model, from finite perturbations kept small and orthogonal.
 
 Benettin et al. (1980), Meccanica 15, 9-20: carry perturbations along a trajectory, orthonormalise them by QR at every
-step, and average the logarithms of the stretching. Here the perturbations are finite (size 1e-6), so that
+step, and average the logarithms of the stretching. Here the perturbations are finite (size 1e-3), so that
 no tangent model is needed and an emulator is measured exactly as the truth is. Cost: one QR of (site, count) a step.
 """
 
@@ -10,7 +10,7 @@ import numpy as np
 from assimilearn.models.integrate import spun_up_state
 from assimilearn.models.protocol import Model
 
-SIZE = 1e-6  # far above round-off (1e-16 x 10), far below the nonlinear range (0.1)
+SIZE = 1e-3  # far below the nonlinear range (0.1), far above round-off, in single precision too: 1e-7 x 10
 
 
 def lyapunov_exponents(
