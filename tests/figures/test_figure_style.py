@@ -50,7 +50,13 @@ def test_the_style_leaves_the_settings_of_matplotlib_alone(tmp_path):
     assert dict(matplotlib.rcParams) == before
 
 
-@pytest.mark.parametrize(("units", "text"), [(None, "State (–)"), ("1", "State (–)"), ("K", "State (K)")])
+@pytest.mark.parametrize(
+    ("units", "text"),
+    [
+        *((None, "State (–)"), ("1", "State (–)"), ("K", "State (K)")),
+        *(("MTU-1", "State (1/MTU)"), ("m s-1", "State (m s-1)")),
+    ],
+)
 def test_labels_have_units(units, text):
     assert style.label("State", units) == text
 

@@ -4,7 +4,6 @@ The palette is that of Okabe and Ito (2008), safe for the common forms of colour
 and marker depend on that name alone, so they are the same in every figure and stay when another name goes.
 """
 
-import re
 import zlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -152,7 +151,10 @@ def look(name: str) -> tuple[str, Any, str]:
 
 def label(quantity: str, units: str | None) -> str:
     """The label of an axis: the quantity and, in brackets, its units; a dash for a pure number."""
-    return f"{quantity} ({'–' if units in (None, '', '1') else units})"
+    if units in (None, "", "1"):
+        return f"{quantity} (–)"
+    inverse = units.endswith("-1") and " " not in units
+    return f"{quantity} (1/{units[:-2]})" if inverse else f"{quantity} ({units})"
 
 
 def letter(axes: "Axes", index: int, title: str, beside_axis: bool = False) -> None:
