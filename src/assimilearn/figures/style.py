@@ -4,6 +4,7 @@ The palette is that of Okabe and Ito (2008), safe for the common forms of colour
 and marker depend on that name alone, so they are the same in every figure and stay when another name goes.
 """
 
+import re
 import zlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager
