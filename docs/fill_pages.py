@@ -33,6 +33,9 @@ PLACES = (
 )
 PICTURES = {
     "docs/hovmoller.png": "default/base/figures/hovmoller.png",
+    "docs/loops.png": "brajard2020/first/figures/loop_convergence.png",
+    "docs/skill.png": "brajard2020/first/figures/forecast_skill.png",
+    "docs/lyapunov-spectrum.png": "brajard2020/first/figures/lyapunov_spectrum.png",
     "docs/sensitivity.png": "brajard2020-sensitivity/figures/sensitivity.png",
 }
 
