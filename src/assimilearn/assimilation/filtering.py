@@ -172,7 +172,8 @@ def first_analysis(
     keep: np.ndarray,
 ) -> np.ndarray:
     """Write the first time of ``record``; the ensemble (row, site) with which the cycle goes on."""
-    background, expected, sites = problem.background, problem.expected, problem.sites[0]
+    law = problem.at_start
+    background, expected, sites = law.background, law.expected, problem.sites[0]
     record.forecast_mean[0], record.forecast_spread[0] = background.mean, np.sqrt(background.variance)
     select(
         *(problem.value[0], problem.variance[0], sites, problem.valid[0], expected.mean[sites]),
