@@ -1,4 +1,4 @@
-"""Import xarray without the optional parts that no verb uses: they cost a quarter of a verb's start."""
+"""Import xarray without the optional parts that no verb uses, and that slow its start."""
 
 import importlib
 import sys
