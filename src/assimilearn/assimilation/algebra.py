@@ -34,6 +34,46 @@ def recompose(A, mean, inflation):
             A[j, i] = mean[i] + inflation * A[j, i]
 
 
+@njit(cache=True, error_model="numpy")
+def assign(target, values):
+    """``target[:] = values`` for matrices, without the message about shapes that numba takes seconds to compile."""
+    for j in range(target.shape[0]):
+        for i in range(target.shape[1]):
+            target[j, i] = values[j, i]
+
+
+@njit(cache=True, error_model="numpy")
+def transposed(M):
+    """M^T, in memory order: products by BLAS then are of one kind, and compiled once."""
+    T = np.empty((M.shape[1], M.shape[0]))
+    for i in range(M.shape[0]):
+        for j in range(M.shape[1]):
+            T[j, i] = M[i, j]
+    return T
+
+
+@njit(cache=True, fastmath=FAST, error_model="numpy")
+def through_rows(M, x):
+    """M x for M (row, column), x (column,)."""
+    result = np.empty(M.shape[0])
+    for i in range(M.shape[0]):
+        total = 0.0
+        for j in range(M.shape[1]):
+            total += M[i, j] * x[j]
+        result[i] = total
+    return result
+
+
+@njit(cache=True, fastmath=FAST, error_model="numpy")
+def through_columns(x, M):
+    """M^T x for M (row, column), x (row,)."""
+    result = np.zeros(M.shape[1])
+    for i in range(M.shape[0]):
+        for j in range(M.shape[1]):
+            result[j] += x[i] * M[i, j]
+    return result
+
+
 @njit(cache=True, fastmath=FAST, error_model="numpy")
 def row_products(S):
     """S S^T for S (row, column)."""

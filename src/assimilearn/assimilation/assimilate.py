@@ -5,7 +5,7 @@ import json
 import numpy as np
 import xarray as xr
 
-from assimilearn.assimilation.filtering import lost_windows
+from assimilearn.assimilation.divergence import lost_windows
 from assimilearn.assimilation.methods import RUN
 from assimilearn.assimilation.problem import pose, refuse_misfit
 from assimilearn.assimilation.record import as_dataset

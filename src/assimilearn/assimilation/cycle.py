@@ -16,6 +16,7 @@ from assimilearn.assimilation.signatures import (
     COUNTS,
     ERROR,
     FLAGS,
+    INDEPENDENT,
     KEPT,
     MATRIX,
     MOMENTS,
@@ -23,12 +24,11 @@ from assimilearn.assimilation.signatures import (
     SITES,
     STEP,
     TENSOR,
+    TREAT,
     UPDATE,
     VECTOR,
 )
-from assimilearn.assimilation.treatment import treat
 from assimilearn.models.lorenz96 import FAST
-from assimilearn.observations.correlation_kernels import make_independent
 from assimilearn.observations.operator_kernels import observed
 
 ABSURD = 1e3  # no state of these models comes near; the forecast is lost long before it overflows
@@ -38,8 +38,8 @@ ABSURD = 1e3  # no state of these models comes near; the forecast is lost long b
 def compiled_cycle() -> Any:
     """:func:`cycle` for models with a compiled step; compiled on first use, since importing must stay cheap."""
     signature = int64(
-        *(STEP, VECTOR, ERROR, float64, UPDATE, VECTOR, MOMENTS, VECTOR, VECTOR, VECTOR, VECTOR, float64),
-        *(VECTOR, VECTOR, MATRIX),
+        *(STEP, VECTOR, ERROR, float64, UPDATE, VECTOR, MOMENTS, TREAT, VECTOR, VECTOR, VECTOR, VECTOR, float64),
+        *(VECTOR, INDEPENDENT, VECTOR, MATRIX),
         *(COUNTS, MATRIX, MATRIX, SITES, FLAGS, COUNTS),
         *(TENSOR, MATRIX, MATRIX, TENSOR),
         *(RECORD, RECORD, RECORD, RECORD, RECORD, RECORD, FLAGS, RECORD, KEPT, KEPT),
@@ -55,12 +55,14 @@ def cycle(
     update,
     update_parameters,
     moments,
+    treat,
     treatment,
     inflation_scale,
     error_scale,
     static_variance,
     limit,
     operator,
+    independent,
     correlation,
     E,
     steps,
@@ -94,8 +96,8 @@ def cycle(
         Model error of one step ``error(E, std, noise)``, see :mod:`assimilearn.assimilation.model_error`.
     update, update_parameters, moments
         Kernels of the method, see :mod:`assimilearn.assimilation.signatures`.
-    treatment : ndarray (3,) or (0,)
-        Parameters of :func:`assimilearn.assimilation.treatment.treat`, applied after each update; empty for none.
+    treat, treatment
+        What is done after each update, see :mod:`assimilearn.assimilation.treatment`; no parameters for nothing.
     inflation_scale, error_scale : ndarray (5,) or (0,)
         States of :mod:`assimilearn.assimilation.scales`, in place: the inflation and ``error_std`` that follow the
         innovations, instead of those given.
@@ -103,8 +105,11 @@ def cycle(
         Forecast error variance besides that of E: the diagonal of a static B, else zero.
     limit : float
         Observations with innovations of more than ``limit`` standard deviations are not used.
-    operator, correlation : ndarray
-        What is observed, and how the errors of one time are correlated; empty for sites and independent errors.
+    operator : ndarray
+        What is observed, see :mod:`assimilearn.observations.operator_kernels`; empty for sites.
+    independent, correlation
+        How correlated errors of one time are made independent, :mod:`assimilearn.observations.correlation_kernels`;
+        the correlation by distance is empty where they are.
     E : ndarray (member, site + parameter)
         Each member may carry parameters of the model after its sites (:mod:`assimilearn.assimilation.parameters`).
     steps : ndarray (time,), int64
@@ -161,8 +166,8 @@ def cycle(
             prior = E.copy() if treatment.size > 0 and treatment[2] > 0 else E[:0]
             Y = observed(at_all_sites(E, n), where, operator)
             if correlation.size > 0:
-                make_independent(Y, r, where, correlation, n)
-                make_independent(y.reshape(1, y.size), r, where, correlation, n)
+                independent(Y, r, where, correlation, n)
+                independent(y.reshape(1, y.size), r, where, correlation, n)
             update(E, Y, y, r, where, update_parameters, update_noise[k])
             if treatment.size > 0:
                 treat(E, prior, spread[:n], treatment, treatment_noise[k])

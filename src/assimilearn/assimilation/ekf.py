@@ -15,6 +15,7 @@ import numpy as np
 from numba import njit
 from pydantic import Field
 
+from assimilearn.assimilation.algebra import assign
 from assimilearn.assimilation.filtering import Filter, run_filter
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.record import Record
@@ -43,7 +44,7 @@ def ekf_update(E, Y, y, variance, sites, parameters, noise):
     mean = E[0]
     X = (E[1:] - mean) * (parameters[0] / SIZE)
     serial_update(X, mean, y, variance, sites, 1.0)
-    E[1:] = mean + SIZE * X
+    assign(E[1:], mean + SIZE * X)
 
 
 @njit(cache=True, error_model="numpy")
@@ -52,14 +53,14 @@ def ekf_observed_update(E, Y, y, variance, sites, parameters, noise):
     mean, predicted = E[0], Y[0]
     X, observed = (E[1:] - mean) * (parameters[0] / SIZE), (Y[1:] - predicted) * (parameters[0] / SIZE)
     observed_serial_update(X, mean, observed, predicted, y, variance, 1.0)
-    E[1:] = mean + SIZE * X
+    assign(E[1:], mean + SIZE * X)
 
 
 @njit(cache=True, error_model="numpy")
 def tangent_moments(E, mean, variance):
     """The state, and the diagonal of X^T X."""
-    mean[:] = E[0]
-    variance[:] = 0.0
+    for i in range(mean.size):
+        mean[i], variance[i] = E[0, i], 0.0
     for j in range(1, E.shape[0]):
         for i in range(mean.size):
             variance[i] += ((E[j, i] - mean[i]) / SIZE) ** 2

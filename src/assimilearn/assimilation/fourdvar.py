@@ -36,8 +36,10 @@ from typing import Annotated, ClassVar, Literal, NamedTuple, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from assimilearn.assimilation.filtering import Filter, check_limit, first_analysis, give_up, model_error_std
+from assimilearn.assimilation.divergence import give_up
+from assimilearn.assimilation.filtering import Filter, check_limit, first_analysis
 from assimilearn.assimilation.linearized import first_spread
+from assimilearn.assimilation.model_error import model_error_std
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.record import Record, empty_record
 from assimilearn.assimilation.settings import ModelErrorSettings

@@ -23,7 +23,7 @@ from numba import njit
 from pydantic import Field
 
 from assimilearn.assimilation.algebra import centre, recompose, scaled
-from assimilearn.assimilation.filtering import model_error_std
+from assimilearn.assimilation.model_error import model_error_std
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.record import Record
 from assimilearn.assimilation.settings import EnsembleSettings
@@ -32,7 +32,7 @@ from assimilearn.assimilation.stepping import forecast, moments_of, write_analys
 from assimilearn.assimilation.stepwise import stepwise
 from assimilearn.assimilation.tapers import TAPERS
 from assimilearn.assimilation.transform import transform
-from assimilearn.assimilation.treatment import treat, treatment_noise, treatment_of
+from assimilearn.assimilation.treatment import treat, treatment_noise, treatment_parameters
 from assimilearn.observations.operator_kernels import jacobian, observed
 
 
@@ -120,7 +120,7 @@ def analyse(
     moved = mean + (y - problem.instrument.see(mean[None], variance, sites)[0]) @ gain
     prior = E.copy()
     update_around(moved, E, problem.instrument.see(E, variance, sites), y, variance)
-    treatment = treatment_of(settings)
+    treatment = treatment_parameters(settings)
     if treatment.size > 0:
         treat(E, prior, np.sqrt(moments_of(prior)[1]), treatment, rng.standard_normal(treatment_noise(settings)))
     return moved, np.maximum(np.diag(P) - (HP * gain).sum(axis=0), 0)

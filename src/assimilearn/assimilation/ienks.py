@@ -34,7 +34,7 @@ import numpy as np
 from numba import njit
 from pydantic import Field, model_validator
 
-from assimilearn.assimilation.algebra import centre, row_products, scaled
+from assimilearn.assimilation.algebra import assign, centre, row_products, scaled
 from assimilearn.assimilation.hyperprior import hyperprior, trace_of_inverse
 from assimilearn.assimilation.inverse_root import inverse_root, tridiagonal
 from assimilearn.assimilation.problem import Problem
@@ -42,7 +42,7 @@ from assimilearn.assimilation.record import Record
 from assimilearn.assimilation.settings import MemberSettings, TreatmentSettings
 from assimilearn.assimilation.stepping import forecast, moments_of, write_members
 from assimilearn.assimilation.stepwise import stepwise
-from assimilearn.assimilation.treatment import treat, treatment_noise, treatment_of
+from assimilearn.assimilation.treatment import treat, treatment_noise, treatment_parameters
 
 
 class IEnKSSettings(TreatmentSettings, MemberSettings):
@@ -102,10 +102,10 @@ def gauss_newton_step(w, inverse_transform, Y, y, variance, certainty):
     if certainty > 0:
         e, c = hyperprior(N, trace_of_inverse(diagonal, beside) / N, certainty)
         z = c / (e + np.dot(w, w) / (N - 1))
-    T = inverse_root(work, reflector, diagonal, beside, 1 / z) / np.sqrt(z)
+    T = inverse_root(work, reflector, diagonal, beside, 1 / z, False) / np.sqrt(z)
     step = np.dot(T, np.dot(T, pull - z * w))
     w += step
-    inverse_transform[:] = z * T + np.dot(C, T)
+    assign(inverse_transform, z * T + np.dot(C, T))
     return T, np.sqrt(np.dot(step, step))
 
 
@@ -202,7 +202,7 @@ def run(problem: Problem, settings: IEnKSSettings, rng: np.random.Generator) -> 
 
 def treated(analysis: np.ndarray, prior: np.ndarray, settings: IEnKSSettings, rng: np.random.Generator) -> np.ndarray:
     """The analysis ensemble relaxed, inflated and rotated."""
-    treatment = treatment_of(settings)
+    treatment = treatment_parameters(settings)
     if treatment.size > 0:
         spread = np.sqrt(moments_of(prior)[1])
         treat(analysis, prior, spread, treatment, rng.standard_normal(treatment_noise(settings)))

@@ -16,6 +16,7 @@ is negative.
 import numpy as np
 from numba import njit
 
+from assimilearn.assimilation.algebra import transposed
 from assimilearn.assimilation.poles import INTERVALS, MANY
 from assimilearn.models.lorenz96 import FAST
 
@@ -95,41 +96,41 @@ def subtract_both(row, u, z, by_u, by_z):
         row[i] -= by_u * u[i] + by_z * z[i]
 
 
-@njit(cache=True, error_model="numpy")
-def inverse_root(C, reflector_of_a, diagonal, beside, scale):
-    """(I + scale C)^-1/2 from the reduced C; see :func:`tridiagonal`."""
-    shifts, weights = poles_for(diagonal, scale)
-    Q = axes(C, reflector_of_a)
-    return np.dot(Q, np.dot(sum_of_inverses(diagonal, beside, scale, shifts, weights), Q.T))
+@njit(inline="always", error_model="numpy")
+def inverse_root(C, reflector_of_a, diagonal, beside, scale, defect):
+    """(I + scale C)^-1/2 from the reduced C, see :func:`tridiagonal`; or its defect.
 
-
-@njit(cache=True, error_model="numpy")
-def inverse_root_defect(C, reflector_of_a, diagonal, beside, scale):
-    """G = (I - (I + scale C)^-1/2) (scale C)^-1, which is defined for singular C too.
-
-    With C = S^T S it gives (I + scale S S^T)^-1/2 = I - scale S G S^T. Since the poles give 1 at z = 1, a weight is
-    divided by 1 + shift.
+    The defect is (I - (I + scale C)^-1/2) (scale C)^-1, which is defined for singular C too: with C = S^T S it gives
+    (I + scale S S^T)^-1/2 = I - scale S (defect) S^T. Since the poles give 1 at z = 1, a weight is divided by
+    1 + shift. One function for both, and inlined, since each would cost seconds to compile.
     """
     shifts, weights = poles_for(diagonal, scale)
+    if defect:
+        for s in range(shifts.size):
+            weights[s] /= 1 + shifts[s]
     Q = axes(C, reflector_of_a)
-    return np.dot(Q, np.dot(sum_of_inverses(diagonal, beside, scale, shifts, weights / (1 + shifts)), Q.T))
+    return np.dot(Q, np.dot(sum_of_inverses(diagonal, beside, scale, shifts, weights), transposed(Q)))
 
 
 @njit(cache=True, error_model="numpy")
 def poles_for(diagonal, scale):
     """Shifts and weights (pole,) for the spectrum of I + scale C, which its trace bounds."""
-    largest = 1 + scale * diagonal.sum()
+    largest = 1.0
+    for k in range(diagonal.size):
+        largest += scale * diagonal[k]
     interval = 0
     while interval < INTERVALS - 1 and 4.0 ** (interval + 1) < largest:
         interval += 1
-    return MANY[interval, 0], MANY[interval, 1]
+    return MANY[interval, 0].copy(), MANY[interval, 1].copy()
 
 
 @njit(cache=True, fastmath=FAST, error_model="numpy")
 def axes(C, reflector_of_a):
     """Q (row, row), from the reflectors in the reduced C and the first one."""
     N = reflector_of_a.size
-    Q, combined = np.eye(N), np.empty(N)
+    Q, combined = np.zeros((N, N)), np.empty(N)
+    for k in range(N):
+        Q[k, k] = 1.0
     for k in range(1, N):
         reflect(Q, C[k, :k], combined)
     reflect(Q, reflector_of_a, combined)
@@ -165,9 +166,11 @@ def sum_of_inverses(diagonal, beside, scale, shifts, weights):
         for s in range(poles):
             ratio[k, s] = -scale * beside[k] / from_first[k, s]
     for j in range(N):
+        total = 0.0
         for s in range(poles):
             x[s] = weights[s] / (from_first[j, s] + from_last[j, s] - scale * diagonal[j] - 1 - shifts[s])
-        G[j, j] = x.sum()
+            total += x[s]
+        G[j, j] = total
         for i in range(j - 1, -1, -1):
             G[i, j] = multiply(x, ratio[i])
             G[j, i] = G[i, j]

@@ -25,7 +25,7 @@ from numba import njit
 from pydantic import Field
 
 from assimilearn.assimilation.background import ROUND_OFF
-from assimilearn.assimilation.filtering import model_error_std
+from assimilearn.assimilation.model_error import model_error_std
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.record import Record
 from assimilearn.assimilation.settings import MemberSettings, ModelErrorSettings

@@ -8,6 +8,7 @@ __all__ = [
     "COUNTS",
     "ERROR",
     "FLAGS",
+    "INDEPENDENT",
     "KEPT",
     "MATRIX",
     "MOMENTS",
@@ -15,6 +16,7 @@ __all__ = [
     "SITES",
     "STEP",
     "TENSOR",
+    "TREAT",
     "UPDATE",
     "VECTOR",
 ]
@@ -33,3 +35,9 @@ MOMENTS = types.FunctionType(types.void(MATRIX, VECTOR, VECTOR))
 
 ERROR = types.FunctionType(types.void(MATRIX, float64, MATRIX))
 """error(E (member, site), std, noise (member, site)): in place, the model error of one step."""
+
+TREAT = types.FunctionType(types.void(MATRIX, MATRIX, VECTOR, VECTOR, VECTOR))
+"""treat(E (member, site), prior (member, site), prior_spread (site,), treatment (3,), noise (noise,)): in place."""
+
+INDEPENDENT = types.FunctionType(types.void(MATRIX, VECTOR, COUNTS, VECTOR, int64))
+"""independent(rows (row, observation), variance, sites (observation,), correlation, size): in place on the rows."""

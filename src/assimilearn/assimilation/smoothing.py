@@ -15,14 +15,14 @@ import numpy as np
 from pydantic import Field
 
 from assimilearn.assimilation.algebra import centre, recompose
-from assimilearn.assimilation.filtering import model_error_std
+from assimilearn.assimilation.model_error import model_error_std
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.record import Record
 from assimilearn.assimilation.rotations import rotate
 from assimilearn.assimilation.settings import EnsembleSettings
 from assimilearn.assimilation.stepping import forecast, moments_of, write_members
 from assimilearn.assimilation.stepwise import stepwise
-from assimilearn.assimilation.treatment import treat, treatment_noise, treatment_of
+from assimilearn.assimilation.treatment import treat, treatment_noise, treatment_parameters
 
 AugmentedUpdate = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray], None]
 """update(Z (member, time and site), Y (member, observation), y, variance, sites (observation,)): in place on Z."""
@@ -39,7 +39,7 @@ def run_smoother(
 ) -> Record:
     """Cycle the augmented ensemble: its first block is the present, the others go back in time."""
     start_rng, model_rng, _, treatment_rng = rng.spawn(4)
-    error_std, treatment = model_error_std(settings, problem.model), treatment_of(settings)
+    error_std, treatment = model_error_std(settings, problem.model), treatment_parameters(settings)
     n, lag, last = problem.model.size, settings.lag, problem.times.size - 1
     with stepwise(problem, settings, start_rng) as run:
         E = run.first

@@ -21,7 +21,8 @@ from functools import partial
 
 import numpy as np
 
-from assimilearn.assimilation.filtering import Filter, check_limit, first_analysis, give_up, kept_times
+from assimilearn.assimilation.divergence import give_up
+from assimilearn.assimilation.filtering import Filter, check_limit, first_analysis, kept_times
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.record import Record, empty_record
 from assimilearn.assimilation.settings import CycledSettings, MemberSettings

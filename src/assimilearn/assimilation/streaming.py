@@ -14,7 +14,8 @@ import xarray as xr
 
 from assimilearn import store
 from assimilearn.assimilation.adaptive import quantities
-from assimilearn.assimilation.filtering import LARGEST_CHUNK, lost, squared_innovations
+from assimilearn.assimilation.divergence import lost, squared_innovations
+from assimilearn.assimilation.filtering import LARGEST_CHUNK
 from assimilearn.assimilation.methods import RUN
 from assimilearn.assimilation.problem import Problem, entries, laid_out, refuse_misfit
 from assimilearn.assimilation.record import (

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
-from assimilearn.assimilation.filtering import lost_windows
+from assimilearn.assimilation.divergence import lost_windows
 from assimilearn.assimilation.methods import RUN
 from assimilearn.assimilation.problem import Problem, pose, refuse_misfit
 from assimilearn.assimilation.selection import candidate

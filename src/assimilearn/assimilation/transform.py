@@ -12,18 +12,25 @@ observations, is (I - (I + S^T S)^-1/2) (S^T S)^-1.
 import numpy as np
 from numba import njit
 
-from assimilearn.assimilation.algebra import column_products, row_products
-from assimilearn.assimilation.inverse_root import inverse_root, inverse_root_defect, tridiagonal
+from assimilearn.assimilation.algebra import (
+    assign,
+    column_products,
+    row_products,
+    through_columns,
+    through_rows,
+    transposed,
+)
+from assimilearn.assimilation.inverse_root import inverse_root, tridiagonal
 
 
-@njit(cache=True, error_model="numpy")
+@njit(inline="always", error_model="numpy")
 def transform(A, mean, S, d):
     """Update the anomalies A and the mean in place."""
     C, reflector, diagonal, beside = reduced(S, d)
     transform_reduced(A, mean, S, d, C, reflector, diagonal, beside, 1.0)
 
 
-@njit(cache=True, error_model="numpy")
+@njit(inline="always", error_model="numpy")
 def reduced(S, d):
     """The smaller of S S^T and S^T S in tridiagonal form (:mod:`assimilearn.assimilation.inverse_root`).
 
@@ -31,21 +38,20 @@ def reduced(S, d):
     """
     fewer = S.shape[1] < S.shape[0]
     C = column_products(S) if fewer else row_products(S)
-    reflector, diagonal, beside = tridiagonal(C, d if fewer else np.dot(S, d))
+    reflector, diagonal, beside = tridiagonal(C, d if fewer else through_rows(S, d))
     return C, reflector, diagonal, beside
 
 
-@njit(cache=True, error_model="numpy")
+@njit(inline="always", error_model="numpy")
 def transform_reduced(A, mean, S, d, C, reflector, diagonal, beside, prior):
     """Update the anomalies and the mean in place, the covariance of the forecast multiplied by ``prior``."""
-    b = np.dot(S, d)
-    if S.shape[1] < S.shape[0]:
-        G = inverse_root_defect(C, reflector, diagonal, beside, prior)
-        A -= prior * np.dot(S, np.dot(G, np.dot(S.T, A)))
-        b -= prior * np.dot(S, np.dot(G, np.dot(S.T, b)))
+    b, fewer = through_rows(S, d), S.shape[1] < S.shape[0]
+    F = inverse_root(C, reflector, diagonal, beside, prior, fewer)
+    if fewer:
+        A -= prior * np.dot(S, np.dot(F, np.dot(transposed(S), A)))
+        b -= prior * through_rows(S, through_rows(F, through_columns(b, S)))
     else:
-        T = inverse_root(C, reflector, diagonal, beside, prior)
-        A[:] = np.dot(T, A)
-        b = np.dot(T, b)
-    mean += prior / np.sqrt(A.shape[0] - 1) * np.dot(b, A)
+        assign(A, np.dot(F, A))
+        b = through_rows(F, b)
+    mean += prior / np.sqrt(A.shape[0] - 1) * through_columns(b, A)
     A *= np.sqrt(prior)

@@ -4,16 +4,43 @@ The update itself knows nothing of them, so every ensemble method takes each of 
 recorded spread is that of the treated ensemble, the one that is carried on. Without observations nothing is done.
 """
 
+from typing import Any, NamedTuple
+
 import numpy as np
 from numba import njit
 
+from assimilearn.assimilation.adaptive import inflation_scale
 from assimilearn.assimilation.algebra import centre, recompose
 from assimilearn.assimilation.rotations import rotate, rotation_noise
 from assimilearn.assimilation.settings import AnalysisSettings, MemberSettings, TreatmentSettings
 from assimilearn.models.lorenz96 import FAST
 
 
-def treatment_of(settings: AnalysisSettings) -> np.ndarray:
+class Treatment(NamedTuple):
+    """What is done to the ensemble of a run after each update.
+
+    Attributes
+    ----------
+    kernel : numba dispatcher of the signature TREAT
+    parameters : ndarray (3,) or (0,)
+        Those of :func:`treat`; empty if there is nothing to do.
+    scale : ndarray
+        State of :mod:`assimilearn.assimilation.scales` of an adaptive inflation, else empty.
+    """
+
+    kernel: Any
+    parameters: np.ndarray
+    scale: np.ndarray
+
+
+def treatment_for(settings: AnalysisSettings) -> Treatment:
+    """What the settings say of it. Plain inflation has a kernel of its own, which compiles in no time."""
+    parameters = treatment_parameters(settings)
+    plain = parameters.size == 0 or (not parameters[1:].any() and treatment_noise(settings) == 0)
+    return Treatment(inflate if plain else treat, parameters, inflation_scale(settings))
+
+
+def treatment_parameters(settings: AnalysisSettings) -> np.ndarray:
     """The parameters of :func:`treat`; empty if there is nothing to do. An adaptive inflation starts from 1."""
     if not isinstance(settings, TreatmentSettings):
         return np.empty(0)
@@ -32,6 +59,16 @@ def treatment_noise(settings: AnalysisSettings) -> int:
     if isinstance(settings, TreatmentSettings) and isinstance(settings, MemberSettings) and settings.rotation:
         return rotation_noise(settings.members)
     return 0
+
+
+@njit(cache=True, error_model="numpy")
+def inflate(E, prior, prior_spread, treatment, noise):
+    """:func:`treat` with nothing but an inflation."""
+    mean = centre(E)
+    for j in range(E.shape[0]):
+        for i in range(E.shape[1]):
+            factor = treatment[0] if i < prior_spread.size else 1.0
+            E[j, i] = mean[i] + factor * E[j, i]
 
 
 @njit(cache=True, fastmath=FAST, error_model="numpy")

@@ -122,7 +122,8 @@ def fit_start(x, first, length, observed, model, background, effort, G):
                 step[i] /= 2
         if not better:
             return now
-        x[:] = trial
+        for i in range(n):
+            x[i] = trial[i]
     return now
 
 

@@ -75,8 +75,9 @@ def _compiled():
 def _trajectory(step, parameters, E, steps):
     """States (steps + 1, site) of the one row of E."""
     states = np.empty((steps + 1, E.shape[1]))
-    states[0] = E[0]
-    for k in range(steps):
-        step(E, parameters)
-        states[k + 1] = E[0]
+    for k in range(steps + 1):
+        if k > 0:
+            step(E, parameters)
+        for i in range(E.shape[1]):
+            states[k, i] = E[0, i]
     return states

@@ -61,6 +61,7 @@ def step_all(model: Model, states: np.ndarray) -> np.ndarray:
     if model.compiled is None:
         return model.step(states)
     step, parameters = model.compiled
+    states = np.ascontiguousarray(states)
     step(states, parameters)
     return states
 

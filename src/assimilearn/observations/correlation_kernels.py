@@ -37,3 +37,8 @@ def make_independent(rows, variance, sites, rho, size):
             row[i] = total / L[i, i]
         for i in range(p):
             row[i] *= np.sqrt(variance[i])
+
+
+@njit(cache=True, error_model="numpy")
+def leave(rows, variance, sites, rho, size):
+    """What stands for :func:`make_independent` where errors are independent: nothing to compile, nothing to do."""
