@@ -418,6 +418,15 @@ def test_loop_convergence_rings_the_cycle_with_the_best_innovation_score_and_dra
     assert drawn_levels(last, "y") == []
 
 
+def test_the_lower_bound_of_a_loop_is_its_own_filter_with_the_physical_model(study):
+    scores = copies(study["loop_scores"])
+    for dataset in scores.values():
+        dataset.attrs["method"] = "enkf"
+    figure = figures.plot("loop_convergence", loop_scores=scores, analysis_scores=study["analysis_scores"])
+    expected = [float(study["analysis_scores"][n]["mean"].sel(score="rmse")) for n in ("interpolation", "enkf")]
+    assert sorted(drawn_levels(panels(figure)[0], "y")) == pytest.approx(sorted(expected))
+
+
 def test_loop_convergence_leaves_out_cycles_that_a_stopped_loop_only_handed_on(study):
     scores = copies(study["loop_scores"])
     scores["ours.3"] = scores["ours.3"].assign_attrs(loop_status="stopped")

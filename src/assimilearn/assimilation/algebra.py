@@ -77,16 +77,7 @@ def through_columns(x, M):
 @njit(cache=True, fastmath=FAST, error_model="numpy")
 def row_products(S):
     """S S^T for S (row, column)."""
-    N, p = S.shape
-    C = np.empty((N, N))
-    for i in range(N):
-        for j in range(i + 1):
-            total = 0.0
-            for o in range(p):
-                total += S[i, o] * S[j, o]
-            C[i, j] = total
-            C[j, i] = total
-    return C
+    return np.dot(S, transposed(S))
 
 
 @njit(cache=True, fastmath=FAST, error_model="numpy")
@@ -122,16 +113,18 @@ def forward_substitute(L, b):
         for k in range(i):
             for c in range(b.shape[1]):
                 b[i, c] -= L[i, k] * b[k, c]
+        inverse = 1 / L[i, i]
         for c in range(b.shape[1]):
-            b[i, c] /= L[i, i]
+            b[i, c] *= inverse
 
 
 @njit(cache=True, fastmath=FAST, error_model="numpy")
 def back_substitute(L, b):
     """Solve L^T x = b, in place on the rows of b (row, column)."""
     for i in range(L.shape[0] - 1, -1, -1):
+        inverse = 1 / L[i, i]
         for c in range(b.shape[1]):
-            b[i, c] /= L[i, i]
+            b[i, c] *= inverse
         for k in range(i):
             for c in range(b.shape[1]):
                 b[k, c] -= L[i, k] * b[i, c]
@@ -148,12 +141,13 @@ def scaled(Y, y, variance):
     """
     N, p = Y.shape
     mean = centre(Y)
-    d = np.empty(p)
+    d, factor = np.empty(p), np.empty(p)
     for o in range(p):
         d[o] = (y[o] - mean[o]) / np.sqrt(variance[o])
+        factor[o] = 1 / np.sqrt((N - 1) * variance[o])
     for j in range(N):
         for o in range(p):
-            Y[j, o] /= np.sqrt((N - 1) * variance[o])
+            Y[j, o] *= factor[o]
     return d
 
 

@@ -30,34 +30,45 @@ def rotate(A, noise):
     noise : ndarray (N (N - 1) / 2,)
         Standard normal numbers.
     """
-    N = A.shape[0]
-    to_ones = np.full(N, 1 / np.sqrt(N))
-    to_ones[0] -= 1.0
-    reflect(A, to_ones)
+    N, n = A.shape
+    u, product = np.full(N, 1 / np.sqrt(N)), np.empty(n)
+    u[0] -= 1.0
+    reflect(A, 0, u, product)
     start = 0
     for k in range(1, N):
-        u = noise[start : start + N - k].copy()
+        square = 0.0
+        for j in range(k, N):
+            u[j] = noise[start + j - k]
+            square += u[j] * u[j]
         start += N - k
-        sign = 1.0 if u[0] >= 0 else -1.0
+        sign = 1.0 if u[k] >= 0 else -1.0
         if k < N - 1:
-            u[0] += sign * np.sqrt(np.dot(u, u))
-            reflect(A[k:], u)
+            u[k] += sign * np.sqrt(square)
+            reflect(A, k, u, product)
             sign = -sign
-        for i in range(A.shape[1]):
+        for i in range(n):
             A[k, i] *= sign
-    reflect(A, to_ones)
+    for j in range(N):
+        u[j] = 1 / np.sqrt(N)
+    u[0] -= 1.0
+    reflect(A, 0, u, product)
 
 
 @njit(cache=True, fastmath=FAST, error_model="numpy")
-def reflect(A, u):
-    """Reflect the rows of A (row, column), in place, in the hyperplane normal to u (row,)."""
-    m, n = A.shape
-    product, square = np.zeros(n), 0.0
-    for j in range(m):
+def reflect(A, first, u, product):
+    """Reflect the rows of A (row, column) from ``first`` on, in place, in the hyperplane normal to those entries of u.
+
+    ``product (column,)`` is work space.
+    """
+    N, n = A.shape
+    square = 0.0
+    for i in range(n):
+        product[i] = 0.0
+    for j in range(first, N):
         square += u[j] * u[j]
         for i in range(n):
             product[i] += u[j] * A[j, i]
-    for j in range(m):
+    for j in range(first, N):
         factor = 2 * u[j] / square
         for i in range(n):
             A[j, i] -= factor * product[i]

@@ -105,10 +105,13 @@ def mean_score(scores: xr.Dataset, name: str) -> tuple[float, float]:
     return float(chosen["mean"]), float(chosen["uncertainty"])
 
 
-def bounds(scores: Group, score: str, emulators: Iterable[str] = ()) -> dict[str, float]:
+def bounds(
+    scores: Group, score: str, emulators: Iterable[str] = (), methods: Iterable[str] = ("etkf",)
+) -> dict[str, float]:
     """Names and mean scores of the two bounds of learned analyses: interpolation above, the true model below.
 
-    The lower bound is the ETKF with the physical model; if there is none, the best analysis with that model.
+    The lower bound is the analysis with the physical model by one of the ``methods``, the first that there is; if there
+    is none, the best analysis with that model.
     """
     result = {}
     groups = grouped(scores, emulators)
@@ -122,7 +125,7 @@ def bounds(scores: Group, score: str, emulators: Iterable[str] = ()) -> dict[str
         if diverged(dataset) is None
     }
     physical = {name: value for name, value in physical.items() if np.isfinite(value)}
-    filters = [name for name in physical if method_of(name, scores[name]) == "etkf"]
+    filters = [name for method in methods for name in physical if method_of(name, scores[name]) == method]
     if physical:
         name = filters[0] if filters else min(physical, key=lambda key: physical[key])
         result[name] = physical[name]

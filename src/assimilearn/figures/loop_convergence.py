@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 
 from assimilearn.figures.analysis_error import BOUNDS
-from assimilearn.figures.inputs import Group, bounds, mean_score, need
+from assimilearn.figures.inputs import Group, bounds, mean_score, method_of, need
 from assimilearn.figures.style import (
     CENTIMETRE,
     GREY,
@@ -39,7 +39,7 @@ def plot(*, loop_scores: Group | None = None, analysis_scores: Group | None = No
     loop_scores : mapping of "LOOP.CYCLE" to Datasets
         Cycles after a loop has stopped are left out. Without a truth the panels of errors are too.
     analysis_scores : mapping of names to Datasets, optional
-        For the bounds: interpolation above, the filter with the physical model below.
+        For the bounds: interpolation above, below the loops' own filter with the physical model.
 
     Raises
     ------
@@ -69,7 +69,8 @@ def draw(loops: dict[str, list[xr.Dataset]], analyses: Group) -> "Figure":
     errors = [name for name in ERRORS if any(name in d["score"].values for cycles in loops.values() for d in cycles)]
     figure = new_figure(TWO_COLUMNS, 6.6 * CENTIMETRE)
     panels = figure.subplots(1, len(errors) + 1, squeeze=False)[0]
-    limits = {score: bounds(analyses, score) for score in errors}
+    filters = [*dict.fromkeys(method_of(loop, d) for loop, cycles in loops.items() for d in cycles), "etkf"]
+    limits = {score: bounds(analyses, score, methods=filters) for score in errors}
     looks = dict(zip(dict.fromkeys(name for found in limits.values() for name in found), BOUNDS, strict=False))
     for index, (axes, score) in enumerate(zip(panels, errors, strict=False)):
         for loop, cycles in loops.items():
