@@ -406,6 +406,8 @@ def make_rows(rng):
             rows.append(Row(f"{scenario}/{node}/innovation_rmse", 1 + error * rng.uniform(0.95, 1.05)))
         for node, time in (("lorenz96", 4.4), ("windows", 4.1)):
             rows.append(Row(f"{scenario}/{node}/valid_time_lyapunov", time * rng.uniform(0.9, 1.1)))
+    rows.append(Row("base/3dvar/rmse", 0.41, 0.01, published="0.4", passed=True))
+    rows.append(Row("base/lorenz96/mean", 2.9, 0.02, published="2.34", passed=False))
     return rows
 
 

@@ -12,6 +12,7 @@ from synthetic_study import ANALYSES, TEST, make_study, without_truth
 from assimilearn import figures
 from assimilearn.figures import FIGURES, KINDS, REQUIRED, FigureError, inputs, style
 from assimilearn.figures.hovmoller import on_sites
+from assimilearn.verification import Claim, Row
 
 CAPTIONS = Path(__file__).parents[2] / "workflow" / "report" / "figures"
 # panels that carry data, colour bars not counted
@@ -29,6 +30,7 @@ PANELS = {
     "loop_convergence": 3,
     "coefficients": 2,
     "rmse_against_members": 1,
+    "published": 1,
     "sensitivity": 6,
 }
 
@@ -299,6 +301,34 @@ def test_lyapunov_spectrum_draws_the_reference_its_band_and_names_models_without
     shown = next(line.get_ydata() for line in differences.lines if len(line.get_ydata()) > 2)
     first = study["spectra"]["cnn"]
     np.testing.assert_allclose(shown, first.lyapunov_exponent - first.lyapunov_reference)
+
+
+def test_published_numbers_stand_at_the_ratio_that_was_found_within_the_band_that_agrees():
+    rows = [
+        Row("a/rmse", 0.22, 0.01, published="0.2", passed=True),
+        Row("b/rmse", 0.5, published="0.2", passed=False),
+        Row("c/time", 2.7, published=">= 3", passed=False),
+        Row("d/error", 90.0, published="<= 1", passed=False),
+        Row("e/lost", np.nan, published="0.3", passed=False),
+        Row("f/bias", 0.01, published="-0.03 to 0.03", passed=True),
+    ]
+    claims = {
+        "a/rmse": Claim(published=0.2, tolerance=0.03, source="a paper"),
+        "b/rmse": Claim(published=0.2, tolerance=0.03, source="a paper"),
+        "c/time": Claim(published=3, tolerance=0.5, relation="at_least", source="a paper"),
+        "d/error": Claim(published=1, relation="at_most", source="a paper"),
+        "e/lost": Claim(published=0.3, source="a paper"),
+        "f/bias": Claim(published=-0.03, upper=0.03, relation="between", source="an aim"),
+    }
+    (axes,) = (axes for axes in figures.plot("published", rows=rows, claims=claims).axes if axes.patches)
+    dots = {int(y): line for line in axes.lines for y in line.get_ydata()[:1] if line.get_marker() not in ("None", "")}
+    assert [round(float(dots[k].get_xdata()[0]), 6) for k in range(4)] == [1.1, 2.5, 0.9, 4.0]
+    assert [dots[k].get_marker() for k in range(4)] == ["o", "s", "s", ">"]
+    bands = [(bar.get_x(), bar.get_x() + bar.get_width()) for bar in axes.patches]
+    np.testing.assert_allclose(bands[:4], [(0.85, 1.15), (0.85, 1.15), (2.5 / 3, 4), (0.25, 1)])
+    assert [text.get_text() for text in axes.get_yticklabels()] == [row.name for row in rows[:5]]
+    with pytest.raises(FigureError, match="a published number above zero"):
+        figures.plot("published", rows=rows[5:], claims=claims)
 
 
 def test_sensitivity_goes_through_the_medians_and_reaches_from_the_lowest_to_the_highest_realization(study, drawn):

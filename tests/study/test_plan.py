@@ -57,6 +57,12 @@ def test_a_study_whose_scenarios_vary_a_number_has_a_figure_of_it_and_another_ha
     assert "sensitivity" not in varied.scenarios["one"].figure_names
 
 
+def test_a_study_that_names_published_numbers_has_a_figure_of_them():
+    claims = {"base/etkf/rmse": {"published": 0.2, "source": "a paper"}}
+    assert plan_of(claims=claims).figures == ["results/example/figures/published.pdf"]
+    assert plan_of().figures == []
+
+
 def test_settings_are_canonical_and_hold_nothing_of_the_plan():
     text = base().analysis_settings("etkf-ridge")
     assert "model" not in json.loads(text)

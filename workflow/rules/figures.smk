@@ -45,11 +45,12 @@ rule study_figure:
         "../../environment.yml"
     params:
         variations=PLAN.variations,
+        claims=PLAN.claims,
         caption=lambda w: (REPORT / "figures" / f"{w.figure}.rst").read_text(),
         code=lambda w: PLAN.code("figure", f"assimilearn.figures.{w.figure}"),
     shell:
         "python -m assimilearn figure {wildcards.figure} {output.pdf} {input} "
-        "--variations {params.variations:q} 2> {log}"
+        "--variations {params.variations:q} --claims {params.claims:q} 2> {log}"
 
 
 # The study as it was given, JSON and so YAML too: `snakemake --configfile results/<study>/study.json` runs it again.

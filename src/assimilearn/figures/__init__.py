@@ -47,6 +47,7 @@ FIGURES: dict[str, tuple[str, ...]] = {
     "loop_convergence": ("loop_scores", "analysis_scores"),
     "coefficients": ("polynomials",),
     "rmse_against_members": ("sweeps", "claims"),
+    "published": ("rows", "claims"),
     "sensitivity": ("rows", "variations"),
 }
 
@@ -64,10 +65,11 @@ REQUIRED: dict[str, tuple[str, ...]] = {
     "loop_convergence": ("loop_scores",),
     "coefficients": ("polynomials",),
     "rmse_against_members": ("sweeps",),
+    "published": ("rows", "claims"),
     "sensitivity": ("rows", "variations"),
 }
 
-OF_STUDY = ("sensitivity",)
+OF_STUDY = ("published", "sensitivity")
 """Figures of a whole study, not of one scenario."""
 
 

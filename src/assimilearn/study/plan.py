@@ -53,8 +53,9 @@ class Plan:
 
     @property
     def figures(self) -> list[str]:
-        """Paths of the figures of the whole study, as PDF; none where its scenarios vary no setting."""
-        return [f"{self.root}/figures/{name}.pdf" for name in OF_STUDY if self._varied]
+        """Paths of the figures of the whole study, as PDF: of its published numbers, of the settings that it varies."""
+        there = {"published": bool(self.study.claims), "sensitivity": bool(self._varied)}
+        return [f"{self.root}/figures/{name}.pdf" for name in OF_STUDY if there[name]]
 
     @property
     def variations(self) -> str:
