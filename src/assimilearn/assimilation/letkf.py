@@ -20,6 +20,7 @@ from pydantic import Field
 from assimilearn.assimilation.algebra import centre, recompose, scaled
 from assimilearn.assimilation.filtering import ensemble_filter, run_filter
 from assimilearn.assimilation.krylov import inverse_and_root
+from assimilearn.assimilation.nearby import by_site, most_at_a_site, taper_around
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.record import Record
 from assimilearn.assimilation.settings import INFLATION, FilterSettings, Inflation, LocalSettings
@@ -74,16 +75,6 @@ def even_share(n):
     """
     batches = max(n // LANES, 1)
     return max((n + batches - 1) // batches + 3, LANES) // 4 * 4
-
-
-@njit(cache=True, error_model="numpy")
-def taper_around(taper, n):
-    """The taper at offsets -m ... m, or at every site once if the reach is the whole ring of n."""
-    width = min(2 * taper.size - 1, n)
-    factor = np.empty(width)
-    for k in range(width):
-        factor[k] = taper[abs(k - width // 2)]
-    return factor
 
 
 @njit(cache=True, error_model="numpy")
@@ -143,30 +134,6 @@ def convolve(product, factor, target):
         p = product[k:]
         for lane in range(target.size):
             target[lane] += factor[k] * p[lane]
-
-
-@njit(cache=True, error_model="numpy")
-def by_site(sites, n):
-    """Observations in the order of their sites, and where those of each site begin (site + 1,)."""
-    first = np.zeros(n + 1, np.int64)
-    for site in sites:
-        first[site + 1] += 1
-    for i in range(n):
-        first[i + 1] += first[i]
-    order, free = np.empty(sites.size, np.int64), first[:n].copy()
-    for o in range(sites.size):
-        order[free[sites[o]]] = o
-        free[sites[o]] += 1
-    return order, first
-
-
-@njit(cache=True, error_model="numpy")
-def most_at_a_site(first):
-    """The largest number of observations of one site, 1 at least."""
-    most = 1
-    for i in range(first.size - 1):
-        most = max(most, first[i + 1] - first[i])
-    return most
 
 
 def run(problem: Problem, settings: LETKFSettings, rng: np.random.Generator) -> Record:

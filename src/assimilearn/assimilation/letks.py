@@ -8,7 +8,7 @@ this is. With a taper of 1 everywhere it is the global smoother (:mod:`assimilea
 
 Errors move while they are forecast, the taper stays where the observation is: the longer the lag, the more of what
 localization keeps out would have been right. So the lag that is best is shorter than that of a global smoother.
-Cost: 5 N^3 + N^2 (m + lag) flops for a site with m observations in reach, and n p comparisons to find them.
+Cost: 5 N^3 + N^2 (m + lag) flops for a site with m observations in reach; these are found along the ring: linear in n.
 """
 
 from functools import partial
@@ -19,6 +19,7 @@ from numba import njit
 from pydantic import Field
 
 from assimilearn.assimilation.algebra import centre, recompose, scaled
+from assimilearn.assimilation.nearby import by_site, nearby, taper_around
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.record import Record
 from assimilearn.assimilation.settings import LocalSettings
@@ -47,10 +48,13 @@ def letks_update(Z, Y, y, variance, sites, taper, n):
     mean = centre(Z)
     d = scaled(Y, y, variance)
     A, at_site = np.empty((N, times)), np.empty(times)
+    order, first = by_site(sites, n)
+    factor, found, weight = taper_around(taper, n), np.empty(d.size, np.int64), np.empty(d.size)
     for site in range(n):
-        S, near = in_reach(site, n, Y, d, sites, taper)
-        if near.size == 0:
+        count = nearby(site, order, first, factor, found, weight)
+        if count == 0:
             continue
+        S, near = tapered(Y, d, found[:count], weight[:count])
         for t in range(times):
             at_site[t] = mean[t * n + site]
             for j in range(N):
@@ -64,21 +68,14 @@ def letks_update(Z, Y, y, variance, sites, taper, n):
 
 
 @njit(cache=True, error_model="numpy")
-def in_reach(site, n, S, d, sites, taper):
-    """Columns of S and entries of d within reach of ``site`` on the ring of n, times the root of the taper."""
-    apart, count = np.empty(sites.size, np.int64), 0
-    for o in range(sites.size):
-        distance = abs(sites[o] - site)
-        apart[o] = min(distance, n - distance)
-        count += apart[o] < taper.size
-    near_S, near_d, c = np.empty((S.shape[0], count)), np.empty(count), 0
-    for o in range(sites.size):
-        if apart[o] < taper.size:
-            root = np.sqrt(taper[apart[o]])
-            for j in range(S.shape[0]):
-                near_S[j, c] = root * S[j, o]
-            near_d[c] = root * d[o]
-            c += 1
+def tapered(S, d, found, weight):
+    """The columns of S and entries of d that are ``found``, times the root of their weight."""
+    near_S, near_d = np.empty((S.shape[0], found.size)), np.empty(found.size)
+    for c in range(found.size):
+        root = np.sqrt(weight[c])
+        for j in range(S.shape[0]):
+            near_S[j, c] = root * S[j, found[c]]
+        near_d[c] = root * d[found[c]]
     return near_S, near_d
 
 

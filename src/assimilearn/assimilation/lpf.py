@@ -21,7 +21,7 @@ error variance that is larger for that site (as in Poterjoy, Wicker & Buehner 20
 elsewhere it is 1. Members cannot be drawn beyond the extremes of the forecast: once all are far from the truth, they
 follow the nearest one and lose their spread, whatever the inflation. So a little noise after each model step
 (``model_error``) is part of the method, also where the model is perfect.
-Cost: N (m + log N) for a site with m observations in reach, and n p comparisons to find them.
+Cost: N (m + log N) for a site with m observations in reach; these are found along the ring: linear in n.
 """
 
 from typing import Annotated, ClassVar, Literal
@@ -31,6 +31,7 @@ from numba import njit
 from pydantic import Field
 
 from assimilearn.assimilation.filtering import ensemble_filter, run_filter
+from assimilearn.assimilation.nearby import by_site, nearby, taper_around
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.record import Record
 from assimilearn.assimilation.settings import LocalSettings
@@ -71,10 +72,13 @@ class LPFSettings(LocalSettings):
 def lpf_update(E, Y, y, variance, sites, parameters, noise):
     """One analysis, in place on E; parameters are the smallest share, and the taper at distances 0, 1, 2 ..."""
     N, n = E.shape
-    smallest, taper = parameters[0] * N, parameters[1:]
+    smallest, factor = parameters[0] * N, taper_around(parameters[1:], n)
     log_factor, w, x = np.empty(N), np.empty(N), np.empty(N)
+    order, first = by_site(sites, n)
+    found, weight = np.empty(y.size, np.int64), np.empty(y.size)
     for site in range(n):
-        log_likelihood_around(site, n, Y, y, variance, sites, taper, log_factor)
+        count = nearby(site, order, first, factor, found, weight)
+        log_likelihood(Y, y, variance, found[:count], weight[:count], log_factor)
         temper(log_factor, smallest, w)
         for j in range(N):
             x[j] = E[j, site]
@@ -84,16 +88,14 @@ def lpf_update(E, Y, y, variance, sites, parameters, noise):
 
 
 @njit(cache=True, error_model="numpy")
-def log_likelihood_around(site, n, Y, y, variance, sites, taper, log_factor):
-    """Write the logarithm of the likelihood of every member, tapered around ``site`` on the ring of n."""
+def log_likelihood(Y, y, variance, found, weight, log_factor):
+    """Write the logarithm of the likelihood of every member given the observations ``found``, each times its weight."""
     for j in range(log_factor.size):
         log_factor[j] = 0.0
-    for o in range(y.size):
-        apart = abs(sites[o] - site)
-        distance = min(apart, n - apart)
-        if distance < taper.size:
-            for j in range(log_factor.size):
-                log_factor[j] -= 0.5 * taper[distance] * (y[o] - Y[j, o]) ** 2 / variance[o]
+    for k in range(found.size):
+        o = found[k]
+        for j in range(log_factor.size):
+            log_factor[j] -= 0.5 * weight[k] * (y[o] - Y[j, o]) ** 2 / variance[o]
 
 
 @njit(cache=True, error_model="numpy")
