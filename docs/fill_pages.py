@@ -27,6 +27,8 @@ class Place(NamedTuple):
 
 PLACES = (
     Place("README.md", "table", "default", "scores"),
+    Place("docs/published-numbers.md", "sakov2008", "sakov2008", "claims"),
+    Place("docs/published-numbers.md", "curve", "dapper-curve", "claims"),
     Place("docs/learning-from-windows.md", "ingredients", "brajard2020-ablation", "medians"),
     Place("docs/learning-from-windows.md", "methods", "learned-model-methods", "models"),
     Place("docs/learning-from-windows.md", "scorecard", "brajard2020", "claims"),
@@ -36,6 +38,8 @@ PICTURES = {
     "docs/loops.png": "brajard2020/first/figures/loop_convergence.png",
     "docs/skill.png": "brajard2020/first/figures/forecast_skill.png",
     "docs/lyapunov-spectrum.png": "brajard2020/first/figures/lyapunov_spectrum.png",
+    "docs/published-sakov2008.png": "sakov2008/figures/published.png",
+    "docs/rmse-against-members.png": "dapper-curve/base/figures/rmse_against_members.png",
     "docs/sensitivity.png": "brajard2020-sensitivity/figures/sensitivity.png",
 }
 

@@ -95,12 +95,13 @@ def curves(rows: Sequence[Row], score: str, values: Mapping[str, float]) -> dict
 
 
 def draw(axes: "Axes", points: Mapping[str, Points]) -> None:
-    """One curve through the medians of every node."""
-    for node, found in points.items():
+    """One curve through the medians of every node; a later one is smaller and thinner, so that none hides another."""
+    for later, (node, found) in zip(reversed(range(len(points))), points.items(), strict=True):
         at = np.array(sorted(found))
         median, low, high = (np.array([f(found[x]) for x in at]) for f in (np.median, np.min, np.max))
         bars: Any = np.stack([median - low, high - median])
         look: dict[str, Any] = line(node) | {"marker": marker(node), "elinewidth": 0.7, "capsize": 1.5}
+        look |= {"markersize": 3.5 + 1.6 * later, "linewidth": 0.9 + 0.5 * later, "mfc": "none" if later else None}
         axes.errorbar(at, median, yerr=bars, label=node, **look)
     axes.grid()
 
