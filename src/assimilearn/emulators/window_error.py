@@ -92,11 +92,13 @@ def window_response(x, first, length, observed, model, background, noise):
                 twin = state.copy()
                 tangent_rk4(twin, one, table, radius, 1 / substeps, D, F, K1, stage1, total1)
                 tangent_rk4(state, V, table, radius, 1 / substeps, D, F, K, stage, total)
-            one[:, 0] += noise[t]
+            for i in range(n):
+                one[i, 0] += noise[t, i]
         for o in range(count[first + t]):
             i, r = sites[first + t, o], weight[first + t, o]
             square += (one[i, 0] * r) ** 2
-            seen += V[i] * (one[i, 0] * r * r)
+            for k in range(n):
+                seen[k] += V[i, k] * one[i, 0] * r * r
     observations = count[first : first + length].sum()
     expected = observations - n + inverse_trace(G, n) / background[1] ** 2
     return cost, expected, square - squared(G, n, seen)
