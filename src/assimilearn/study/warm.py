@@ -1,12 +1,14 @@
 """Compile the kernels that a study needs before it runs: kernels are compiled at first use, and that takes a while."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+from pydantic import TypeAdapter
 
-from assimilearn.assimilation import assimilate
-from assimilearn.emulators import open_emulator, train
+from assimilearn.assimilation import METHODS, AnyAnalysis, assimilate
+from assimilearn.emulators import AnyEmulator, open_emulator, train
 from assimilearn.models import Lorenz96, Lorenz96Settings
 from assimilearn.models.climate import ClimateSettings, climate
 from assimilearn.models.truth import TruthSettings, simulate
@@ -16,16 +18,19 @@ from assimilearn.settings import Settings
 from assimilearn.study.schema import OfAnalysis, OfEmulator, Scenario
 
 SIZE = 20  # sites: enough for the usual stencils and localization radii
-QUICK = {"tune": None, "model_error": None, "epochs": 1}
 
 
 def compile_kernels(scenario: Scenario) -> list[str]:
     """Run every method of a scenario on next to no data.
 
+    All forecasts are those of the physical model. Where a learned one takes its place the kernels are the same, but for
+    its own step, which is compiled when it has been trained.
+
     Parameters
     ----------
     scenario : Scenario
-        Its analyses and emulators say which methods; each method is run once.
+        Its analyses, emulators, loops and sweeps say which methods; of settings that differ in numbers alone, one is
+        run.
 
     Returns
     -------
@@ -37,22 +42,50 @@ def compile_kernels(scenario: Scenario) -> list[str]:
     flags = period_flags(Periods(spinup=0, train=120, gap=0, validation=60, test=20))
     truth = simulate(model, TruthSettings(), np.arange(flags.size) * model.time_step, flags, rng)
     observations = observe(truth, ObservationSettings(), rng)
-    analyses, emulators = by_method(scenario.analyses), by_method(scenario.emulators)
-    for node in analyses.values():
-        analysis = assimilate(observations, model, quick(node, OfAnalysis), reference, rng)
-    for emulator in emulators.values():
-        trained = train(analysis, quick(emulator, OfEmulator), rng, observations=observations)
+    analyses, emulators = analyses_of(scenario), emulators_of(scenario)
+    for settings in analyses:
+        assimilate(observations, model, settings, reference, rng)
+    analysis = assimilate(
+        observations, model, METHODS["interpolation"](method="interpolation"), reference, rng
+    )  # one that cannot diverge
+    for settings in emulators:
+        trained = train(analysis, settings, rng, observations=observations)
         open_emulator(trained).step(truth["state"].values[:2])
-    return [*analyses, *emulators]
+    return list(dict.fromkeys(settings.method for settings in [*analyses, *emulators]))
 
 
-def by_method(nodes: Mapping[str, Any]) -> dict[str, Any]:
-    """One node of each method."""
-    return {node.method: node for node in nodes.values()}
+def analyses_of(scenario: Scenario) -> list[Any]:
+    """Settings of the assimilation methods of a scenario, one of each kind, without searches.
+
+    The model error "residual", which only a trained emulator states, is left out. Nothing stays uncompiled by that: the
+    loops take the kernel of model error, or the code that adds noise is theirs, whether there is any or not.
+    """
+    loops, sweeps = scenario.loops.values(), scenario.sweeps.values()
+    nodes = [*scenario.analyses.values(), *(loop.analysis for loop in loops), *(sweep.analysis for sweep in sweeps)]
+    methods = [own(node, AnyAnalysis, OfAnalysis) for node in nodes]
+    unstated = [{"model_error": None} if getattr(m, "model_error", None) == "residual" else {} for m in methods]
+    return one_of_each_kind(m.model_copy(update={"tune": None} | u) for m, u in zip(methods, unstated, strict=True))
 
 
-def quick(node: Settings, study: type[Settings]) -> Any:
-    """The method's own settings, without searches and model error, with one epoch."""
-    method: Any = type(node).__mro__[1]  # a node is a method's settings with those of the study
-    settings = method.model_validate(node.model_dump(exclude=set(study.model_fields)))
-    return settings.model_copy(update={name: value for name, value in QUICK.items() if name in method.model_fields})
+def emulators_of(scenario: Scenario) -> list[Any]:
+    """Settings of the emulators of a scenario, one of each kind, with one epoch."""
+    nodes = [*scenario.emulators.values(), *(loop.emulator for loop in scenario.loops.values())]
+    methods = [own(node, AnyEmulator, OfEmulator) for node in nodes]
+    return one_of_each_kind(m.model_copy(update={"epochs": 1}) if hasattr(m, "epochs") else m for m in methods)
+
+
+def own(node: Settings, union: Any, study: type[Settings]) -> Any:
+    """The settings of the method itself, without those that the study adds."""
+    return TypeAdapter(union).validate_python(node.model_dump(exclude=set(study.model_fields)))
+
+
+def one_of_each_kind(methods: Iterable[Any]) -> list[Any]:
+    """The first of all settings with the same words and switches, and numbers where the others have numbers.
+
+    These say which kernels run; numbers do so by being zero or not, if at all.
+    """
+    kinds: dict[str, Any] = {}
+    for settings in methods:
+        chosen = {name: v if isinstance(v, str | bool) else bool(v) for name, v in settings.model_dump().items()}
+        kinds.setdefault(json.dumps(chosen, sort_keys=True), settings)
+    return list(kinds.values())
