@@ -66,7 +66,8 @@ def static_spread(B, variance, sites):
     n, p = B.shape[0], sites.size
     root = np.empty((p, n))
     for o in range(p):
-        root[o] = B[sites[o]]
+        for i in range(n):
+            root[o, i] = B[sites[o], i]
     forward_substitute(innovation_root(B, variance, sites), root)
     spread = np.empty(n)
     for i in range(n):
