@@ -47,7 +47,7 @@ def problems(config):
         (
             {"operator": {"weights": [1.0, 2.0]}},
             {},
-            "observations.operator: value error, weights: their number must be odd",
+            "observations.operator.weights: their number must be odd",
         ),
     ],
 )

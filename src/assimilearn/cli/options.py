@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from assimilearn import store
 from assimilearn.errors import AssimilearnError, FileError, SettingsError
+from assimilearn.study.problems import problems_of
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -32,15 +33,16 @@ class SettingsText(click.ParamType):
             return value
         inline = value.lstrip().startswith(("{", "[")) or value.strip().isdecimal()
         text = value if inline else Path(value).read_text(encoding="utf-8")
+        what = f"the option {param.opts[0] if param else 'settings'} is not valid:"
         try:
-            return self.adapter.validate_python(yaml.safe_load(text))
-        except (ValidationError, yaml.YAMLError) as error:
-            listed = str(error)
-            if isinstance(error, ValidationError):
-                listed = "\n  ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-            raise SettingsError(
-                f"the option {param.opts[0] if param else 'settings'} is not valid:\n  {listed}"
-            ) from error
+            settings = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise SettingsError(f"{what}\n  {error}") from error
+        try:
+            return self.adapter.validate_python(settings)
+        except ValidationError as error:
+            problems = problems_of(error, settings, self.adapter.json_schema())
+            raise SettingsError("\n  ".join([what, *map(str, problems)])) from error
 
 
 def settings_option(kind: Any, name: str = "--settings", default: str = "{}", help: str = "") -> Callable[..., Any]:

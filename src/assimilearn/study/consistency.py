@@ -2,14 +2,18 @@
 
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
-from typing import Any
+from typing import Any, get_args
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from assimilearn.emulators import LearnSettings
+from assimilearn.assimilation import AnyAnalysis
+from assimilearn.emulators import AnyEmulator, LearnSettings
 from assimilearn.observations.errors import CorrelatedError
-from assimilearn.study.problems import Problem, unknown
-from assimilearn.study.schema import Scenario
+from assimilearn.study.problems import Problem, problems_of, unknown
+from assimilearn.study.schema import AnalysisNode, EmulatorNode, Scenario
+
+UNIONS: tuple[Any, ...] = (AnalysisNode, EmulatorNode, AnyAnalysis, AnyEmulator)
+"""Wherever a method is named in a study."""
 
 
 def inconsistencies(scenario: Scenario) -> list[Problem]:
@@ -129,10 +133,16 @@ def _sweeps(scenario: Scenario) -> Iterator[Problem]:
 
 
 def _bad_value(node: Any, setting: str, value: Any, path: str) -> Iterator[Problem]:
+    data = node.model_dump() | {setting: value}
     try:
-        type(node).model_validate(node.model_dump() | {setting: value})
-    except ValidationError as error:
-        yield Problem(path, value, error.errors()[0]["msg"].lower())
+        type(node).model_validate(data)
+    except ValidationError:
+        union = next(u for u in UNIONS if type(node) in get_args(get_args(u)[0]))
+        of_all = TypeAdapter(union)  # it knows which other method would take the value
+        try:
+            of_all.validate_python(data)
+        except ValidationError as error:
+            yield Problem(path, value, problems_of(error, data, of_all.json_schema())[0].message)
 
 
 def _periods(scenario: Scenario) -> Iterator[Problem]:

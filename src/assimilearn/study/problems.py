@@ -1,12 +1,14 @@
 """All that is wrong with a configuration, told at once: where, which value, what is allowed, the nearest name."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
 from assimilearn.errors import SettingsError
+from assimilearn.settings import Settings
+from assimilearn.study.kinds import kind
 
 
 class Problem(NamedTuple):
@@ -17,8 +19,9 @@ class Problem(NamedTuple):
     message: str
 
     def __str__(self) -> str:
-        """``path: message (got value)``."""
-        got = "" if self.value is None else f" (got {shortened(self.value)})"
+        """``path: message (got value)``; a word that the message quotes is not told twice."""
+        told = self.value is None or (isinstance(self.value, str) and repr(self.value) in self.message)
+        got = "" if told else f" (got {shortened(self.value)})"
         return f"{self.path}: {self.message}{got}"
 
 
@@ -46,7 +49,7 @@ def unknown(what: str, name: Any, allowed: Iterable[str]) -> str:
 
 
 def problems_of(error: ValidationError, data: Any, schema: Mapping[str, Any], prefix: str = "") -> list[Problem]:
-    """Problems of a pydantic error on ``data``, with paths as the user wrote them.
+    """Problems of a pydantic error on ``data``, one for each place, with paths as the user wrote them.
 
     Parameters
     ----------
@@ -55,33 +58,137 @@ def problems_of(error: ValidationError, data: Any, schema: Mapping[str, Any], pr
     schema : JSON schema of the validated model; it knows the allowed keys
     prefix : put before every path, as ``scenarios.noisy``
     """
-    found = []
+    items: dict[tuple[Any, ...], list[Any]] = {}
     for item in error.errors(include_url=False):
-        place = _written_path(item["loc"], data)
-        path = ".".join([*([prefix] if prefix else []), *map(str, place)]) or "(top level)"
-        value = item.get("input")
-        match item["type"]:
-            case "extra_forbidden":
-                allowed = allowed_keys(schema, data, place[:-1])
-                found.append(Problem(path, value, unknown("setting", place[-1], allowed)))
-            case "union_tag_invalid":
-                allowed = [tag.strip(" '") for tag in item["ctx"]["expected_tags"].split(",")]
-                tag = item["ctx"]["tag"]
-                found.append(Problem(f"{path}.method", tag, unknown("method", tag, allowed)))
-            case "union_tag_not_found":
-                found.append(Problem(f"{path}.method", None, "is missing: name the method"))
-            case "missing":
-                found.append(Problem(path, None, "is required"))
-            case _:
-                found.append(Problem(path, value, item["msg"][0].lower() + item["msg"][1:]))
+        items.setdefault(_written_path(item["loc"], data), []).append(item)
+    found = []
+    for place, here in items.items():
+        beside, value, message = _explained(place, here, data, schema)
+        path = ".".join(map(str, [*([prefix] if prefix else []), *place, *beside])) or "(top level)"
+        found.append(Problem(path, value, message))
     return found
 
 
-def _written_path(loc: Sequence[Any], data: Any) -> list[Any]:
+def _explained(
+    place: tuple[Any, ...], items: Sequence[Any], data: Any, schema: Mapping[str, Any]
+) -> tuple[list[str], Any, str]:
+    """What is wrong at one place: the key below it that is meant, if any, its value and the message.
+
+    There are several ``items`` where a union allows several kinds of value, and this one is of none of them.
+    """
+    item = items[0]
+    value = item.get("input")
+    match item["type"]:
+        case "extra_forbidden":
+            return [], value, Setting.at(place, data, schema).unknown(value)
+        case "union_tag_invalid":
+            allowed = [tag.strip(" '") for tag in item["ctx"]["expected_tags"].split(",")]
+            return ["method"], item["ctx"]["tag"], unknown("method", item["ctx"]["tag"], allowed)
+        case "union_tag_not_found":
+            return ["method"], None, "is missing: name the method"
+        case "missing":
+            return [], None, "is required"
+        case "value_error":
+            message = item["msg"].removeprefix("Value error, ")
+            name, _, reason = message.partition(": ")
+            if isinstance(value, Mapping) and name in value:  # settings that do not fit each other name one of them
+                return [name], value[name], Setting.at((*place, name), data, schema).clashing(value[name], reason)
+            return [], value, message
+        case kind_of_error if place and (len(items) > 1 or kind_of_error.endswith(OTHER_KIND)):
+            return [], value, Setting.at(place, data, schema).other_kind(value)
+    return [], value, item["msg"][0].lower() + item["msg"][1:]
+
+
+OTHER_KIND = ("_type", "_parsing", "_from_float", "literal_error")
+"""How the names end of pydantic's errors on values that are not of the right kind, as a word for a number."""
+
+
+class Setting(NamedTuple):
+    """A key in a mapping of settings, and what the schema knows of them.
+
+    Attributes
+    ----------
+    name : the key
+    method : method of the mapping, or None
+    siblings : schemas of all methods that it could name, by method
+    schema : that of everything
+    node : that of the mapping
+    """
+
+    name: str
+    method: Any
+    siblings: Mapping[str, str]
+    schema: Mapping[str, Any]
+    node: Mapping[str, Any]
+
+    @classmethod
+    def at(cls, place: Sequence[Any], data: Any, schema: Mapping[str, Any]) -> "Setting":
+        """The one at ``place`` in ``data``."""
+        node, siblings = _standing(schema, data, place[:-1])
+        for part in place[:-1]:
+            data = data[part]
+        return cls(place[-1], data.get("method") if siblings else None, siblings, schema, node)
+
+    def unknown(self, value: Any) -> str:
+        """Message where the mapping has no such key."""
+        others = self.others(value) or self.others()
+        if others:
+            return "; ".join([f"{self.method} has no such setting", *others])
+        return unknown("setting", self.name, self.node.get("properties", {}))
+
+    def other_kind(self, value: Any) -> str:
+        """Message where the value is of a kind that the key does not take."""
+        allowed = kind(self.schema, _below(self.node, self.name))
+        others = self.others(value)
+        return "; ".join([*others, f"{self.method} takes {allowed}"]) if others else f"expected {allowed}"
+
+    def clashing(self, value: Any, reason: str) -> str:
+        """Message where a method finds that the value does not fit: the others, if it would not do so ever."""
+        return "; ".join([reason, *([] if self._taken_by(self.method, value) else self.others(value))])
+
+    def others(self, *value: Any) -> list[str]:
+        """Which other methods take the value, in words, or nothing if none does; without a value: have the key."""
+        methods = [method for method in self.siblings if method != self.method and self._taken_by(method, *value)]
+        what = repr(value[0]) if value and isinstance(value[0], str) else "it"
+        return [f"{what} is taken by {listed(methods)}"] if methods else []
+
+    def _taken_by(self, method: Any, *value: Any) -> bool:
+        """Whether a method has the key and, if one is given, takes the value when nothing else is set."""
+        if method not in self.siblings:
+            return True
+        cls = _class_of(method, self.schema["$defs"][self.siblings[method].rsplit("/", 1)[-1]])
+        if self.name not in cls.model_fields or not value:
+            return self.name in cls.model_fields
+        try:
+            cls.model_validate({self.name: value[0]})
+        except ValidationError as error:
+            return not any(item["loc"][:1] in [(self.name,), ()] for item in error.errors())  # () is a clash
+        return True
+
+
+def listed(names: Sequence[str]) -> str:
+    """``a, b and c``."""
+    return " and ".join([*([", ".join(names[:-1])] if names[1:] else []), *names[-1:]])
+
+
+def _class_of(method: str, schema: Mapping[str, Any]) -> type[Settings]:
+    """The settings class of a method that has this schema."""
+    found = (c for c in _made_from(Settings) if c.model_fields.keys() == schema["properties"].keys())
+    return next(c for c in found if "method" in c.model_fields and c.model_fields["method"].default == method)
+
+
+def _made_from(base: type[Settings]) -> Iterator[type[Settings]]:
+    """All classes made from ``base``."""
+    for cls in base.__subclasses__():
+        yield cls
+        yield from _made_from(cls)
+
+
+def _written_path(loc: Sequence[Any], data: Any) -> tuple[Any, ...]:
     """The path of an error without the union tags that pydantic puts into it."""
     path: list[Any] = []
     for part in loc:
-        if isinstance(data, Mapping) and part not in data and part == data.get("method") and part is not loc[-1]:
+        if isinstance(data, Mapping) and part not in data and part == data.get("method"):
             continue
         if isinstance(data, Mapping):
             data = data.get(part)
@@ -90,35 +197,44 @@ def _written_path(loc: Sequence[Any], data: Any) -> list[Any]:
         elif not isinstance(data, Mapping | list) and path:
             break  # below a plain value pydantic names its own types, which the user never wrote
         path.append(part)
-    return path
+    return tuple(path)
 
 
-def allowed_keys(schema: Mapping[str, Any], data: Any, path: Sequence[Any]) -> list[str]:
-    """Keys that the schema allows at ``path`` in ``data``."""
-    node = _resolved(schema, schema, data)
+def _standing(schema: Mapping[str, Any], data: Any, path: Sequence[Any]) -> tuple[Mapping[str, Any], Mapping[str, str]]:
+    """What the schema allows at ``path`` in ``data``, and references to all methods that could stand there."""
+    node, methods = _resolved(schema, schema, data)
     for part in path:
         data = data.get(part) if isinstance(data, Mapping) else data[part]
-        named = next(iter(node.get("patternProperties", {}).values()), None) or node.get("additionalProperties")
-        below = node.get("properties", {}).get(part) or named or node.get("items") or {}
-        node = _resolved(schema, below if isinstance(below, Mapping) else {}, data)
-    return list(node.get("properties", {}))
+        node, methods = _resolved(schema, _below(node, part), data)
+    return node, methods
 
 
-def _resolved(schema: Mapping[str, Any], node: Mapping[str, Any], data: Any) -> Mapping[str, Any]:
+def _below(node: Mapping[str, Any], part: Any) -> Mapping[str, Any]:
+    """What stands under a key, or in a list."""
+    named = next(iter(node.get("patternProperties", {}).values()), None) or node.get("additionalProperties")
+    below = node.get("properties", {}).get(part) or named or node.get("items")
+    return below if isinstance(below, Mapping) else {}
+
+
+def _resolved(
+    schema: Mapping[str, Any], node: Mapping[str, Any], data: Any
+) -> tuple[Mapping[str, Any], Mapping[str, str]]:
     """Follow references, the tag of a union, and the one mapping of an optional."""
+    methods: Mapping[str, str] = {}
     while True:
         if "$ref" in node:
             node = schema["$defs"][node["$ref"].rsplit("/", 1)[-1]]
         elif "discriminator" in node and isinstance(data, Mapping):
-            target = node["discriminator"]["mapping"].get(data.get("method"))
+            methods = node["discriminator"]["mapping"]
+            target = methods.get(str(data.get("method")))
             if target is None:
-                return {}
+                return {}, methods
             node = {"$ref": target}
         elif "anyOf" in node or "oneOf" in node:
             choices = [c for c in node.get("anyOf", node.get("oneOf", [])) if "$ref" in c or c.get("type") == "object"]
             choices = choices or [c for c in node.get("anyOf", []) if "discriminator" in c]
             if not choices:
-                return {}
+                return {}, methods
             node = choices[0]
         else:
-            return node
+            return node, methods

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from assimilearn.study.kinds import kind
 from assimilearn.study.schema import Study
 
 HEAD = """# Study files
@@ -57,7 +58,7 @@ def _table(schema: dict[str, Any], definition: dict[str, Any]) -> Iterator[str]:
             required = name in definition.get("required", [])
             default = "required" if required else _default(field.get("default"))
             meaning = field.get("description", "").replace("|", "\\|")
-            yield f"| `{name}` | {_kind(schema, field)} | {default} | {meaning} |"
+            yield f"| `{name}` | {kind(schema, field)} | {default} | {meaning} |"
 
 
 def _default(value: Any) -> str:
@@ -70,33 +71,3 @@ def _default(value: Any) -> str:
         case bool():
             return f"`{str(value).lower()}`"
     return f"`{value}`"
-
-
-def _kind(schema: dict[str, Any], field: dict[str, Any]) -> str:
-    """What a setting may hold, in words."""
-    if "$ref" in field:
-        name = field["$ref"].rsplit("/", 1)[-1]
-        return name if "properties" in schema["$defs"][name] else _kind(schema, schema["$defs"][name])
-    if "discriminator" in field:
-        return "one of the methods " + ", ".join(f"`{tag}`" for tag in field["discriminator"]["mapping"])
-    if "anyOf" in field or "oneOf" in field:
-        choices = field.get("anyOf", field.get("oneOf", []))
-        return " or ".join(_kind(schema, f) for f in choices if f.get("type") != "null")
-    if "const" in field:
-        return f"`{field['const']}`"
-    if "enum" in field:
-        return " or ".join(f"`{value}`" for value in field["enum"])
-    if field.get("type") == "array":
-        items = field.get("items") or (field.get("prefixItems") or [{}])[0]
-        return f"list of {_kind(schema, items)}"
-    if field.get("type") == "object":
-        inner = next(iter(field.get("patternProperties", {}).values()), field.get("additionalProperties"))
-        return f"by name: {_kind(schema, inner)}" if isinstance(inner, dict) and inner else "mapping"
-    return field.get("type", "any value") + _bounds(field)
-
-
-def _bounds(field: dict[str, Any]) -> str:
-    """Lower and upper bounds of a number."""
-    signs = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
-    bounds = [f"{sign} {field[key]:g}" for key, sign in signs.items() if key in field]
-    return " " + ", ".join(bounds) if bounds else ""
