@@ -14,7 +14,6 @@ from assimilearn.figures.style import (
     TWO_COLUMNS,
     VERMILION,
     new_figure,
-    plain_log,
     style,
 )
 from assimilearn.verification import Claim, Row
@@ -24,6 +23,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WIDEST = 4.0  # ratios beyond this, or below its inverse, are drawn at the edge
+TICKS = (0.25, 0.5, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.4, 2, 4)
+NEAR = 1.7  # an axis that reaches further has ticks at powers of two alone
 NARROWEST = 1.3  # what the axis shows at least, on both sides of 1
 AGREES = {"color": BLUE, "marker": "o"}
 DOES_NOT = {"color": VERMILION, "marker": "s", "mfc": "none"}
@@ -55,7 +56,10 @@ def plot(*, rows: Sequence[Row] | None = None, claims: Mapping[str, Claim] | Non
     with style():
         figure = new_figure(TWO_COLUMNS, 1.6 * CENTIMETRE + ROW_HEIGHT * len(lines))
         axes = figure.subplots()
-        plain_log(axes, "x")
+        axes.set_xscale("log")
+        ticks = [at for at in TICKS if 1 / reach <= at <= reach and (reach < NEAR or np.log2(at) % 1 == 0)]
+        axes.set_xticks(ticks, [f"{at:g}" for at in ticks])
+        axes.minorticks_off()
         axes.set(xlim=(1 / reach, reach), ylim=(len(lines) - 0.5, -0.5), xlabel="Found / published or asked (–)")
         axes.axvline(1, color=GREY, linewidth=0.6)
         for at, (row, claim) in enumerate(lines):
@@ -92,10 +96,9 @@ def draw(axes: "Axes", at: int, row: Row, claim: Claim, reach: float) -> None:
     look: dict[str, Any] = dict(AGREES if row.passed else DOES_NOT)
     if shown != ratio:
         look["marker"] = ">" if ratio > shown else "<"
-    error = (row.uncertainty or 0.0) / claim.published
-    axes.errorbar(
-        shown, at, xerr=error if shown == ratio else None, markersize=4, elinewidth=0.8, clip_on=False, **look
-    )
+    if shown == ratio and row.uncertainty:
+        axes.errorbar(ratio, at, xerr=row.uncertainty / claim.published, elinewidth=0.8, color=look["color"])
+    axes.plot(shown, at, markersize=4, linestyle="none", clip_on=False, **look)
 
 
 def in_numbers(axes: "Axes", lines: Sequence[tuple[Row, Claim]]) -> None:
