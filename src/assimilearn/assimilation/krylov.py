@@ -21,7 +21,7 @@ from assimilearn.models.lorenz96 import FAST
 POLES = FEW.shape[2]
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@njit(inline="always", fastmath=FAST, error_model="numpy")
 def inverse_and_root(C, a, inverse, root):
     """Write (I + C)^-1 a and (I + C)^-1/2 a, for several pairs of C and a at once.
 
@@ -68,7 +68,7 @@ def poles_of(C):
     return shifts, weights
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@njit(inline="always", fastmath=FAST, error_model="numpy")
 def tridiagonal(C, a, to_last, length, diagonal, beside):
     """Bring I + C to tridiagonal form, after a reflection that maps a to the last axis.
 
@@ -155,7 +155,7 @@ def reflect(x, u, m):
             x[j, lane] -= product[lane] * u[j, lane]
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@njit(inline="always", fastmath=FAST, error_model="numpy")
 def solve(diagonal, beside, x):
     """Solve T x = e_N for the symmetric tridiagonal T, eliminating from the first row down."""
     N, lanes = diagonal.shape
@@ -180,7 +180,7 @@ def eliminate(diagonal, beside, inverse_pivot):
             inverse_pivot[k, lane] = 1 / (diagonal[k, lane] - above)
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@njit(inline="always", fastmath=FAST, error_model="numpy")
 def solve_poles(diagonal, beside, shifts, weights, total):
     """The sum over poles of weight (T + shift)^-1 e_N."""
     N, lanes = diagonal.shape
