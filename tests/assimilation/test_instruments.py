@@ -112,7 +112,9 @@ def test_ensemble_filters_converge_to_the_kalman_filter_with_the_operator_and_th
     np.testing.assert_allclose(analysis["spread"], np.sqrt(variances), rtol=0.08)
 
 
-@pytest.mark.parametrize(("local", "whole"), [("eakf", "esrf"), ("letkf", "etkf"), ("letks", "enks")])
+@pytest.mark.parametrize(
+    ("local", "whole"), [("eakf", "esrf"), ("letkf", "etkf"), ("letks", "enks"), ("lienks", "ienks")]
+)
 def test_a_local_filter_that_reaches_the_whole_ring_is_the_global_one(local, whole):
     observations = observations_of(STATES, 0.1, operator=FOOTPRINT, missing=0.2)
     everywhere = {"localization_radius": 100.0, "taper": "boxcar"}

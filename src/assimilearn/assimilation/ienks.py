@@ -1,10 +1,9 @@
 """Iterative ensemble Kalman smoother: the analysis is sought at the start of a window, through the nonlinear model.
 
-Bocquet & Sakov (2014), Q. J. R. Meteorol. Soc. 140, 1521-1535, algorithm 1 with shift 1 and single data assimilation:
-the window reaches from the observation time s to the newest, s + ``lag``, and only the newest observations enter,
-since the older ones are in the ensemble at s already. With ``lag`` 1 it is the iterative filter of Sakov, Oliver &
-Bertino (2012), Mon. Wea. Rev. 140, 1988-2004. With the mean x_0 and anomalies A of the ensemble at s, the control
-variable w of x = x_0 + A^T w / sqrt(N-1) minimizes
+Bocquet & Sakov (2014), Q. J. R. Meteorol. Soc. 140, 1521-1535, algorithm 1 with shift 1 and single data assimilation;
+see :mod:`assimilearn.assimilation.sliding` for the loop, and for what is recorded. With ``lag`` 1 it is the iterative
+filter of Sakov, Oliver & Bertino (2012), Mon. Wea. Rev. 140, 1988-2004. With the mean x_0 and anomalies A of the
+ensemble at s, the start of the window, the control variable w of x = x_0 + A^T w / sqrt(N-1) minimizes
 
     J(w) = |w|^2 / 2 + |R^-1/2 (y - H M(x))|^2 / 2
 
@@ -22,12 +21,10 @@ Bocquet & Sakov (2012), Nonlin. Processes Geophys. 19, 383-399: the prior term i
 where z = c / (e + |w|^2 / (N-1)) is that of the last w, and e and c are those of
 :mod:`assimilearn.assimilation.hyperprior`. The change of z with w is left out of the curvature, as in DAPPER.
 
-The model is taken as perfect. A record at time k is the estimate from observations up to time k (``estimate``
-"filter"), the end of a window, or up to time k + ``lag`` ("smoother"), its start; what is called forecast is always
-that of the filter. Analysis moments are those of the ensemble that is carried on, after inflation.
 Cost: N model runs over the window, and 5 N^3 flops for the square root, in each iteration.
 """
 
+from functools import partial
 from typing import ClassVar, Literal, Self
 
 import numpy as np
@@ -39,13 +36,11 @@ from assimilearn.assimilation.hyperprior import hyperprior, trace_of_inverse
 from assimilearn.assimilation.inverse_root import inverse_root, tridiagonal
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.record import Record
-from assimilearn.assimilation.settings import MemberSettings, TreatmentSettings
-from assimilearn.assimilation.stepping import forecast, moments_of, write_members
-from assimilearn.assimilation.stepwise import stepwise
-from assimilearn.assimilation.treatment import treat, treatment_noise, treatment_parameters
+from assimilearn.assimilation.sliding import SlidingSettings, run_sliding
+from assimilearn.assimilation.stepping import forecast
 
 
-class IEnKSSettings(TreatmentSettings, MemberSettings):
+class IEnKSSettings(SlidingSettings):
     """Iterative ensemble Kalman smoother."""
 
     any_operator: ClassVar[bool] = True
@@ -53,22 +48,15 @@ class IEnKSSettings(TreatmentSettings, MemberSettings):
 
     method: Literal["ienks"] = "ienks"
     inflation: float = Field(1.02, ge=1, description="factor on the anomalies of the analysis, after the update")
-    lag: int = Field(1, ge=1, description="length of the window in observation times")
     iteration: Literal["gauss-newton", "mda"] = Field(
         "gauss-newton", description="seek the minimum of the cost, or assimilate repeatedly with an inflated R"
     )
     iterations: int = Field(10, ge=1, description="largest number of iterations; with mda the number of them")
-    tolerance: float = Field(
-        1e-3, gt=0, description="stop when the step, in standard deviations of the ensemble, is shorter than this"
-    )
     certainty: float | None = Field(
         None,
         gt=0,
         description="infer the inflation of the prior as enkf-n does, with this weight of its prior (xN in DAPPER); "
         "inflation should then be 1; by default it is not inferred",
-    )
-    estimate: Literal["filter", "smoother"] = Field(
-        "filter", description="estimate each time from observations up to it, or up to lag observation times later"
     )
 
     @model_validator(mode="after")
@@ -172,38 +160,5 @@ def anneal(
 
 def run(problem: Problem, settings: IEnKSSettings, rng: np.random.Generator) -> Record:
     """Slide the window over the observation times."""
-    start_rng, treatment_rng = rng.spawn(2)
     analyse = minimize if settings.iteration == "gauss-newton" else anneal
-    clock, last = np.cumsum(problem.steps), problem.times.size - 1
-    with stepwise(problem, settings, start_rng) as run:
-        s, E, newest = 0, run.first, run.first.copy()
-        for k in run.times:
-            if k - s > settings.lag:
-                s += 1
-                forecast(problem.model, E, int(problem.steps[s]))
-            forecast(problem.model, newest, int(problem.steps[k]))
-            y, r, sites = run.observations(k, newest)
-            if sites.size > 0:
-                steps = int(clock[k] - clock[s])
-                analysis = analyse(problem, settings, E, newest, steps, y, r, sites)
-                E = treated(analysis, E, settings, treatment_rng)
-                newest = E.copy()
-                forecast(problem.model, newest, steps)
-            if settings.estimate == "filter":
-                run.go_on(k, write_members(run.record, run.keep, k, newest))
-            elif k - s == settings.lag:
-                write_members(run.record, run.keep, s, E)
-        while settings.estimate == "smoother" and s < last:
-            s += 1
-            forecast(problem.model, E, int(problem.steps[s]))
-            write_members(run.record, run.keep, s, E)
-    return run.record
-
-
-def treated(analysis: np.ndarray, prior: np.ndarray, settings: IEnKSSettings, rng: np.random.Generator) -> np.ndarray:
-    """The analysis ensemble relaxed, inflated and rotated."""
-    treatment = treatment_parameters(settings)
-    if treatment.size > 0:
-        spread = np.sqrt(moments_of(prior)[1])
-        treat(analysis, prior, spread, treatment, rng.standard_normal(treatment_noise(settings)))
-    return analysis
+    return run_sliding(problem, settings, partial(analyse, problem, settings), rng)

@@ -23,6 +23,7 @@ from assimilearn.assimilation import (
     interpolation,
     letkf,
     letks,
+    lienks,
     lpf,
     particle,
     threedvar,
@@ -48,6 +49,7 @@ AnyAnalysis = Annotated[
     | letks.LETKSSettings
     | enrts.EnRTSSettings
     | ienks.IEnKSSettings
+    | lienks.LIEnKSSettings
     | fourdvar.FourDVarSettings
     | hybrid.HybridSettings,
     Field(discriminator="method"),
@@ -78,6 +80,7 @@ RUN: dict[str, Callable[..., Any]] = {
     "letks": letks.run,
     "enrts": enrts.run,
     "ienks": ienks.run,
+    "lienks": lienks.run,
     "4dvar": fourdvar.run,
     "hybrid": hybrid.run,
 }

@@ -136,8 +136,8 @@ class FilterSettings(EnsembleSettings):
         return self
 
 
-class LocalSettings(EnsembleSettings):
-    """Settings of ensemble methods that use each observation only near its site."""
+class LocalizationSettings(Settings):
+    """How far an observation reaches."""
 
     localization_radius: float = Field(
         4.0,
@@ -148,3 +148,7 @@ class LocalSettings(EnsembleSettings):
     taper: Literal["gaspari_cohn", "boxcar", "gaussian"] = Field(
         "gaspari_cohn", description="function of distance by which observations are discounted"
     )
+
+
+class LocalSettings(LocalizationSettings, EnsembleSettings):
+    """Settings of ensemble methods that use each observation only near its site."""

@@ -29,7 +29,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 FILTERS = frozenset(
     {"blue", "3dvar", "4dvar", "ekf", "enkf", "etkf", "denkf", "esrf", "letkf", "eakf", "hybrid"}
-    | {"particle", "lpf", "ienks", "enks", "letks", "enrts"}
+    | {"particle", "lpf", "ienks", "lienks", "enks", "letks", "enrts"}
 )
 KNOWN: dict[str, tuple[str, Any, str]] = {
     "truth": (BLACK, SOLID, "o"),
