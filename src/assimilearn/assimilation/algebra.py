@@ -165,7 +165,7 @@ def gain_factor(S, A):
     C = column_products(S) if fewer else row_products(S)
     for i in range(C.shape[0]):
         C[i, i] += 1
-    factor = np.dot(S.T, A) if fewer else A.copy()
+    factor = np.dot(transposed(S), A) if fewer else A.copy()
     cholesky(C)
     forward_substitute(C, factor)
     back_substitute(C, factor)
@@ -175,4 +175,4 @@ def gain_factor(S, A):
 @njit(cache=True, error_model="numpy")
 def through_gain(D, S, factor):
     """D K^T sqrt(N-1) for innovations D (row, observation), scaled by R^-1/2; (row, site)."""
-    return np.dot(D, factor) if S.shape[1] < S.shape[0] else np.dot(np.dot(D, S.T), factor)
+    return np.dot(D if S.shape[1] < S.shape[0] else np.dot(D, transposed(S)), factor)

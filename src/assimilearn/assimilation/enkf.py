@@ -38,13 +38,17 @@ class EnKFSettings(FilterSettings):
 def enkf_update(E, Y, y, variance, sites, parameters, noise):
     """One analysis, in place on E; no parameters; the noise is N p standard normal numbers or more."""
     N, p = Y.shape
-    perturbation = noise[: N * p].copy().reshape(N, p)
-    centre(perturbation)
-    perturbation *= np.sqrt(N / (N - 1))
+    D = noise[: N * p].copy().reshape(N, p)
+    centre(D)
     mean = centre(E)
     d = scaled(Y, y, variance)
-    D = perturbation + d - np.sqrt(N - 1) * Y
-    E += through_gain(D, Y, gain_factor(Y, E)) / np.sqrt(N - 1)
+    for j in range(N):
+        for o in range(p):
+            D[j, o] = np.sqrt(N / (N - 1)) * D[j, o] + d[o] - np.sqrt(N - 1) * Y[j, o]
+    increment = through_gain(D, Y, gain_factor(Y, E))
+    for j in range(N):
+        for i in range(E.shape[1]):
+            E[j, i] += increment[j, i] / np.sqrt(N - 1)
     recompose(E, mean, 1.0)
 
 
