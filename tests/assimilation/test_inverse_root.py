@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from assimilearn.assimilation.inverse_root import inverse_root, tridiagonal
-from assimilearn.assimilation.poles import FEW, MANY, elliptic, inverse_root_poles, quarter_period
+from assimilearn.assimilation.poles import FEW, FEW_COUNTS, MANY, MANY_COUNTS, elliptic, inverse_root_poles, quarter_period
 
 
 @pytest.mark.parametrize("m1", [1e-12, 1e-3, 0.25, 0.9])
@@ -17,19 +17,29 @@ def test_elliptic_functions_satisfy_their_differential_equation_and_end_at_the_q
     np.testing.assert_allclose(elliptic(np.array([0.0, K]), m1)[0], [0, 1], atol=1e-12)
 
 
-@pytest.mark.parametrize(("interval", "error"), [(0, 1e-14), (4, 1e-13), (6, 1e-10), (10, 1e-6), (19, 1e-3)])
-def test_poles_give_the_inverse_root_on_their_interval(interval, error):
+@pytest.mark.parametrize(
+    ("interval", "few", "many"),
+    [(0, 1e-14, 1e-14), (1, 1e-11, 1e-14), (5, 1e-11, 1e-11), (6, 1e-10, 1e-14), (10, 1e-6, 1e-12), (14, 1e-4, 1e-11), (19, 1e-3, 1e-8)],
+)
+def test_poles_give_the_inverse_root_on_their_interval(interval, few, many):
     z = np.geomspace(1, 4.0 ** (interval + 1), 500)
-    for table, bound in ((FEW, error), (MANY, max(error**2, 1e-14))):
+    for table, bound in ((FEW, few), (MANY, many)):
         shift, weight = table[interval]
         np.testing.assert_allclose((weight / (z[:, None] + shift)).sum(axis=1), z**-0.5, rtol=bound)
+
+
+def test_narrow_intervals_take_fewer_poles_and_the_weights_of_the_others_are_zero():
+    for counts, table, least, most in ((FEW_COUNTS, FEW, 8, 16), (MANY_COUNTS, MANY, 8, 32)):
+        assert counts[0] == least and counts[-1] == most and (np.diff(counts) >= 0).all()
+        for count, (_, weight) in zip(counts, table, strict=True):
+            assert (weight[:count] > 0).all() and (weight[count:] == 0).all()
 
 
 def test_the_error_falls_with_the_number_of_poles_as_published():
     interval, errors = 9, []
     z = np.geomspace(1, 4.0 ** (interval + 1), 2000)
     for poles in (6, 12):
-        shift, weight = inverse_root_poles(poles)[interval]
+        shift, weight = inverse_root_poles(interval, poles)
         errors.append(np.abs((weight / (z[:, None] + shift)).sum(axis=1) * np.sqrt(z) - 1).max())
     expected = np.exp(-2 * np.pi**2 * 6 / (3 + (interval + 1) * np.log(4)))
     assert 0.3 < errors[1] / errors[0] / expected < 3

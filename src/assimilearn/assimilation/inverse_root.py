@@ -7,7 +7,7 @@ C (order N) is brought to tridiagonal form T by Householder reflections, C = Q T
 with the poles of :mod:`assimilearn.assimilation.poles`: the inverse of a tridiagonal matrix costs N^2 flops. LAPACK's
 eigenvectors take three times as long at the orders of an ensemble (20 to 40). The first reflection maps a given vector
 a to the last axis, so that quantities like a^T (I + C)^-1 a cost N flops more.
-Cost: 14/3 N^3 + N^2 POLES flops.
+Cost: 14/3 N^3 + N^2 flops for each pole.
 
 Rows are reduced from the last one up, so that all loops start at zero: only then does the compiler know that no index
 is negative.
@@ -17,7 +17,7 @@ import numpy as np
 from numba import njit
 
 from assimilearn.assimilation.algebra import transposed
-from assimilearn.assimilation.poles import INTERVALS, MANY
+from assimilearn.assimilation.poles import INTERVALS, MANY, MANY_COUNTS
 from assimilearn.models.lorenz96 import FAST
 
 
@@ -39,61 +39,62 @@ def tridiagonal(C, a):
         The entry of T beside each of the diagonal's; the last is not used.
     """
     N = a.size
-    reflector_of_a, diagonal, beside, z = np.empty(N), np.empty(N), np.zeros(N), np.empty(N)
-    reflector(a, reflector_of_a)
-    reflect_both_sides(C, reflector_of_a, z)
+    reflector_of_a, diagonal, beside = np.empty(N), np.empty(N), np.zeros(N)
+    u, w, v, z = np.zeros(N), np.zeros(N), np.empty(N), np.empty(N)
+    reflector(a, N, reflector_of_a)
+    for j in range(N):
+        v[j] = reflector_of_a[j]
+    reflect_both_sides(C, N, u, w, v, z)
     for k in range(N - 1, 0, -1):
+        u, w, v, z = v, z, u, w
+        for j in range(k + 1):
+            C[k, j] -= u[k] * w[j] + w[k] * u[j]
         diagonal[k] = C[k, k]
-        row = C[k, :k]
-        beside[k - 1] = reflector(row, row)
-        reflect_both_sides(C, row, z)
-    diagonal[0] = C[0, 0]
+        beside[k - 1] = reflector(C[k], k, v)
+        for j in range(k):
+            C[k, j] = v[j]
+        reflect_both_sides(C, k, u, w, v, z)
+    diagonal[0] = C[0, 0] - 2 * v[0] * z[0]
     return reflector_of_a, diagonal, beside
 
 
 @njit(cache=True, fastmath=FAST, error_model="numpy")
-def reflector(x, u):
-    """Write u, |u|^2 = 2, with (I - u u^T) x = (0 ... 0, length); u is 0 where x is. Returns the length, signed."""
-    last = x.size - 1
-    length = np.sqrt(product(x, x))
-    if x[last] > 0:
-        length = -length
-    square = length * (length - x[last])
+def reflector(x, m, u):
+    """Write u, |u|^2 = 2, with (I - u u^T) x = (0 ... 0, length) for the first m entries of x; u is 0 where x is.
+
+    Returns the length, signed.
+    """
+    square = 0.0
+    for j in range(m):
+        square += x[j] * x[j]
+    last = x[m - 1]
+    length = -np.sqrt(square) if last > 0 else np.sqrt(square)
+    square = length * (length - last)
     scale = 1 / np.sqrt(square) if square > 0 else 0.0
-    for j in range(last + 1):
+    for j in range(m):
         u[j] = x[j] * scale
-    u[last] -= length * scale
+    u[m - 1] -= length * scale
     return length
 
 
 @njit(cache=True, fastmath=FAST, error_model="numpy")
-def reflect_both_sides(C, u, z):
-    """(I - u u^T) C (I - u u^T) on the leading block of C that is as large as u; z is work space."""
-    m = u.size
+def reflect_both_sides(C, m, u, w, v, z):
+    """Finish one reflection of the leading m x m block of C and prepare the next, in one pass over it.
+
+    C becomes C - u w^T - w u^T, which is (I - u u^T) C (I - u u^T) for the w of the call before; z is written such
+    that C - v z^T - z v^T is the next one.
+    """
     inner = 0.0
     for i in range(m):
-        z[i] = product(C[i, :m], u)
-        inner += z[i] * u[i] / 2
+        from_u, from_w, total = u[i], w[i], 0.0
+        for j in range(m):
+            entry = C[i, j] - from_u * w[j] - from_w * u[j]
+            C[i, j] = entry
+            total += entry * v[j]
+        z[i] = total
+        inner += total * v[i] / 2
     for i in range(m):
-        z[i] -= inner * u[i]
-    for i in range(m):
-        subtract_both(C[i, :m], u, z, z[i], u[i])
-
-
-@njit(cache=True, fastmath=FAST, error_model="numpy")
-def product(a, b):
-    """The scalar product."""
-    total = 0.0
-    for i in range(a.size):
-        total += a[i] * b[i]
-    return total
-
-
-@njit(cache=True, fastmath=FAST, error_model="numpy")
-def subtract_both(row, u, z, by_u, by_z):
-    """Subtract multiples of u and z from ``row``, in place."""
-    for i in range(row.size):
-        row[i] -= by_u * u[i] + by_z * z[i]
+        z[i] -= inner * v[i]
 
 
 @njit(inline="always", error_model="numpy")
@@ -121,7 +122,8 @@ def poles_for(diagonal, scale):
     interval = 0
     while interval < INTERVALS - 1 and 4.0 ** (interval + 1) < largest:
         interval += 1
-    return MANY[interval, 0].copy(), MANY[interval, 1].copy()
+    count = MANY_COUNTS[interval]
+    return MANY[interval, 0, :count].copy(), MANY[interval, 1, :count].copy()
 
 
 @njit(cache=True, fastmath=FAST, error_model="numpy")

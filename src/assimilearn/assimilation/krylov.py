@@ -5,7 +5,7 @@ that site. C, (member, member), is brought to tridiagonal form T by Householder 
 axis, so that f(C) a = |a| Q f(T) e_N. The inverse is one tridiagonal solve; the inverse square root a sum of them
 (:mod:`assimilearn.assimilation.poles`), with poles for the smallest interval [1, 4^b] that holds the spectrum of I + C.
 The relative error is below 1e-10 up to a ratio of variances of 16,000, and 1e-6 up to 4 million.
-Cost: 4/3 N^3 + 6 N POLES flops, against about 10 N^3, and a call of LAPACK, for eigenvectors.
+Cost: 4/3 N^3 + 6 N flops for each pole, against about 10 N^3, and a call of LAPACK, for eigenvectors.
 
 Many sites are worked on side by side, the site being the last index and the inner loop: long enough to vectorise
 whatever N is. Rows are reduced from the last one up, so that all loops start at zero: only then does the compiler know
@@ -15,10 +15,8 @@ that no index is negative.
 import numpy as np
 from numba import njit
 
-from assimilearn.assimilation.poles import FEW, INTERVALS
+from assimilearn.assimilation.poles import FEW, FEW_COUNTS, INTERVALS
 from assimilearn.models.lorenz96 import FAST
-
-POLES = FEW.shape[2]
 
 
 @njit(inline="always", fastmath=FAST, error_model="numpy")
@@ -53,9 +51,12 @@ def inverse_and_root(C, a, inverse, root):
 
 @njit(cache=True, fastmath=FAST, error_model="numpy")
 def poles_of(C):
-    """Shifts and weights (pole, lane) for the interval of each lane; the trace of C bounds its spectrum."""
-    lanes = C.shape[2]
-    shifts, weights = np.empty((POLES, lanes)), np.empty((POLES, lanes))
+    """Shifts and weights (pole, lane) for the interval of each lane; the trace of C bounds its spectrum.
+
+    There are as many as the largest interval asks for; weights are zero where a lane needs fewer.
+    """
+    lanes, poles = C.shape[2], 0
+    shifts, weights = np.empty((FEW.shape[2], lanes)), np.empty((FEW.shape[2], lanes))
     for lane in range(lanes):
         largest = 1.0
         for j in range(C.shape[0]):
@@ -63,9 +64,10 @@ def poles_of(C):
         b = 0
         while b < INTERVALS - 1 and 4.0 ** (b + 1) < largest:
             b += 1
-        for s in range(POLES):
+        poles = max(poles, FEW_COUNTS[b])
+        for s in range(FEW.shape[2]):
             shifts[s, lane], weights[s, lane] = FEW[b, 0, s], FEW[b, 1, s]
-    return shifts, weights
+    return shifts[:poles], weights[:poles]
 
 
 @njit(inline="always", fastmath=FAST, error_model="numpy")
@@ -188,7 +190,7 @@ def solve_poles(diagonal, beside, shifts, weights, total):
     for k in range(N):
         for lane in range(lanes):
             total[k, lane] = 0.0
-    for s in range(POLES):
+    for s in range(shifts.shape[0]):
         for k in range(N):
             for lane in range(lanes):
                 shifted[k, lane] = diagonal[k, lane] + shifts[s, lane]

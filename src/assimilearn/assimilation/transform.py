@@ -45,13 +45,30 @@ def reduced(S, d):
 @njit(inline="always", error_model="numpy")
 def transform_reduced(A, mean, S, d, C, reflector, diagonal, beside, prior):
     """Update the anomalies and the mean in place, the covariance of the forecast multiplied by ``prior``."""
-    b, fewer = through_rows(S, d), S.shape[1] < S.shape[0]
-    F = inverse_root(C, reflector, diagonal, beside, prior, fewer)
+    fewer = S.shape[1] < S.shape[0]
+    T = inverse_root(C, reflector, diagonal, beside, prior, fewer)
     if fewer:
-        A -= prior * np.dot(S, np.dot(F, np.dot(transposed(S), A)))
-        b -= prior * through_rows(S, through_rows(F, through_columns(b, S)))
-    else:
-        assign(A, np.dot(F, A))
-        b = through_rows(F, b)
-    mean += prior / np.sqrt(A.shape[0] - 1) * through_columns(b, A)
-    A *= np.sqrt(prior)
+        T = np.dot(S, np.dot(T, transposed(S)))
+        complement(T, prior)
+    assign(A, np.dot(T, A))
+    increment = through_columns(through_rows(T, through_rows(S, d)), A)
+    rescale(A, mean, increment, prior)
+
+
+@njit(cache=True, error_model="numpy")
+def complement(M, factor):
+    """I - factor M, in place on M (row, row)."""
+    for i in range(M.shape[0]):
+        for j in range(M.shape[1]):
+            M[i, j] *= -factor
+        M[i, i] += 1.0
+
+
+@njit(cache=True, error_model="numpy")
+def rescale(A, mean, increment, prior):
+    """Multiply the anomalies by the root of ``prior``, and add to the mean the increment times its due, in place."""
+    for i in range(mean.size):
+        mean[i] += prior / np.sqrt(A.shape[0] - 1) * increment[i]
+    for j in range(A.shape[0]):
+        for i in range(A.shape[1]):
+            A[j, i] *= np.sqrt(prior)

@@ -16,5 +16,6 @@ def by_pointer(kernel: Any, kind: types.FunctionType = STEP) -> Any:
     It is the same code that a direct call runs. Left to numba, which asks for the type of the result too, the same
     kernel would be compiled a second time, and kept on disk twice.
     """
-    kernel.compile(kind.signature.args)
+    if kind.signature.args not in kernel.overloads:
+        kernel.compile(kind.signature.args)
     return kernel
