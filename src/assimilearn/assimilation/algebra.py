@@ -81,18 +81,6 @@ def row_products(S):
 
 
 @njit(cache=True, fastmath=FAST, error_model="numpy")
-def column_products(S):
-    """S^T S for S (row, column)."""
-    N, p = S.shape
-    C = np.zeros((p, p))
-    for j in range(N):
-        for a in range(p):
-            for b in range(p):
-                C[a, b] += S[j, a] * S[j, b]
-    return C
-
-
-@njit(cache=True, fastmath=FAST, error_model="numpy")
 def cholesky(C):
     """Overwrite the lower triangle of the symmetric C by its Cholesky factor."""
     for i in range(C.shape[0]):
@@ -162,7 +150,7 @@ def gain_factor(S, A):
         To be used with :func:`through_gain`.
     """
     fewer = S.shape[1] < S.shape[0]
-    C = column_products(S) if fewer else row_products(S)
+    C = row_products(transposed(S) if fewer else S)
     for i in range(C.shape[0]):
         C[i, i] += 1
     factor = np.dot(transposed(S), A) if fewer else A.copy()

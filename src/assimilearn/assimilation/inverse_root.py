@@ -130,32 +130,27 @@ def poles_for(diagonal, scale):
 def axes(C, reflector_of_a):
     """Q (row, row), from the reflectors in the reduced C and the first one."""
     N = reflector_of_a.size
-    Q, combined = np.zeros((N, N)), np.empty(N)
+    Q, u, combined = np.zeros((N, N)), np.empty(N), np.empty(N)
     for k in range(N):
         Q[k, k] = 1.0
-    for k in range(1, N):
-        reflect(Q, C[k, :k], combined)
-    reflect(Q, reflector_of_a, combined)
+    for k in range(1, N + 1):
+        for j in range(k):
+            u[j] = C[k, j] if k < N else reflector_of_a[j]
+        reflect(Q, k, u, combined)
     return Q
 
 
 @njit(cache=True, fastmath=FAST, error_model="numpy")
-def reflect(Q, u, combined):
-    """(I - u u^T) Q on the leading block of Q that is as large as u; ``combined`` is work space."""
-    m = u.size
+def reflect(Q, m, u, combined):
+    """(I - u u^T) Q on the leading m x m block of Q; ``combined`` is work space."""
     for i in range(m):
         combined[i] = 0.0
     for j in range(m):
-        add(combined[:m], Q[j, :m], u[j])
+        for i in range(m):
+            combined[i] += u[j] * Q[j, i]
     for j in range(m):
-        add(Q[j, :m], combined[:m], -u[j])
-
-
-@njit(cache=True, fastmath=FAST, error_model="numpy")
-def add(target, values, factor):
-    """Add a multiple of ``values`` to ``target``, in place."""
-    for i in range(target.size):
-        target[i] += factor * values[i]
+        for i in range(m):
+            Q[j, i] -= u[j] * combined[i]
 
 
 @njit(cache=True, fastmath=FAST, error_model="numpy")

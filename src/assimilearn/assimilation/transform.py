@@ -14,7 +14,6 @@ from numba import njit
 
 from assimilearn.assimilation.algebra import (
     assign,
-    column_products,
     row_products,
     through_columns,
     through_rows,
@@ -37,7 +36,7 @@ def reduced(S, d):
     The last axis is S d, or d where S^T S is the smaller one.
     """
     fewer = S.shape[1] < S.shape[0]
-    C = column_products(S) if fewer else row_products(S)
+    C = row_products(transposed(S) if fewer else S)
     reflector, diagonal, beside = tridiagonal(C, d if fewer else through_rows(S, d))
     return C, reflector, diagonal, beside
 
