@@ -234,6 +234,7 @@ def run_facts() -> dict[str, Any]:
     return {
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "seconds": round(time.perf_counter() - STARTED, 3),
+        "peak_memory_mb": peak_memory_mb(),
         "host": socket.gethostname(),
         "platform": platform.platform(),
         "python": platform.python_version(),
@@ -241,3 +242,13 @@ def run_facts() -> dict[str, Any]:
         "threads": os.environ.get("OMP_NUM_THREADS"),
         "command": sys.argv,
     }
+
+
+def peak_memory_mb() -> float | None:
+    """The most memory that this process has held, in MB; None where the system does not say."""
+    try:
+        import resource  # not on every system
+    except ImportError:
+        return None
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6, 1)

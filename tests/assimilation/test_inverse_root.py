@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 
 from assimilearn.assimilation.inverse_root import inverse_root, tridiagonal
-from assimilearn.assimilation.poles import FEW, FEW_COUNTS, MANY, MANY_COUNTS, elliptic, inverse_root_poles, quarter_period
+from assimilearn.assimilation.poles import (
+    FEW,
+    FEW_COUNTS,
+    MANY,
+    MANY_COUNTS,
+    elliptic,
+    inverse_root_poles,
+    quarter_period,
+)
 
 
 @pytest.mark.parametrize("m1", [1e-12, 1e-3, 0.25, 0.9])
@@ -19,7 +27,10 @@ def test_elliptic_functions_satisfy_their_differential_equation_and_end_at_the_q
 
 @pytest.mark.parametrize(
     ("interval", "few", "many"),
-    [(0, 1e-14, 1e-14), (1, 1e-11, 1e-14), (5, 1e-11, 1e-11), (6, 1e-10, 1e-14), (10, 1e-6, 1e-12), (14, 1e-4, 1e-11), (19, 1e-3, 1e-8)],
+    [
+        *((0, 1e-14, 1e-14), (1, 1e-11, 1e-14), (5, 1e-11, 1e-11), (6, 1e-10, 1e-14)),
+        *((10, 1e-6, 1e-12), (14, 1e-4, 1e-11), (19, 1e-3, 1e-8)),
+    ],
 )
 def test_poles_give_the_inverse_root_on_their_interval(interval, few, many):
     z = np.geomspace(1, 4.0 ** (interval + 1), 500)

@@ -64,6 +64,14 @@ def test_more_observed_sites_than_exist_are_refused():
     assert "40" in found
 
 
+def test_forecasts_that_do_not_fit_into_the_test_period_are_refused():
+    fits = study(periods={"test": 41}, forecasts={"lead": 2.0})  # 40 steps of 0.05 MTU
+    assert resolve(fits)
+    (found,) = problems(fits | {"forecasts": {"lead": 2.1}})
+    assert found.startswith("forecasts.lead: ") and "lasts 2 MTU" in found and "periods.test" in found
+    assert resolve(fits | {"forecasts": {"lead": 2.1}, "observations": {**STUDY["observations"], "every": [1, 2]}})
+
+
 def test_values_of_a_search_are_checked_like_the_setting():
     config = study(analyses={"etkf": {"tune": {"inflation": [1.0, -1.0], "inflaton": [1.0]}}})
     found = "\n".join(problems(config))

@@ -9,11 +9,13 @@ import pytest
 
 from assimilearn import store
 from assimilearn.errors import FileError, SettingsError
+from assimilearn.models.climate import ClimateSettings, climate
 from assimilearn.models.integrate import advance
 from assimilearn.verification import ForecastSettings, score_forecasts
 from assimilearn.verification.climate import pooled_std
 
 SETTINGS = ForecastSettings(starts=12, lead=4.0, free_run=30.0, free_runs=4, spinup=2.0)
+FREE_RUN = SETTINGS.model_copy(update={"free_run": 60.0, "free_runs": 1})
 NO_FREE_RUN = SETTINGS.model_copy(update={"free_run": 0.0})
 
 
@@ -108,6 +110,18 @@ def test_the_climate_of_the_true_model_is_that_of_its_model_file(case):
     assert float(scores["pdf_distance"]) < 0.05
     assert float(scores["spectrum_distance"]) < 1.0
     np.testing.assert_array_equal(scores["value"], study.model_file()["value"])
+
+
+def test_free_runs_of_a_large_homogeneous_model_are_pooled_over_sites_as_its_model_file_is(case):
+    settings = ClimateSettings(duration=200, covariance="by_distance", lyapunov_duration=1, lyapunov_count=1)
+    model_file = climate(study.MODEL, settings, np.random.default_rng(0))
+    rng = np.random.default_rng(0)
+    scores = score_forecasts(study.MODEL, **case, model_file=model_file, settings=FREE_RUN, rng=rng)
+    assert np.ptp(scores["mean"].values) == np.ptp(scores["std"].values) == 0
+    whole = scored(study.MODEL, case, FREE_RUN)
+    np.testing.assert_allclose(scores["mean"][0], whole["mean"].mean(), rtol=1e-6)
+    total = (whole["std"] ** 2).mean() + whole["mean"].var()
+    np.testing.assert_allclose(scores["std"][0] ** 2, total, rtol=1e-6)
 
 
 def test_lyapunov_time_is_one_over_the_first_exponent(case):

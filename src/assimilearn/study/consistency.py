@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, get_args
 
+import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from assimilearn.assimilation import AnyAnalysis
@@ -26,6 +27,7 @@ def inconsistencies(scenario: Scenario) -> list[Problem]:
         *_searches(scenario),
         *_sweeps(scenario),
         *_periods(scenario),
+        *_forecasts(scenario),
         *_network(scenario),
         *_instrument(scenario),
         *_parameters(scenario),
@@ -149,6 +151,16 @@ def _periods(scenario: Scenario) -> Iterator[Problem]:
     tuned = any(getattr(node, "tune", None) for node in scenario.analyses.values())
     if not scenario.periods.validation and (tuned or scenario.emulators or scenario.loops):
         yield Problem("periods.validation", 0, "must be 1 or more: emulators and tuned filters are chosen on it")
+
+
+def _forecasts(scenario: Scenario) -> Iterator[Problem]:
+    if not scenario.analyses or scenario.data is not None or not _truth_exists(scenario):
+        return
+    model, lead = scenario.models[scenario.truth.model or next(iter(scenario.models))], scenario.forecasts.lead
+    longest = (scenario.periods.test - 1) * float(np.max(scenario.observations.every)) * model.time_step
+    if lead > longest:
+        reason = f"forecasts start and end in the test period, which lasts {longest:g} MTU: shorten it or lengthen"
+        yield Problem("forecasts.lead", lead, f"{reason} `periods.test`")
 
 
 def _network(scenario: Scenario) -> Iterator[Problem]:

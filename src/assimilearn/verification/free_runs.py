@@ -75,7 +75,9 @@ def free_run_climate(
             return xr.Dataset(), "diverged"
         if k > skipped:
             states[k - skipped - 1] = state
-    climate = _pooled([statistics(states[:, i], model.time_step, model_file) for i in range(states.shape[1])])
+    homogeneous = "covariance_at" in model_file
+    of_runs = [statistics(states[:, i], model.time_step, model_file, homogeneous) for i in range(states.shape[1])]
+    climate = _pooled(of_runs)
     for name, value in climate_distances(climate, model_file).items():
         long_name, units = DISTANCES[name]
         climate[name] = ((), value, {"units": units, "long_name": long_name})
