@@ -38,7 +38,7 @@ class Series(NamedTuple):
     attributes: Mapping[Any, Any]
 
 
-def write(dataset: xr.Dataset, path: str | Path, **provenance: Any) -> None:
+def write(dataset: xr.Dataset, path: str | Path, /, **provenance: Any) -> None:
     """Write ``dataset`` whole or not at all.
 
     Parameters
@@ -55,7 +55,7 @@ def write(dataset: xr.Dataset, path: str | Path, **provenance: Any) -> None:
 
 @contextmanager
 def stream(
-    dataset: xr.Dataset, series: Mapping[str, Series], path: str | Path, **provenance: Any
+    dataset: xr.Dataset, series: Mapping[str, Series], path: str | Path, /, **provenance: Any
 ) -> Iterator[tuple[dict[str, netCDF4.Variable], dict[str, Any]]]:
     """Write ``dataset``, and besides variables that are filled bit by bit; whole or not at all.
 

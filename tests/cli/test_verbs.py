@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+import xarray as xr
 from click.testing import CliRunner
 
 from assimilearn import store
@@ -118,6 +119,16 @@ def test_files_say_where_they_come_from(chain):
     assert attributes["kind"] == "analyses"
     assert store.digest(chain / "observations.nc") in attributes["inputs"]
     assert '"method":"etkf"' in attributes["settings"]
+
+
+def test_a_large_run_is_streamed_to_the_same_file(chain, tmp_path, monkeypatch):
+    made = {}
+    for way in (False, True):
+        monkeypatch.setattr(sys.modules["assimilearn.cli.assimilate"], "is_streamed", lambda *_, way=way: way)
+        files = chain / "observations.nc", tmp_path / str(way) / "etkf.nc"
+        run("assimilate", *files, "--model", chain / "model.nc", "--climate", chain / "model.nc", "--seed", 3)
+        made[way] = store.read(files[1])
+    xr.testing.assert_identical(made[True], made[False])
 
 
 def test_settings_may_come_from_a_yaml_file(chain, tmp_path):

@@ -50,6 +50,7 @@ def assimilate_to_file(
     model_file: xr.Dataset,
     rng: np.random.Generator,
     path: Path,
+    /,
     **provenance: Any,
 ) -> None:
     """As :func:`assimilearn.assimilation.assimilate`, written to ``path`` bit by bit.
