@@ -15,6 +15,7 @@ from pydantic import Field
 
 from assimilearn.assimilation.algebra import centre, recompose
 from assimilearn.assimilation.filtering import ensemble_filter, run_filter
+from assimilearn.assimilation.nearby import by_site, nearby, taper_around
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.record import Record
 from assimilearn.assimilation.settings import INFLATION, FilterSettings, Inflation, LocalSettings
@@ -36,9 +37,8 @@ class EAKFSettings(FilterSettings, LocalSettings):
 def eakf_update(E, Y, y, variance, sites, parameters, noise):
     """One analysis, in place on E; parameters are the taper at distances 0, 1, 2 ..."""
     N, n = E.shape
-    taper = around(parameters, n)
+    taper = taper_around(parameters, n)
     width = taper.size
-    left = (width - 1) // 2
     mean = centre(E)
     observed, gain = np.empty(N), np.empty(width)
     for o in range(y.size):
@@ -50,7 +50,7 @@ def eakf_update(E, Y, y, variance, sites, parameters, noise):
         innovation = y[o] - mean[sites[o]]
         contraction = 1 / (1 + np.sqrt(variance[o] / total))
         # the reach is one stretch of neighbouring sites, or two where it crosses the end of the ring
-        start = (sites[o] - left) % n
+        start = (sites[o] - width // 2) % n
         first = min(width, n - start)
         gain[:] = 0.0
         for j in range(N):
@@ -75,18 +75,6 @@ def add(target, values, factor):
         target[i] += factor * values[i]
 
 
-@njit(cache=True, error_model="numpy")
-def around(taper, n):
-    """The taper at offsets -m ... m, or at every site once if the reach is the whole ring."""
-    reach = taper.size - 1
-    width = min(2 * reach + 1, n)
-    left = (width - 1) // 2
-    result = np.empty(width)
-    for m in range(width):
-        result[m] = taper[abs(m - left)]
-    return result
-
-
 @njit(cache=True, fastmath=FAST, error_model="numpy")
 def eakf_observed_update(E, Y, y, variance, sites, parameters, noise):
     """The same for observations that are not the values of sites; Y is overwritten.
@@ -94,7 +82,9 @@ def eakf_observed_update(E, Y, y, variance, sites, parameters, noise):
     What the later observations are expected to be is updated too, tapered by the distance between the observed sites.
     """
     N, n = E.shape
-    taper = parameters
+    taper = taper_around(parameters, n)
+    order, first = by_site(sites, n)
+    found, weight = np.empty(y.size, np.int64), np.empty(y.size)
     mean, predicted = centre(E), centre(Y)
     observed = np.empty(N)
     for o in range(y.size):
@@ -105,29 +95,26 @@ def eakf_observed_update(E, Y, y, variance, sites, parameters, noise):
         total = square / (N - 1) + variance[o]
         innovation = y[o] - predicted[o]
         contraction = 1 / (1 + np.sqrt(variance[o] / total))
-        regress(E, mean, observed, innovation, contraction, total, sites[o], np.arange(n), 0, taper, n)
-        regress(Y, predicted, observed, innovation, contraction, total, sites[o], sites, o, taper, n)
+        for k in range(taper.size):
+            site = (sites[o] - taper.size // 2 + k) % n
+            regress(E, mean, site, observed, taper[k] / ((N - 1) * total), innovation, contraction)
+        for k in range(nearby(sites[o], order, first, taper, found, weight)):
+            if found[k] > o:
+                regress(Y, predicted, found[k], observed, weight[k] / ((N - 1) * total), innovation, contraction)
     recompose(E, mean, 1.0)
 
 
 @njit(cache=True, fastmath=FAST, error_model="numpy")
-def regress(A, mean, observed, innovation, contraction, total, site, sites, first, taper, n):
-    """Move the columns of A (member, column) from ``first`` on, and their mean, with the observation at ``site``.
-
-    Each column belongs to one of ``sites (column,)``: its distance gives the taper.
-    """
+def regress(A, mean, column, observed, weight, innovation, contraction):
+    """Move one column of A (member, column) and its mean with an observation, by the regression times ``weight``."""
     N = A.shape[0]
-    for c in range(first, sites.size):
-        distance = abs(sites[c] - site)
-        distance = min(distance, n - distance)
-        if distance < taper.size:
-            gain = 0.0
-            for j in range(N):
-                gain += observed[j] * A[j, c]
-            gain *= taper[distance] / ((N - 1) * total)
-            mean[c] += gain * innovation
-            for j in range(N):
-                A[j, c] -= contraction * gain * observed[j]
+    gain = 0.0
+    for j in range(N):
+        gain += observed[j] * A[j, column]
+    gain *= weight
+    mean[column] += gain * innovation
+    for j in range(N):
+        A[j, column] -= contraction * gain * observed[j]
 
 
 def run(problem: Problem, settings: EAKFSettings, rng: np.random.Generator) -> Record:
