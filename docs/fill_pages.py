@@ -31,6 +31,7 @@ PLACES = (
     Place("docs/published-numbers.md", "curve", "dapper-curve", "claims"),
     Place("docs/learning-from-windows.md", "ingredients", "brajard2020-ablation", "medians"),
     Place("docs/learning-from-windows.md", "methods", "learned-model-methods", "models"),
+    Place("docs/learning-from-windows.md", "particles", "learned-model-particles", "models"),
     Place("docs/learning-from-windows.md", "scorecard", "brajard2020", "claims"),
 )
 PICTURES = {
