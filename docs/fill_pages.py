@@ -41,6 +41,7 @@ PICTURES = {
     "docs/lyapunov-spectrum.png": "brajard2020/first/figures/lyapunov_spectrum.png",
     "docs/published-sakov2008.png": "sakov2008/figures/published.png",
     "docs/rmse-against-members.png": "dapper-curve/base/figures/rmse_against_members.png",
+    "docs/rmse-against-inflation.png": "dapper-curve/base/figures/rmse_against_settings.png",
     "docs/sensitivity.png": "brajard2020-sensitivity/figures/sensitivity.png",
 }
 

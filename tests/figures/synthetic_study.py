@@ -432,6 +432,7 @@ def make_study():
     }
     ridge = xr.Dataset({"weight_matrix": (("row", "column"), np.ones((3, 3)))}, attrs={"method": "ridge"})
     analysis_scores = {name: make_analysis_scores(name, a, truth, rng) for name, a in analyses.items()}
+    sweeps = make_sweeps(rng)
     return {
         "truth": truth,
         "observations": observations,
@@ -443,7 +444,8 @@ def make_study():
         "loop_scores": make_loop_scores(analysis_scores["etkf-cnn"]),
         "forecast_scores": {name: make_forecast_scores(name, truth, model, rng) for name in names},
         "tuning": tuning,
-        "sweeps": make_sweeps(rng),
+        "sweeps": sweeps,
+        "grids": {name: sweeps[name] for name in ("enkf", "etkf", "enkf-n")},
         "claims": make_claims(),
         "variations": make_variations(),
         "rows": make_rows(rng),

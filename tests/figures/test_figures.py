@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 from synthetic_study import ANALYSES, TEST, make_study, without_truth
 
 from assimilearn import figures
@@ -30,6 +31,7 @@ PANELS = {
     "loop_convergence": 3,
     "coefficients": 2,
     "rmse_against_members": 1,
+    "rmse_against_settings": 3,
     "published": 1,
     "sensitivity": 6,
 }
@@ -498,3 +500,33 @@ def test_methods_without_an_ensemble_are_levels_and_variants_have_names_of_their
     assert {"enkf-n, certainty 1", "enkf-n, certainty 2", "letkf-7", "published"} <= set(
         legend_texts(drawn["rmse_against_members"])
     )
+
+
+def test_a_swept_setting_is_the_axis_and_members_are_the_curves(study, drawn):
+    axes = panels(drawn["rmse_against_settings"])[1]
+    median = study["sweeps"]["etkf"]["rmse_median"]
+    assert axes.get_title(loc="left") == "(b) etkf" and axes.get_xlabel() == "Inflation (–)"
+    curves = {line.get_label(): line for line in axes.lines if len(line.get_xdata()) == 2}
+    assert {"members 5", "members 50"} <= set(curves) <= set(legend_texts(drawn["rmse_against_settings"]))
+    np.testing.assert_array_equal(curves["members 50"].get_xdata(), median["inflation"])
+    np.testing.assert_allclose(curves["members 50"].get_ydata(), median.sel(members=50))
+
+
+def test_of_further_settings_the_best_is_drawn_and_lost_realizations_are_open_marks(study):
+    sweep = study["sweeps"]["etkf"].expand_dims(localization_radius=[2.0, 4.0]).copy(deep=True)
+    sweep["rmse_median"] = sweep["rmse_median"] * xr.DataArray([2.0, 1.0], dims="localization_radius")
+    sweep["status"][0] = 1  # where it is not the best
+    sweep["status"][1, 1] = 1
+    figure = figures.plot("rmse_against_settings", grids={"etkf": sweep.transpose("inflation", ...)})
+    (axes,) = panels(figure)
+    median = study["sweeps"]["etkf"]["rmse_median"]
+    lines = {line.get_label(): line for line in axes.lines}
+    np.testing.assert_allclose(lines["members 50"].get_ydata(), median.sel(members=50))
+    open_marks = [line for line in axes.lines if line.get_markerfacecolor() == "white"]
+    assert open_marks and all(list(line.get_xdata()) == [1.05] for line in open_marks)
+
+
+def test_sweeps_over_members_alone_have_no_other_setting_to_show(study):
+    alone = study["sweeps"]["etkf"].isel(inflation=0)
+    with pytest.raises(FigureError, match="another setting than the members"):
+        figures.plot("rmse_against_settings", grids={"etkf": alone})

@@ -63,6 +63,8 @@ def by_kind(datasets: list[xr.Dataset]) -> dict[str, Any]:
             given["polynomials"][node] = dataset
         if kind == "forecast_scores" and "lyapunov_exponent" in dataset:
             given["spectra"][node] = dataset
+        if kind == "sweeps":
+            given["grids"][node] = dataset
         if kind not in ONE:
             given[kind][node] = dataset
         elif kind in given:

@@ -28,6 +28,7 @@ KINDS = (
     "polynomials",
     "loop_scores",
     "sweeps",
+    "grids",
     "claims",
     "rows",
     "variations",
@@ -47,6 +48,7 @@ FIGURES: dict[str, tuple[str, ...]] = {
     "loop_convergence": ("loop_scores", "analysis_scores"),
     "coefficients": ("polynomials",),
     "rmse_against_members": ("sweeps", "claims"),
+    "rmse_against_settings": ("grids",),
     "published": ("rows", "claims"),
     "sensitivity": ("rows", "variations"),
 }
@@ -65,6 +67,7 @@ REQUIRED: dict[str, tuple[str, ...]] = {
     "loop_convergence": ("loop_scores",),
     "coefficients": ("polynomials",),
     "rmse_against_members": ("sweeps",),
+    "rmse_against_settings": ("grids",),
     "published": ("rows", "claims"),
     "sensitivity": ("rows", "variations"),
 }
@@ -81,10 +84,10 @@ def plot(name: str, **datasets: Any) -> "Figure":
     name : a key of ``FIGURES``
     **datasets
         By kind: ``truth``, ``observations``, ``model`` are Datasets; ``analyses``, ``analysis_scores``,
-        ``forecast_scores``, ``spectra``, ``tuning``, ``emulators``, ``polynomials``, ``sweeps`` map names to Datasets,
-        ``loop_scores`` names with the number of the cycle ("paper.3"), ``claims`` rows of the scorecard to published
-        numbers, ``variations`` settings to their values by scenario; ``rows`` are those of the scorecard. Kinds
-        that the figure does not read are left aside.
+        ``forecast_scores``, ``spectra``, ``tuning``, ``emulators``, ``polynomials``, ``sweeps``, ``grids`` (sweeps that
+        go over more than members) map names to Datasets, ``loop_scores`` names with the number of the cycle
+        ("paper.3"), ``claims`` rows of the scorecard to published numbers, ``variations`` settings to their values by
+        scenario; ``rows`` are those of the scorecard. Kinds that the figure does not read are left aside.
 
     Raises
     ------

@@ -22,6 +22,7 @@ from assimilearn.figures.style import (
     new_figure,
     plain_log,
     style,
+    whole_numbers,
 )
 from assimilearn.verification import Claim
 from assimilearn.verification.sweeps import Best, best_settings
@@ -60,6 +61,7 @@ def plot(*, sweeps: Group | None = None, claims: Mapping[str, Claim] | None = No
             for dash, (text, points) in zip(cycle((SOLID, *DASHES)), curves(name, sweep).items(), strict=False):
                 draw(axes, text, sweep, points, published(name, sweep, points, claims or {}), dash)
         plain_log(axes, "y")
+        whole_numbers(axes)
         axes.set_xlabel(label("Ensemble size", "members"))
         axes.set_ylabel(label("Analysis RMSE, median over realizations", "1"))
         axes.grid()

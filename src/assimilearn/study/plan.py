@@ -303,6 +303,10 @@ class ScenarioPlan:
                 return [self.model_file(name) for name, node in emulators if "epochs" in type(node).model_fields]
             case "sweeps":
                 return self.sweeps
+            case "grids":  # those over a setting with several numbers, besides the members
+                return [
+                    path for path, node in zip(self.sweeps, self.settings.sweeps.values(), strict=True) if node.is_grid
+                ]
             case "polynomials":
                 loops = {name: loop.emulator for name, loop in self.settings.loops.items()}
                 nodes = {**self.settings.emulators, **loops}

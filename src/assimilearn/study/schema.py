@@ -102,6 +102,12 @@ class SweepNode(TwinSettings):
                 raise ValueError(f"by: {name} is not under `over`")
         return self
 
+    @property
+    def is_grid(self) -> bool:
+        """Whether it goes over several numbers of a setting other than the members."""
+        others = (values for name, values in self.over.items() if name != "members")
+        return any(len(values) > 1 and all(isinstance(value, int | float) for value in values) for values in others)
+
 
 class SimulatedTruth(TruthSettings):
     """A nature run made by one of the models."""
