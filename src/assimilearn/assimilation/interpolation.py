@@ -9,12 +9,17 @@ Its variance is that of a stationary process with the climatological variance s^
 A site that is never observed keeps the climatological mean and spread. There is no forecast: the forecast and
 innovation variables are NaN.
 Cost: n times.
+
+With ``order: cubic`` it is a cubic surface in time and space (:mod:`assimilearn.assimilation.space_time`), the start of
+Brajard et al. (2020), J. Comput. Sci. 44, 101171. Its spread is the error of the observation where there is one, which
+it passes through, and that of the climatology elsewhere.
 """
 
 from typing import ClassVar, Literal
 
 import numpy as np
 from numba import njit
+from pydantic import Field
 
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.record import Record, empty_record
@@ -22,20 +27,31 @@ from assimilearn.assimilation.settings import AnalysisSettings
 
 
 class InterpolationSettings(AnalysisSettings):
-    """Linear interpolation of the observations in time, site by site."""
+    """Interpolation of the observations: linear in time, site by site, or cubic in time and space."""
 
     correlated_errors: ClassVar[bool] = True
 
     method: Literal["interpolation"] = "interpolation"
+    order: Literal["linear", "cubic"] = Field(
+        "linear",
+        description="linear: in time, site by site. cubic: in time and space together, with larger errors where "
+        "neighbours say little of a site",
+    )
 
 
 def run(problem: Problem, settings: InterpolationSettings, rng: np.random.Generator) -> Record:
     """Interpolate every site."""
     record = empty_record(problem)
     record.used[:] = problem.valid
-    correlation = problem.background.autocorrelation(problem.model.time_step)
     clock = np.cumsum(problem.steps)
     value, variance = by_site(problem)
+    if settings.order == "cubic":
+        from assimilearn.assimilation.space_time import cubic  # what it imports is slow
+
+        record.mean[:] = cubic(clock, value, problem.background.mean)
+        record.spread[:] = np.sqrt(np.where(np.isnan(variance), problem.background.variance, variance))
+        return record
+    correlation = problem.background.autocorrelation(problem.model.time_step)
     for i in range(problem.model.size):
         seen = np.flatnonzero(~np.isnan(value[:, i]))
         if seen.size == 0:
