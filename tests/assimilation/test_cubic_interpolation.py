@@ -18,8 +18,8 @@ def smooth(times, n):
     return np.sin(angle + 0.02 * clock) + 0.5 * np.cos(2 * angle - 0.05 * clock)
 
 
-# Blocks of 1,000 times hold all of them, blocks of 25 have seams. Which triangles a lattice has is not unique, so results
-# differ between blocks, but not in how near they are.
+# Blocks of 1,000 times hold all of them, blocks of 25 have seams. Which triangles a lattice has is not unique: results
+# of blocks differ, but not in how near they are.
 @pytest.mark.parametrize("block", [1000, 25])
 def test_it_passes_through_the_observations_and_near_a_smooth_field_between_them(block, monkeypatch):
     monkeypatch.setattr(space_time, "BLOCK", block)
