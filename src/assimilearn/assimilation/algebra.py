@@ -53,6 +53,15 @@ def transposed(M):
 
 
 @njit(cache=True, fastmath=FAST, error_model="numpy")
+def squared(x):
+    """x^T x."""
+    total = 0.0
+    for j in range(x.size):
+        total += x[j] * x[j]
+    return total
+
+
+@njit(cache=True, fastmath=FAST, error_model="numpy")
 def through_rows(M, x):
     """M x for M (row, column), x (column,)."""
     result = np.empty(M.shape[0])

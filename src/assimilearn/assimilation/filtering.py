@@ -9,6 +9,7 @@ import numpy as np
 from tqdm import tqdm
 
 from assimilearn.assimilation.adaptive import quantities
+from assimilearn.assimilation.beside import compiling_all_but_the_update
 from assimilearn.assimilation.cycle import compiled_cycle, cycle, ensemble_moments, select, write_adapted
 from assimilearn.assimilation.divergence import give_up
 from assimilearn.assimilation.model_error import ModelError, model_error
@@ -145,6 +146,8 @@ def prepare(problem: Problem, method: Filter, settings: AnalysisSettings) -> Run
         run, kernels = cycle, Kernels(in_place(model), None, *rest)
     else:
         step, step_parameters = model.compiled
+        with compiling_all_but_the_update():
+            by_pointer(method.update, UPDATE)
         typed = (by_pointer(kernel, kind) for kernel, kind in zip(rest, KINDS, strict=True))
         run, kernels = compiled_cycle(), Kernels(by_pointer(step), step_parameters, *typed)
     return Run(problem, method, settings, error, treatment, kept_times(settings, problem.period), run, kernels)

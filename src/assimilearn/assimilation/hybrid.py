@@ -28,11 +28,11 @@ from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.record import Record
 from assimilearn.assimilation.settings import EnsembleSettings
 from assimilearn.assimilation.static import StaticSettings, static_covariance
-from assimilearn.assimilation.stepping import forecast, moments_of, write_analysis, write_members
+from assimilearn.assimilation.stepping import forecast, moments_of, treat_members, write_analysis, write_members
 from assimilearn.assimilation.stepwise import stepwise
 from assimilearn.assimilation.tapers import TAPERS
 from assimilearn.assimilation.transform import transform
-from assimilearn.assimilation.treatment import treat, treatment_noise, treatment_parameters
+from assimilearn.assimilation.treatment import treatment_noise
 from assimilearn.observations.operator_kernels import jacobian, observed
 
 
@@ -120,7 +120,5 @@ def analyse(
     moved = mean + (y - problem.instrument.see(mean[None], variance, sites)[0]) @ gain
     prior = E.copy()
     update_around(moved, E, problem.instrument.see(E, variance, sites), y, variance)
-    treatment = treatment_parameters(settings)
-    if treatment.size > 0:
-        treat(E, prior, np.sqrt(moments_of(prior)[1]), treatment, rng.standard_normal(treatment_noise(settings)))
+    treat_members(E, prior, settings, rng.standard_normal(treatment_noise(settings)))
     return moved, np.maximum(np.diag(P) - (HP * gain).sum(axis=0), 0)

@@ -31,7 +31,7 @@ import numpy as np
 from numba import njit
 from pydantic import Field, model_validator
 
-from assimilearn.assimilation.algebra import assign, centre, row_products, scaled
+from assimilearn.assimilation.algebra import centre, row_products, scaled, squared, through_rows
 from assimilearn.assimilation.hyperprior import hyperprior, trace_of_inverse
 from assimilearn.assimilation.inverse_root import inverse_root, tridiagonal
 from assimilearn.assimilation.problem import Problem
@@ -84,17 +84,24 @@ def gauss_newton_step(w, inverse_transform, Y, y, variance, certainty):
     N, z = w.size, 1.0
     d = scaled(Y, y, variance)
     S = np.dot(inverse_transform, Y)
-    C, pull = row_products(S), np.dot(S, d)
+    C, pull = row_products(S), through_rows(S, d)
     work = C.copy()
     reflector, diagonal, beside = tridiagonal(work, pull)
     if certainty > 0:
         e, c = hyperprior(N, trace_of_inverse(diagonal, beside) / N, certainty)
-        z = c / (e + np.dot(w, w) / (N - 1))
-    T = inverse_root(work, reflector, diagonal, beside, 1 / z, False) / np.sqrt(z)
-    step = np.dot(T, np.dot(T, pull - z * w))
-    w += step
-    assign(inverse_transform, z * T + np.dot(C, T))
-    return T, np.sqrt(np.dot(step, step))
+        z = c / (e + squared(w) / (N - 1))
+    T = inverse_root(work, reflector, diagonal, beside, 1 / z, False)
+    for j in range(N):
+        pull[j] -= z * w[j]
+        for k in range(N):
+            T[j, k] /= np.sqrt(z)
+    step = through_rows(T, through_rows(T, pull))
+    CT = np.dot(C, T)
+    for j in range(N):
+        w[j] += step[j]
+        for k in range(N):
+            inverse_transform[j, k] = z * T[j, k] + CT[j, k]
+    return T, np.sqrt(squared(step))
 
 
 def minimize(

@@ -51,7 +51,7 @@ from assimilearn.assimilation.sliding import SlidingSettings, run_sliding
 from assimilearn.assimilation.stepping import forecast
 from assimilearn.assimilation.tapers import ring_taper
 
-LANES = 32  # sites worked on side by side
+SITES = 16  # worked on side by side
 
 
 class LIEnKSSettings(LocalizationSettings, SlidingSettings):
@@ -90,22 +90,24 @@ def local_step(w, A, S, d, sites, taper, transformed):
     order, first = by_site(sites, n)
     factor, found, weight = taper_around(taper, n), np.empty(d.size, np.int64), np.empty(d.size)
     square = 0.0
-    for begin in range(0, n, LANES):
-        lanes = min(LANES, n - begin)
-        C, pull, a = np.zeros((N, N, lanes)), np.zeros((N, lanes)), np.empty((N, lanes))
-        for lane in range(lanes):
+    for begin in range(0, n, SITES):
+        width = min(SITES, n - begin)
+        # two lanes for each site: S d in the first, from which its weights are solved, and its anomalies in the second
+        C, a = np.zeros((N, N, 2 * width)), np.zeros((N, 2 * width))
+        for lane in range(width):
             count = nearby(begin + lane, order, first, factor, found, weight)
-            add_products(S, d, found[:count], weight[:count], C, pull, lane)
+            add_products(S, d, found[:count], weight[:count], C, a, lane)
             for j in range(N):
-                a[j, lane] = A[j, begin + lane]
-        solution, root, unused = np.empty((N, lanes)), np.empty((N, lanes)), np.empty((N, lanes))
-        inverse_and_root(C.copy(), pull, solution, unused)
-        inverse_and_root(C, a, unused, root)
+                a[j, width + lane] = A[j, begin + lane]
+                for i in range(j + 1):
+                    C[j, i, width + lane] = C[j, i, lane]
+        solution, root = np.empty((N, 2 * width)), np.empty((N, 2 * width))
+        inverse_and_root(C, a, solution, root)
         for j in range(N):
-            for lane in range(lanes):
+            for lane in range(width):
                 square += (solution[j, lane] - w[j, begin + lane]) ** 2
                 w[j, begin + lane] = solution[j, lane]
-                transformed[j, begin + lane] = root[j, lane]
+                transformed[j, begin + lane] = root[j, width + lane]
     return np.sqrt(square / n)
 
 

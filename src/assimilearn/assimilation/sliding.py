@@ -18,9 +18,9 @@ from pydantic import Field
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.record import Record
 from assimilearn.assimilation.settings import MemberSettings, TreatmentSettings
-from assimilearn.assimilation.stepping import forecast, moments_of, write_members
+from assimilearn.assimilation.stepping import forecast, treat_members, write_members
 from assimilearn.assimilation.stepwise import stepwise
-from assimilearn.assimilation.treatment import treat, treatment_noise, treatment_parameters
+from assimilearn.assimilation.treatment import treatment_noise
 
 Analyse = Callable[[np.ndarray, np.ndarray, int, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 """analyse(E, newest, steps, y, variance, sites): the analysis ensemble (member, site) at the start of the window.
@@ -57,8 +57,8 @@ def run_sliding(problem: Problem, settings: SlidingSettings, analyse: Analyse, r
             y, r, sites = run.observations(k, newest)
             if sites.size > 0:
                 steps = int(clock[k] - clock[s])
-                analysis = analyse(E, newest, steps, y, r, sites)
-                E = treated(analysis, E, settings, treatment_rng)
+                prior, E = E, analyse(E, newest, steps, y, r, sites)
+                treat_members(E, prior, settings, treatment_rng.standard_normal(treatment_noise(settings)))
                 newest = E.copy()
                 forecast(problem.model, newest, steps)
             if settings.estimate == "filter":
@@ -70,12 +70,3 @@ def run_sliding(problem: Problem, settings: SlidingSettings, analyse: Analyse, r
             forecast(problem.model, E, int(problem.steps[s]))
             write_members(run.record, run.keep, s, E)
     return run.record
-
-
-def treated(analysis: np.ndarray, prior: np.ndarray, settings: SlidingSettings, rng: np.random.Generator) -> np.ndarray:
-    """The analysis ensemble relaxed, inflated and rotated."""
-    treatment = treatment_parameters(settings)
-    if treatment.size > 0:
-        spread = np.sqrt(moments_of(prior)[1])
-        treat(analysis, prior, spread, treatment, rng.standard_normal(treatment_noise(settings)))
-    return analysis

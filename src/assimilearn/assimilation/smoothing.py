@@ -20,9 +20,9 @@ from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.record import Record
 from assimilearn.assimilation.rotations import rotate
 from assimilearn.assimilation.settings import EnsembleSettings
-from assimilearn.assimilation.stepping import forecast, moments_of, write_members
+from assimilearn.assimilation.stepping import forecast, treat_members, write_members
 from assimilearn.assimilation.stepwise import stepwise
-from assimilearn.assimilation.treatment import treat, treatment_noise, treatment_parameters
+from assimilearn.assimilation.treatment import treatment_noise
 
 AugmentedUpdate = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray], None]
 """update(Z (member, time and site), Y (member, observation), y, variance, sites (observation,)): in place on Z."""
@@ -39,7 +39,7 @@ def run_smoother(
 ) -> Record:
     """Cycle the augmented ensemble: its first block is the present, the others go back in time."""
     start_rng, model_rng, _, treatment_rng = rng.spawn(4)
-    error_std, treatment = model_error_std(settings, problem.model), treatment_parameters(settings)
+    error_std = model_error_std(settings, problem.model)
     n, lag, last = problem.model.size, settings.lag, problem.times.size - 1
     with stepwise(problem, settings, start_rng) as run:
         E = run.first
@@ -51,8 +51,7 @@ def run_smoother(
             y, r, sites = run.observations(k, E)
             if sites.size > 0:
                 update(Z, problem.instrument.see(E, r, sites), y, r, sites)
-                if treatment.size > 0:
-                    Z = treated(Z, E, treatment, treatment_rng.standard_normal(treatment_noise(settings)))
+                Z = treated(Z, E, settings, treatment_rng.standard_normal(treatment_noise(settings)))
             E = np.ascontiguousarray(Z[:, :n])
             run.go_on(k, np.isfinite(E).all())
             if k >= lag:
@@ -62,11 +61,11 @@ def run_smoother(
     return run.record
 
 
-def treated(Z: np.ndarray, prior: np.ndarray, treatment: np.ndarray, noise: np.ndarray) -> np.ndarray:
+def treated(Z: np.ndarray, prior: np.ndarray, settings: LaggedSettings, noise: np.ndarray) -> np.ndarray:
     """Z with its present treated, and its past turned by the same rotation; ``prior`` is the forecast ensemble."""
     n = prior.shape[1]
     present, past = Z[:, :n].copy(), Z[:, n:].copy()
-    treat(present, prior, np.sqrt(moments_of(prior)[1]), treatment, noise)
+    treat_members(present, prior, settings, noise)
     if noise.size > 0 and past.size > 0:
         mean = centre(past)
         rotate(past, noise)

@@ -14,7 +14,9 @@ from assimilearn.assimilation.cycle import at_sites, ensemble_moments, select
 from assimilearn.assimilation.cycle import record as write
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.record import Record
+from assimilearn.assimilation.settings import AnalysisSettings
 from assimilearn.assimilation.signatures import MATRIX, STEP, TENSOR, VECTOR
+from assimilearn.assimilation.treatment import treatment_for
 from assimilearn.models.protocol import Model
 from assimilearn.models.signatures import by_pointer
 from assimilearn.observations.operator_kernels import observed
@@ -55,6 +57,16 @@ def moments_of(E: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     mean, variance = np.empty(E.shape[1]), np.empty(E.shape[1])
     ensemble_moments(E, mean, variance)
     return mean, variance
+
+
+def treat_members(E: np.ndarray, prior: np.ndarray, settings: AnalysisSettings, noise: np.ndarray) -> None:
+    """Relax, inflate and rotate E (member, site) in place as ``settings`` say, after its update from ``prior``.
+
+    ``noise`` are the random numbers of :func:`assimilearn.assimilation.treatment.treatment_noise`.
+    """
+    treatment = treatment_for(settings)
+    if treatment.parameters.size > 0:
+        treatment.kernel(E, prior, np.sqrt(moments_of(prior)[1]), treatment.parameters, noise)
 
 
 def write_forecast(record: Record, k: int, mean: np.ndarray, variance: np.ndarray) -> bool:
