@@ -9,7 +9,7 @@ import numpy as np
 from tqdm import tqdm
 
 from assimilearn.assimilation.adaptive import quantities
-from assimilearn.assimilation.beside import compiling_all_but_the_update
+from assimilearn.assimilation.compiling import compiling_all_but_the_update
 from assimilearn.assimilation.cycle import compiled_cycle, cycle, ensemble_moments, select, write_adapted
 from assimilearn.assimilation.divergence import give_up
 from assimilearn.assimilation.model_error import ModelError, model_error

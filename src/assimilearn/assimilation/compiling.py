@@ -20,7 +20,7 @@ from assimilearn.assimilation.treatment import inflate
 from assimilearn.models.signatures import by_pointer
 from assimilearn.observations.correlation_kernels import leave
 
-COMMAND = "from assimilearn.assimilation.beside import compile_all_but_the_update as f; f()"
+COMMAND = "from assimilearn.assimilation.compiling import compile_all_but_the_update as f; f()"
 
 
 @contextmanager
