@@ -4,21 +4,15 @@ A particle filter carries weights, a smoother goes back in time: neither fits th
 over the observation times are written in Python around the same compiled kernels.
 """
 
-from functools import cache
-from typing import Any
-
 import numpy as np
-from numba import int64, njit, types
 
 from assimilearn.assimilation.cycle import at_sites, ensemble_moments, select
 from assimilearn.assimilation.cycle import record as write
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.record import Record
 from assimilearn.assimilation.settings import AnalysisSettings
-from assimilearn.assimilation.signatures import MATRIX, STEP, TENSOR, VECTOR
 from assimilearn.assimilation.treatment import treatment_for
 from assimilearn.models.protocol import Model
-from assimilearn.models.signatures import by_pointer
 from assimilearn.observations.operator_kernels import observed
 
 NO_NOISE = np.empty((0, 0, 0))
@@ -27,28 +21,18 @@ NO_NOISE = np.empty((0, 0, 0))
 def forecast(
     model: Model, E: np.ndarray, steps: int, error_std: float = 0.0, rng: np.random.Generator | None = None
 ) -> None:
-    """Advance E (row, site) by ``steps`` model steps in place, with noise of ``error_std`` after each."""
+    """Advance E (row, site) by ``steps`` model steps in place, with noise of ``error_std`` after each.
+
+    The kernel of a step is called directly: passing it to a compiled loop by pointer takes longer than ten steps.
+    """
     noise = NO_NOISE if rng is None or error_std == 0 else error_std * rng.standard_normal((steps, *E.shape))
-    if model.compiled is not None:
-        step, parameters = model.compiled
-        _compiled_forecast()(by_pointer(step), parameters, E, steps, noise)
-        return
+    compiled = model.compiled
     for s in range(steps):
-        E[:] = model.step(E)
+        if compiled is not None:
+            compiled.step(E, compiled.parameters)
+        else:
+            E[:] = model.step(E)
         if noise.size > 0:
-            E += noise[s]
-
-
-@cache
-def _compiled_forecast() -> Any:
-    """Compiled on first use, since importing must stay cheap; releases the GIL."""
-    return njit(types.void(STEP, VECTOR, MATRIX, int64, TENSOR), cache=True, nogil=True)(_forecast)
-
-
-def _forecast(step, parameters, E, steps, noise):
-    for s in range(steps):
-        step(E, parameters)
-        if noise.shape[0] > 0:
             E += noise[s]
 
 

@@ -126,7 +126,7 @@ def scaled_arrays(scaling: Scaling, weights: Mapping[str, np.ndarray]) -> dict[s
     return {**scaling.arrays(), **weight_arrays(weights)}
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def network_step(E, parameters):
     """Advance every row of E (member, site) by the network, in place."""
     mean, std, scale, count = parameters[0], parameters[1], parameters[2], int(parameters[3])

@@ -101,7 +101,7 @@ def compiled(weights: Mapping[str, np.ndarray], settings: ForestSettings) -> Com
     return CompiledStep(forest_step, np.concatenate([head, counts, weights["root"], weights["value"], nodes.ravel()]))
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def forest_step(E, parameters):
     """Advance every row of E (member, site) by the forest, in place.
 

@@ -109,7 +109,7 @@ def compiled(weights: Mapping[str, np.ndarray], settings: RidgeSettings) -> Comp
     )
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def polynomial_step(E, parameters):
     """Advance every row of E (member, site) by the polynomial, in place."""
     mean, std, scale = parameters[0], parameters[1], parameters[2]

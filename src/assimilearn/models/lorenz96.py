@@ -114,7 +114,7 @@ def tendency(x: Any, forcing: Any) -> Any:
     return (x[..., (i + 1) % n] - x[..., i - 2]) * x[..., i - 1] - x + forcing
 
 
-@njit(cache=True, fastmath=FAST)
+@njit(cache=True, fastmath=FAST, nogil=True)
 def rk4_step(E, parameters):
     """Advance every row of E (member, site) by one RK4 step, in place."""
     F, dt = parameters[0], parameters[1]
@@ -139,7 +139,7 @@ def rk4_step(E, parameters):
             x[i] += dt / 6 * (total[i] + k[i])
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def rk4_step_own_forcing(E, parameters):
     """Advance every row of E (member, site + 1), whose last entry is its forcing, by one RK4 step, in place."""
     n = E.shape[1] - 1

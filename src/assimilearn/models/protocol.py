@@ -11,7 +11,8 @@ class CompiledStep(NamedTuple):
     Attributes
     ----------
     step : numba dispatcher ``step(ensemble, parameters) -> None``
-        Advances every row of ``ensemble (member, site)``, float64 and C-contiguous, in place by one step.
+        Advances every row of ``ensemble (member, site)``, float64 and C-contiguous, in place by one step. It should
+        release the GIL (``nogil=True``): runs on threads then go side by side.
     parameters : ndarray (parameter,)
         Everything that the step needs, as one float64 vector.
     """
