@@ -23,7 +23,8 @@ def forecast(
 ) -> None:
     """Advance E (row, site) by ``steps`` model steps in place, with noise of ``error_std`` after each.
 
-    The kernel of a step is called directly: passing it to a compiled loop by pointer takes longer than ten steps.
+    The kernel of a step is called directly. To pass it to a compiled loop by pointer costs more than the few steps from
+    one observation time to the next.
     """
     noise = NO_NOISE if rng is None or error_std == 0 else error_std * rng.standard_normal((steps, *E.shape))
     compiled = model.compiled

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 COLUMNS, ROW = 3, 5.2 * CENTIMETRE
 MOST_CURVES = 6  # of one panel; of more values some are left out, evenly
 UNITS = {"localization_radius": "sites"}
+RANGE = (np.nanmin, np.nanmax)
 
 
 def plot(*, grids: Group | None = None) -> "Figure":
@@ -66,8 +67,8 @@ def plot(*, grids: Group | None = None) -> "Figure":
             axes.remove()
         if colours:
             handles = [axes.plot([], [], color=look)[0] for look in colours.values()]
-            columns = legend_columns(len(colours), MOST_CURVES)
-            figure.legend(handles, list(colours), loc="outside lower center", ncols=columns)
+            beside = legend_columns(len(colours), MOST_CURVES)
+            figure.legend(handles, list(colours), loc="outside lower center", ncols=beside)
     return figure
 
 
@@ -127,9 +128,6 @@ def draw(axes: "Axes", sweep: xr.Dataset, method: str, colours: dict[str, tuple[
     axes.set_ylabel(label("Analysis RMSE", "1"))
     plain_log(axes, "y")
     axes.grid()
-
-
-RANGE = (np.nanmin, np.nanmax)
 
 
 def at_best(sweep: xr.Dataset, axis: str, second: str | None) -> Iterator[tuple[str, xr.Dataset]]:
