@@ -1,6 +1,19 @@
-"""Cached kernels never outlive the sources that they were compiled from."""
+"""Cached kernels never outlive their sources, and give the same bytes as those compiled in the same process."""
 
-from assimilearn.kernels import drop_stale_kernels
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from llvmlite.binding import Linkage
+from numba import njit
+
+from assimilearn.kernels import compile_alike, drop_stale_kernels
+
+ROOT = Path(__file__).parents[1]
+compile_alike()
 
 
 def test_kernels_are_dropped_when_any_source_with_kernels_changes_and_only_then(tmp_path):
@@ -17,3 +30,80 @@ def test_kernels_are_dropped_when_any_source_with_kernels_changes_and_only_then(
     source.write_text("@njit\ndef f(): return 1\n")
     assert drop_stale_kernels(tmp_path)
     assert not cached.exists()
+
+
+def test_callees_in_the_code_of_a_kernel_are_its_own():
+    """Visible copies would be replaced by whatever object of the same name is loaded first."""
+
+    @njit(fastmath=True)
+    def total(x):
+        s = 0.0
+        for i in range(x.size):
+            s += x[i] * x[i]
+        return s
+
+    @njit
+    def twice(x):
+        return total(x) + total(x[::2])
+
+    assert twice(np.arange(5.0)) == 50
+    (compiled,) = twice.overloads.values()
+    linkage = [f.linkage for f in compiled.library.get_defined_functions()]
+    assert Linkage.linkonce_odr not in linkage and Linkage.external in linkage
+
+
+def test_operators_are_compiled_anew_for_other_fast_math_flags():
+    """x**2 of the first kernel would serve all later ones, and be contracted with their sums or not."""
+
+    @njit(fastmath={"contract"})
+    def contracted(x):
+        return 1.0 + x**2
+
+    @njit
+    def plain(x):
+        return 1.0 + x**2
+
+    x = 1 / 3
+    first = contracted(x)
+    assert plain(x) == 1.0 + x**2
+    text = {f: next(iter(f.inspect_llvm().values())) for f in (contracted, plain)}
+    assert "fmul contract" in text[contracted] and "contract" not in text[plain]
+    assert first == pytest.approx(plain(x), rel=1e-15)
+
+
+RUNS = """
+import sys
+import numpy as np
+from tests.assimilation.twins import lorenz96_climatology, lorenz96_truth, observe_states
+from assimilearn.assimilation import METHODS, assimilate
+
+model, states = lorenz96_truth(60)
+observations = observe_states(states, model.time_step, 1.0, np.random.default_rng(1))
+for method in sys.argv[1:]:
+    settings = METHODS[method](members=20, inflation=1.04)
+    analysis = assimilate(observations, model, settings, lorenz96_climatology(), np.random.default_rng(2))
+    print(method, analysis["mean"].values.tobytes().hex()[-400:])
+"""
+
+
+@pytest.mark.workflow_slow
+def test_the_first_run_gives_the_bytes_of_all_later_ones_whatever_else_is_loaded(tmp_path):
+    """Round-off of one update is 0.001 after 60 of them, so bytes differ if any kernel adds in another order."""
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
+
+    def run(*methods):
+        done = subprocess.run(
+            [sys.executable, "-c", RUNS, *methods],
+            env=environment,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return dict(line.split() for line in done.stdout.splitlines())
+
+    first = run("etkf")
+    assert any(tmp_path.rglob("*.nbc"))
+    assert run("etkf") == first
+    compiled, loaded = run("esrf", "etkf"), run("esrf", "etkf")
+    assert compiled["etkf"] == first["etkf"] and loaded == compiled

@@ -4,10 +4,13 @@ import xarray as xr
 from pydantic import ValidationError
 
 from assimilearn.errors import FileError
+from assimilearn.kernels import compile_alike
 from assimilearn.models.lorenz96 import Lorenz96, Lorenz96Settings
 from assimilearn.models.protocol import CompiledStep, Model, PhysicalModel
 
 __all__ = ["CompiledStep", "Lorenz96", "Lorenz96Settings", "Model", "PhysicalModel", "build", "open_model"]
+
+compile_alike()
 
 SETTINGS = {"lorenz96": Lorenz96Settings}
 
