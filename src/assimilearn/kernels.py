@@ -22,6 +22,8 @@ from typing import Any
 
 ROOT = Path(__file__).parent
 RECORD = "kernels.sha256"
+FAST = {"reassoc", "contract", "nsz", "arcp"}
+"""Every fast-math flag but those that would let the compiler ignore NaN: a divergence must stay visible."""
 
 
 def drop_stale_kernels(root: Path = ROOT) -> bool:

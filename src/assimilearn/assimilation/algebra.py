@@ -7,7 +7,7 @@ matrix that is not positive definite gives NaN, which the cycle reports as a div
 import numpy as np
 from numba import njit
 
-from assimilearn.models.lorenz96 import FAST
+from assimilearn.kernels import FAST
 
 
 @njit(cache=True, fastmath=FAST, error_model="numpy")

@@ -28,7 +28,7 @@ from assimilearn.assimilation.signatures import (
     UPDATE,
     VECTOR,
 )
-from assimilearn.models.lorenz96 import FAST
+from assimilearn.kernels import FAST
 from assimilearn.observations.operator_kernels import observed
 
 ABSURD = 1e3  # no state of these models comes near; the forecast is lost long before it overflows

@@ -20,7 +20,7 @@ from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.record import Record
 from assimilearn.assimilation.settings import INFLATION, FilterSettings, Inflation, LocalSettings
 from assimilearn.assimilation.tapers import ring_taper
-from assimilearn.models.lorenz96 import FAST
+from assimilearn.kernels import FAST
 
 
 class EAKFSettings(FilterSettings, LocalSettings):

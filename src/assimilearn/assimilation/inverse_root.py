@@ -18,7 +18,7 @@ from numba import njit
 
 from assimilearn.assimilation.algebra import transposed
 from assimilearn.assimilation.poles import INTERVALS, MANY, MANY_COUNTS
-from assimilearn.models.lorenz96 import FAST
+from assimilearn.kernels import FAST
 
 
 @njit(cache=True, fastmath=FAST, error_model="numpy")

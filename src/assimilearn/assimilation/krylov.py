@@ -16,7 +16,7 @@ import numpy as np
 from numba import njit
 
 from assimilearn.assimilation.poles import FEW, FEW_COUNTS, INTERVALS
-from assimilearn.models.lorenz96 import FAST
+from assimilearn.kernels import FAST
 
 
 @njit(inline="always", fastmath=FAST, error_model="numpy")

@@ -25,7 +25,7 @@ from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.record import Record
 from assimilearn.assimilation.settings import INFLATION, FilterSettings, Inflation, LocalSettings
 from assimilearn.assimilation.tapers import ring_taper
-from assimilearn.models.lorenz96 import FAST
+from assimilearn.kernels import FAST
 
 LANES = 32  # sites worked on side by side, at least: loops over fewer are compiled into scalar code
 

@@ -7,7 +7,7 @@ section 5). Multiplying the anomalies by an orthogonal matrix that maps the vect
 import numpy as np
 from numba import njit
 
-from assimilearn.models.lorenz96 import FAST
+from assimilearn.kernels import FAST
 
 
 def rotation_noise(members: int) -> int:

@@ -13,7 +13,7 @@ the values of sites, what the later ones are expected to be is updated along wit
 import numpy as np
 from numba import njit
 
-from assimilearn.models.lorenz96 import FAST
+from assimilearn.kernels import FAST
 
 
 @njit(cache=True, fastmath=FAST, error_model="numpy")

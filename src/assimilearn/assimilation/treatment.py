@@ -13,7 +13,7 @@ from assimilearn.assimilation.adaptive import inflation_scale
 from assimilearn.assimilation.algebra import centre, recompose
 from assimilearn.assimilation.rotations import rotate, rotation_noise
 from assimilearn.assimilation.settings import AnalysisSettings, MemberSettings, TreatmentSettings
-from assimilearn.models.lorenz96 import FAST
+from assimilearn.kernels import FAST
 
 
 class Treatment(NamedTuple):

@@ -27,7 +27,7 @@ from pydantic import Field
 from assimilearn.emulators.emulator import Fitted
 from assimilearn.emulators.pairs import Windows
 from assimilearn.emulators.stencil import check_radius, stencil
-from assimilearn.models.lorenz96 import FAST
+from assimilearn.kernels import FAST
 from assimilearn.models.protocol import CompiledStep
 from assimilearn.settings import Settings
 

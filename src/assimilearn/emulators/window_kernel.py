@@ -26,7 +26,7 @@ import numpy as np
 from numba import njit
 
 from assimilearn.emulators.polynomial import MAX_DEGREE, NONE, rk4, tendency
-from assimilearn.models.lorenz96 import FAST
+from assimilearn.kernels import FAST
 
 ABSURD = 30.0  # background standard deviations from the background: the trajectory is lost
 HALVINGS = 4

@@ -15,11 +15,9 @@ from numba import njit
 from pydantic import Field
 
 from assimilearn.errors import SettingsError
+from assimilearn.kernels import FAST
 from assimilearn.models.protocol import CompiledStep, Model
 from assimilearn.settings import Settings
-
-# Every fast-math flag but those that would let the compiler ignore NaN: a divergence must stay visible.
-FAST = {"reassoc", "contract", "nsz", "arcp"}
 
 
 class Lorenz96Settings(Settings):
