@@ -98,7 +98,7 @@ def cycle(
         Kernels of the method, see :mod:`assimilearn.assimilation.signatures`.
     treat, treatment
         What is done after each update, see :mod:`assimilearn.assimilation.treatment`; no parameters for nothing.
-    inflation_scale, error_scale : ndarray (5,) or (0,)
+    inflation_scale, error_scale : ndarray (6,) or (0,)
         States of :mod:`assimilearn.assimilation.scales`, in place: the inflation and ``error_std`` that follow the
         innovations, instead of those given.
     static_variance : ndarray (site,)

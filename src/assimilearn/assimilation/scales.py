@@ -20,11 +20,13 @@ average, d^2 = S.
 import numpy as np
 from numba import njit
 
-LARGEST_STEP = 0.02  # of u in one analysis: while the truth is lost for a moment, the ensemble must not blow up
+LARGEST_STEP = 0.02  # of u in one analysis: while the truth is lost for a moment, an ensemble must not blow up
 LARGEST_RATIO = 9.0  # of d^2 / S: what is further off than three standard deviations counts as if it were that far
 
 
-def scale(first: float, std: float, walk: float, low: float, high: float) -> np.ndarray:
+def scale(
+    first: float, std: float, walk: float, low: float, high: float, largest_step: float = LARGEST_STEP
+) -> np.ndarray:
     """The state of a factor on a standard deviation, in place of which :func:`adapt` writes the later ones.
 
     Parameters
@@ -37,13 +39,15 @@ def scale(first: float, std: float, walk: float, low: float, high: float) -> np.
         Relative standard deviation by which the square changes from one analysis to the next.
     low, high : float
         What the factor cannot leave.
+    largest_step : float
+        Of the logarithm of the square, in one analysis.
 
     Returns
     -------
-    ndarray (5,)
-        u, v, the variance of the walk, and the bounds of u.
+    ndarray (6,)
+        u, v, the variance of the walk, the bounds of u, and its largest step.
     """
-    return np.array([2 * np.log(first), std**2, walk**2, 2 * np.log(low), 2 * np.log(high)])
+    return np.array([2 * np.log(first), std**2, walk**2, 2 * np.log(low), 2 * np.log(high), largest_step])
 
 
 @njit(cache=True, error_model="numpy")
@@ -63,5 +67,5 @@ def adapt(state, innovation, innovation_std, variance, used):
             slope += share * (min(innovation[o] ** 2 / S, LARGEST_RATIO) - 1) / 2
             information += share**2 / 2
     state[1] = 1 / (1 / (state[1] + state[2]) + information)
-    step = min(max(state[1] * slope, -LARGEST_STEP), LARGEST_STEP)
+    step = min(max(state[1] * slope, -state[5]), state[5])
     state[0] = min(max(state[0] + step, state[3]), state[4])

@@ -25,10 +25,14 @@ class StaticSettings(CycledSettings):
     background_scale: float = Field(0.02, gt=0, description="factor on that covariance that gives B")
 
 
+def unscaled_covariance(background: Background, settings: StaticSettings) -> np.ndarray:
+    """The covariance (site, site) of which B is a multiple."""
+    return background.covariance if settings.background == "climatology" else np.eye(background.mean.size)
+
+
 def static_covariance(background: Background, settings: StaticSettings) -> np.ndarray:
     """B, (site, site)."""
-    shape = background.covariance if settings.background == "climatology" else np.eye(background.mean.size)
-    return settings.background_scale * shape
+    return settings.background_scale * unscaled_covariance(background, settings)
 
 
 @njit(cache=True, error_model="numpy")
