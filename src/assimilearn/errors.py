@@ -11,3 +11,7 @@ class FileError(AssimilearnError):
 
 class SettingsError(AssimilearnError):
     """Settings that cannot be used; the message lists every problem."""
+
+
+class PluginError(AssimilearnError):
+    """A plug-in that cannot be loaded or used; each line says file, line and what to mend."""

@@ -1,23 +1,37 @@
 """Forecast models and what can be said of them: dynamics, integration, climate, Lyapunov exponents."""
 
+from typing import Annotated, TypeAlias
+
 import xarray as xr
 from pydantic import ValidationError
 
 from assimilearn.errors import FileError
-from assimilearn.kernels import compile_alike
 from assimilearn.models.lorenz96 import Lorenz96, Lorenz96Settings
 from assimilearn.models.protocol import CompiledStep, Model, PhysicalModel
+from assimilearn.models.settings import ModelSettings
+from assimilearn.registry import part_in_file, part_of
+from assimilearn.unions import OneOf
 
-__all__ = ["CompiledStep", "Lorenz96", "Lorenz96Settings", "Model", "PhysicalModel", "build", "open_model"]
+__all__ = [
+    "AnyModel",
+    "CompiledStep",
+    "Lorenz96",
+    "Lorenz96Settings",
+    "Model",
+    "ModelSettings",
+    "PhysicalModel",
+    "build",
+    "open_model",
+]
 
-compile_alike()
+AnyModel: TypeAlias = Annotated[ModelSettings, OneOf("model")]
+"""Settings of any physical model, told apart by ``method``."""
 
-SETTINGS = {"lorenz96": Lorenz96Settings}
 
-
-def build(settings: Lorenz96Settings) -> PhysicalModel:
+def build(settings: ModelSettings) -> PhysicalModel:
     """The model that ``settings`` describe."""
-    return Lorenz96(settings)
+    model: PhysicalModel = part_of("model", settings.method).implementation.build(settings)
+    return model
 
 
 def open_model(dataset: xr.Dataset) -> PhysicalModel:
@@ -28,10 +42,8 @@ def open_model(dataset: xr.Dataset) -> PhysicalModel:
     FileError
         If the file names no model that is known here, or its settings are not those of that model.
     """
-    method = dataset.attrs.get("method")
-    if method not in SETTINGS:
-        raise FileError(f"not a file of a physical model: its method is {method!r}, known are {', '.join(SETTINGS)}")
+    part = part_in_file(dataset.attrs, "model")
     try:
-        return build(SETTINGS[method].model_validate_json(dataset.attrs.get("settings", "")))
+        return build(part.settings.model_validate_json(dataset.attrs.get("settings", "")))  # type: ignore[arg-type]
     except ValidationError as error:
-        raise FileError(f"the settings of the {method} model in the file cannot be used: {error}") from error
+        raise FileError(f"the settings of the {part.name} model in the file cannot be used: {error}") from error

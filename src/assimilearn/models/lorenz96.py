@@ -17,10 +17,10 @@ from pydantic import Field
 from assimilearn.errors import SettingsError
 from assimilearn.kernels import FAST
 from assimilearn.models.protocol import CompiledStep, Model
-from assimilearn.settings import Settings
+from assimilearn.models.settings import ModelSettings
 
 
-class Lorenz96Settings(Settings):
+class Lorenz96Settings(ModelSettings):
     """Lorenz-96 with constant forcing, integrated by RK4."""
 
     estimable: ClassVar[tuple[str, ...]] = ("forcing",)
@@ -67,6 +67,11 @@ class Lorenz96:
         if list(names) != ["forcing"]:
             raise SettingsError(f"lorenz96 can estimate its forcing, and no other parameter: {', '.join(names)}")
         return OwnForcing(self)
+
+
+def build(settings: Lorenz96Settings) -> Lorenz96:
+    """The model that ``settings`` describe."""
+    return Lorenz96(settings)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,233 @@
+"""The user's own parts: decorators that mark them, and the loading of files and modules that hold them.
+
+A plug-in is a Python file beside the study file, or an importable module, that the study names under ``plugins``::
+
+    from assimilearn.plugins import model
+
+    @model("pond", fields={"height": (32, 32)}, spacing=1.0, periodic=True, time_step=0.1)
+    def pond(fields, *, damping: float = 0.1):
+        ...
+
+Keyword parameters with type and default become settings. Packages offer parts by entry points of the group
+``assimilearn.plugins``, each naming a module. A data or result file never has anything imported.
+"""
+
+import inspect
+import re
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from importlib import import_module
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+from typing import Any, TypeVar, get_type_hints
+
+from assimilearn.errors import PluginError
+from assimilearn.registry import Part, Place, Plugged, Registry, Source, content_digest, declared, files_of, use
+from assimilearn.registry import registry as registry_in_force
+
+__all__ = ["emulator", "load", "method", "model", "network", "operator"]
+
+Target = TypeVar("Target")
+NAME = r"^[a-z0-9]+(-[a-z0-9]+)*$"
+
+
+# ---- decorators ----------------------------------------------------------------------------------------------------
+
+
+def model(name: str, **options: Any) -> Callable[[Target], Target]:
+    """Mark a function as a model: ``step(fields, *, settings) -> fields``, one step of every member.
+
+    Parameters
+    ----------
+    name : as a study names it
+    **options
+        ``fields``, ``spacing``, ``periodic``, ``time_step``, ``start``: see :mod:`assimilearn.models.plugin`.
+    """
+    return _mark("model", name, options)
+
+
+def operator(name: str, **options: Any) -> Callable[[Target], Target]:
+    """Mark a function as an observation operator: what an instrument sees of the state."""
+    return _mark("operator", name, options)
+
+
+def emulator(name: str, **options: Any) -> Callable[[Target], Target]:
+    """Mark a class as an emulator: a forecast model that is learned from an analysis."""
+    return _mark("emulator", name, options)
+
+
+def network(name: str, **options: Any) -> Callable[[Target], Target]:
+    """Mark a ``torch.nn.Module`` as a neural network that can be trained as an emulator."""
+    return _mark("network", name, options)
+
+
+def method(name: str, **options: Any) -> Callable[[Target], Target]:
+    """Mark a function as an assimilation method."""
+    return _mark("method", name, options)
+
+
+def _mark(kind: str, name: str, options: dict[str, Any]) -> Callable[[Target], Target]:
+    """A decorator that notes its function or class in the module where it stands, and leaves it as it is."""
+    frame = sys._getframe(2)
+    place, module = Place(frame.f_code.co_filename, frame.f_lineno), frame.f_globals
+
+    def decorate(target: Target) -> Target:
+        part = Plugged(kind, name, target, options, {}, place, Source("", ()))
+        if re.match(NAME, str(name)) is None:
+            raise part.error("must have a name of lower-case letters, digits and hyphens")
+        module.setdefault("__parts__", []).append(replace(part, parameters=parameters_of(part)))
+        return target
+
+    return decorate
+
+
+def parameters_of(part: Plugged) -> dict[str, tuple[Any, Any]]:
+    """Setting -> (type, default), from the keyword parameters of the function, or of the class when it is made.
+
+    Raises
+    ------
+    PluginError
+        If one has no type or no default, or they cannot be told because of ``**``.
+    """
+    function = part.target.__init__ if inspect.isclass(part.target) else inspect.unwrap(part.target)
+    try:
+        signature, types = inspect.signature(function), get_type_hints(function, include_extras=True)
+    except (NameError, TypeError, ValueError) as error:
+        raise part.error(f"has parameters whose types cannot be read: {error}") from error
+    found = {}
+    for parameter in signature.parameters.values():
+        if parameter.kind is parameter.VAR_KEYWORD:
+            raise part.error(f"takes **{parameter.name}: name each setting, with type and default")
+        if parameter.kind is parameter.KEYWORD_ONLY:
+            if parameter.name not in types or parameter.default is parameter.empty:
+                lacks = "type" if parameter.name not in types else "default"
+                raise part.error(f"has a setting {parameter.name!r} without a {lacks}: give it type and default")
+            found[parameter.name] = (types[parameter.name], parameter.default)
+    return found
+
+
+# ---- loading -------------------------------------------------------------------------------------------------------
+
+
+def load(plugins: Sequence[str], folder: Path = Path()) -> Registry:
+    """Load the plug-ins of a study, and put the registry with their parts in force.
+
+    Parameters
+    ----------
+    plugins : paths of files that end in .py, relative to ``folder``, and names of importable modules
+    folder : that of the study file
+
+    Returns
+    -------
+    Registry
+        Of the parts of the package and of these plug-ins, without those of plug-ins that were loaded before.
+
+    Raises
+    ------
+    PluginError
+        If one of them cannot be loaded or a part of it cannot be used: one line for each, with file and line.
+    """
+    parts: list[Plugged] = []
+    wrong: list[str] = []
+    for name in dict.fromkeys(plugins):
+        try:
+            parts += parts_in(source_of(name, folder))
+        except PluginError as error:
+            wrong.append(str(error))
+    if wrong:
+        raise PluginError("\n".join(wrong))
+    found = Registry(parts)
+    use(found)
+    return found
+
+
+def source_of(name: str, folder: Path = Path()) -> Source:
+    """The plug-in of that name: a file, or a module that is imported to find its files."""
+    if name.endswith(".py"):
+        path = (folder / name).absolute()
+        if not path.is_file():
+            raise PluginError(f"there is no plug-in {name} in {folder.absolute()}: name a file beside the study file")
+        return Source(str(path), (path,))
+    return Source(name, files_of(_imported(name)))
+
+
+def parts_in(source: Source) -> list[Plugged]:
+    """The parts of a plug-in, all of which can be used.
+
+    Raises
+    ------
+    PluginError
+        If there is none, or one cannot be used.
+    """
+    module = _from_file(Path(source.name)) if source.name.endswith(".py") else _imported(source.name)
+    parts = declared(module, source)
+    if not parts:
+        raise PluginError(f"{source}: holds no part: mark a function or class, for example with @model(...)")
+    for part in parts:
+        _ = part.settings, part.implementation
+    return parts
+
+
+def part_of_source(source: str, kind: str, name: str) -> Part:
+    """A part of a plug-in, which is loaded if need be: for processes that this one sends work to."""
+    found = registry_in_force().find(name, kind)
+    if not isinstance(found, Plugged) or found.source.name != source:
+        use(Registry([*registry_in_force().plugged, *parts_in(source_of(source))]))
+    return registry_in_force()[kind, name]
+
+
+class _Source(SourceFileLoader):
+    """Compiles a file whenever it is loaded: Python tells an old compiled file from a new one by whole seconds only."""
+
+    def path_stats(self, path: Any) -> Any:
+        raise OSError("no compiled file is read or written")
+
+
+def _from_file(path: Path) -> ModuleType:
+    """The module of a file, under a name that no other module has: it changes with the content."""
+    name = f"assimilearn_plugin_{path.stem}_{content_digest([path])}"
+    if name in sys.modules and sys.modules[name].__file__ == str(path):
+        return sys.modules[name]
+    spec = spec_from_file_location(name, path, loader=_Source(name, str(path)))
+    if spec is None or spec.loader is None:
+        raise PluginError(f"{path.name}: cannot be read as a Python file")
+    module = module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except PluginError:
+        del sys.modules[name]
+        raise
+    except (Exception, SystemExit) as error:
+        del sys.modules[name]
+        raise PluginError(told(error, str(path))) from error
+    return module
+
+
+def _imported(name: str) -> ModuleType:
+    """An importable module."""
+    try:
+        return import_module(name)
+    except PluginError:
+        raise
+    except ModuleNotFoundError as error:
+        if error.name is None or not (name == error.name or name.startswith(f"{error.name}.")):
+            raise PluginError(told(error, name)) from error
+        advice = f"; is {name}.py meant?" if name.isidentifier() else ""
+        raise PluginError(f"there is no plug-in {name}: no module of that name can be imported{advice}") from error
+    except (Exception, SystemExit) as error:
+        raise PluginError(told(error, name)) from error
+
+
+def told(error: BaseException, file: str) -> str:
+    """An error in a plug-in as one sentence: file and line of the last place in it, and what Python says."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{Place(error.filename, error.lineno or 1)}: is not Python: {error.msg}"
+    places = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+    where = str(Place(file, places[-1].lineno or 1)) if places else Path(file).name
+    first = (str(error).splitlines() or [""])[0]
+    return f"{where}: {type(error).__name__}{f': {first}' if first else ''}"
