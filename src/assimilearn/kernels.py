@@ -58,8 +58,8 @@ def drop_stale_kernels(root: Path = ROOT) -> bool:
 def compile_alike() -> None:
     """From now on a kernel becomes the same machine code whatever was compiled or loaded before it.
 
-    It must be called before the first kernel is compiled or loaded: the packages that hold kernels do so when they are
-    imported.
+    It must be called before the first kernel is compiled or loaded: ``assimilearn.models``, on which all packages with
+    kernels stand but one, does so when it is imported, and so do the kernels of ``assimilearn.observations``.
     """
     from llvmlite.binding import Linkage, parse_bitcode
     from numba.core.codegen import JITCodeLibrary, JITCPUCodegen

@@ -205,9 +205,33 @@ def test_a_filter_that_lost_the_truth_is_flagged_and_a_sound_one_is_not():
     lost, sound = (
         assimilate(observations, model, METHODS["etkf"](members=N), climate, np.random.default_rng(0)) for N in (5, 40)
     )
-    assert lost.attrs["status"] == "ok"
-    assert lost.attrs["lost_fraction"] > 0.5
+    assert lost.attrs["status"] == "lost" and "worse than those of climatology" in lost.attrs["reason"]
+    assert lost.attrs["lost_fraction"] > 0.5 and np.isfinite(lost["mean"]).all()
+    assert sound.attrs["status"] == "ok" and "reason" not in sound.attrs
     assert sound.attrs["lost_fraction"] == 0
+
+
+@pytest.mark.parametrize("error_std", [1.0, 4.0])
+def test_a_method_that_is_far_surer_than_right_is_lost_also_below_climatology(error_std):
+    """A window of 4D-Var that trusts its background too much follows a trajectory of its own."""
+    model, truth = lorenz96_truth(300, n=20)
+    rng = np.random.default_rng(1)
+    sites = np.argsort(rng.random((300, 20)), axis=1)[:, :10]
+    observations = observe_states(truth, 0.05, error_std, rng, sites)
+    settings = METHODS["4dvar"](background_scale=0.0005)
+    analysis = assimilate(observations, model, settings, lorenz96_climatology(n=20), rng)
+    assert analysis.attrs["status"] == "lost" and "times the spread" in analysis.attrs["reason"]
+    assert 8 * float(analysis["spread"].mean()) < float(np.sqrt(((analysis["mean"] - truth) ** 2).mean()))
+
+
+def test_an_assumed_observation_error_that_is_too_small_is_no_loss_of_the_truth():
+    model, truth = lorenz96_truth(300, n=20)
+    observations = observe_states(truth, 0.05, 1.0, np.random.default_rng(1))
+    observations["error_std"][:] = 0.3
+    settings = METHODS["letkf"](members=10, inflation=1.1)
+    analysis = assimilate(observations, model, settings, lorenz96_climatology(n=20), np.random.default_rng(0))
+    excess = ((analysis["innovation"] / analysis["innovation_std"]) ** 2).mean()
+    assert excess > 4 and analysis.attrs["status"] == "ok"
 
 
 def test_etkf_on_lorenz96_reaches_its_score_with_every_site_and_with_moving_sites():

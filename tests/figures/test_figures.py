@@ -215,6 +215,15 @@ def test_scoreboard_names_a_diverged_analysis_instead_of_scoring_it(study):
     assert [text.get_text() for text in axes.texts] == ["diverged at 71.5 MTU"]
 
 
+def test_a_lost_analysis_is_scored_and_named(study):
+    scores = copies(study["analysis_scores"])
+    scores["etkf-mlp"].attrs.update(status="lost", reason="surer than right")
+    axes = panels(figures.plot("scoreboard", analysis_scores=scores))[0]
+    assert "etkf-mlp (lost)" in [text.get_text() for text in axes.get_yticklabels()] and not axes.texts
+    names = panels(figures.plot("analysis_error", analysis_scores=scores))
+    assert any("etkf-mlp (lost)" in axes.get_legend_handles_labels()[1] for axes in names)
+
+
 def test_groups_without_the_attribute_follow_from_method_and_names(study):
     bare = copies(study["analysis_scores"])
     for dataset in bare.values():

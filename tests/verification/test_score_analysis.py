@@ -141,6 +141,14 @@ def test_a_diverged_analysis_keeps_its_status_and_has_no_means(case):
     assert "rank_histogram" not in scores
 
 
+def test_a_lost_analysis_keeps_its_status_and_its_scores(case):
+    analysis, observations, truth = case
+    lost = analysis.assign_attrs(status="lost", reason="far surer than right", lost_fraction=0.8)
+    scores, sound = scored(lost, observations, truth), scored(analysis, observations, truth)
+    assert scores.attrs["status"] == "lost" and scores.attrs["reason"] == "far surer than right"
+    np.testing.assert_array_equal(scores["mean"], sound["mean"])
+
+
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("value", [np.nan, np.inf, 3e38])
 def test_a_mean_that_is_not_finite_is_never_averaged_silently(case, value):

@@ -176,6 +176,17 @@ def test_a_diverged_analysis_fails_and_says_when_and_why():
     assert by_name(rows)["s/a/spread"].source == "diverged at 12.5 MTU: not finite"
 
 
+def test_a_lost_analysis_has_its_numbers_fails_and_bounds_nothing():
+    physical = {"method": "etkf", "model_kind": "physical"}
+    lost = analysis_scores(3.9, status="lost", reason="surer than right", lost_fraction=0.62, **physical)
+    learned = analysis_scores(0.3, method="etkf", model_kind="emulator")
+    rows = by_name(scorecard({"s": {"a": lost, "b": learned}}, {}, {}, {"s/a/rmse": claim(4, relation="at_most")}))
+    assert rows["s/a/rmse"].value == 3.9 and rows["s/a/rmse"].passed is False
+    assert rows["s/a/rmse"].source == "a paper (lost: surer than right)"
+    assert rows["s/a/lost_fraction"].passed is False
+    assert math.isnan(rows["s/b/rmse"].bound[0]) and rows["s/b/rmse"].passed is None
+
+
 def test_a_diverged_free_run_fails_in_its_climate_rows_alone():
     rows = by_name(scorecard({}, {"s": {"cnn": forecast_scores(free_run="diverged")}}, {}))
     assert rows["s/cnn/climate_pdf_distance"].passed is False

@@ -1,5 +1,7 @@
 """The table of the README shows the rows of the scorecard, and nothing that is not there."""
 
+import pytest
+
 from assimilearn.verification.scorecards import Row
 from assimilearn.verification.table import claims, medians, models, scores
 
@@ -43,7 +45,7 @@ def test_medians_stand_with_their_range_and_a_missing_scenario_is_told():
     rows += [Row("a/cnn/rmse", 0.5), Row("b/cnn/rmse", float("nan")), Row("a/cnn/valid_time_lyapunov", 2.0)]
     lines = medians([*rows, Row("*/etkf/rmse", 0.25)]).splitlines()
     assert lines[0] == "| median (range) | rmse | valid time from analyses (LT) |"
-    assert lines[2:] == ["| etkf | 0.250 (0.200 to 0.300) | - |", "| cnn | 0.500, 1 of 2 | 2.000 |"]
+    assert lines[2:] == ["| etkf | 0.250 (0.200 to 0.300) | - |", "| cnn | 0.500, 1 of 2 | 2.00 |"]
 
 
 def test_rows_that_are_held_against_a_number_say_whether_they_agree():
@@ -51,3 +53,18 @@ def test_rows_that_are_held_against_a_number_say_whether_they_agree():
     assert claims([held, Row("a/etkf/spread", 0.3)]).splitlines()[2:] == [
         "| a/etkf/rmse | 0.300 ± 0.010 | <= 0.2 | **no** | a paper |"
     ]
+
+
+@pytest.mark.parametrize(
+    ("value", "uncertainty", "shown"),
+    [
+        (0.37648, 0.01284, "0.376 ± 0.013"),
+        (0.37648, 0.0374, "0.38 ± 0.04"),
+        (0.18072, 0.00098, "0.1807 ± 0.0010"),
+        (12.345, 3.2, "12 ± 3"),
+        (123.4, 19.7, "123 ± 20"),
+        (0.5, 0.0, "0.500"),
+    ],
+)
+def test_only_digits_that_hold_are_shown(value, uncertainty, shown):
+    assert f"| a | {shown} | - | - | - |" in scores([Row("s/a/rmse", value, uncertainty)]).splitlines()

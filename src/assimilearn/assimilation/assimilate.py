@@ -5,7 +5,7 @@ import json
 import numpy as np
 import xarray as xr
 
-from assimilearn.assimilation.divergence import lost_windows
+from assimilearn.assimilation.divergence import lost_windows, outcome
 from assimilearn.assimilation.methods import RUN
 from assimilearn.assimilation.problem import pose, refuse_misfit
 from assimilearn.assimilation.record import as_dataset
@@ -41,10 +41,12 @@ def assimilate(
     Returns
     -------
     Dataset
-        The analysis artifact. The attribute ``status`` is "diverged" if the mean became NaN or absurd (values from
-        ``diverged_at`` on are NaN). ``lost_fraction`` is the share of windows of 100 analysis times, but the first, in
-        which innovations exceed those of climatology. With a background check there is ``rejected(time,
-        observation)``; with tuned settings ``tuning_score`` and the attribute ``tuned`` (JSON).
+        The analysis artifact. The attribute ``status`` is "diverged" if the mean became NaN or left the climatology
+        (values from ``diverged_at`` on are NaN), and "lost" if ``lost_fraction`` is above a half: the share of windows
+        of 100 analysis times, but the first, in which by the innovations the forecast is worse than the climatology or
+        far surer than right (:mod:`assimilearn.assimilation.divergence`). ``reason`` then says why. With a background
+        check there is ``rejected(time, observation)``; with tuned settings ``tuning_score`` and the attribute ``tuned``
+        (JSON).
 
     Raises
     ------
@@ -61,8 +63,7 @@ def assimilate(
     if settings.tune:
         settings, curve = choose(problem, settings, run, tuning_rng)
     record = run(problem, settings, run_rng)
-    lost = lost_windows(record, problem)
-    attributes = {"method": settings.method, "lost_fraction": float(lost.mean()) if lost.size else 0.0}
+    attributes = {"method": settings.method, **outcome(record, problem, lost_windows(record, problem))}
     dataset = with_periods(as_dataset(record, problem, **attributes), problem.period)
     if getattr(settings, "background_check", None) is not None:
         rejected = ((problem.valid != 0) & (record.used == 0)).astype(np.int8)

@@ -1,4 +1,20 @@
-"""When a run is lost: no state any more, or a forecast that is worse than none."""
+"""When a run is lost: no state any more, a forecast that is worse than none, or one that is far surer than right.
+
+A filter may lose the truth and still stay on the attractor: every value is finite, and the error is that of two
+independent states, 1.4 times that of climatology. Or it holds on to a trajectory of its own, with an error below that
+of climatology but many times its spread, and gives the observations no weight. Both are seen in the innovations d,
+without a truth: their mean square is the error variance of the forecast plus that of the observations. So over a window
+of times, with sums over all observations,
+
+    error = sum(d^2 - r),    claimed = sum(S - r),    climatological = sum(d_c^2 - r)
+
+r and S the variances of the observations and of the innovations that the method expects, d_c the innovations of
+climatology. A window is lost if sum(d^2) exceeds 1.1^2 sum(d_c^2), which climatology does not reach by chance; or if
+the error is more than 3 times what is claimed (9 in variance) and more than half of that of climatology, so that an
+assumed observation error that is too small does not count. A run is lost if more than half of its windows are.
+"""
+
+from typing import Any
 
 import numpy as np
 
@@ -6,8 +22,11 @@ from assimilearn.assimilation.cycle import ABSURD
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.record import Record
 
-LOST_WINDOW = 100  # analysis times over which innovations above climatology mean that the filter is lost
-LOST_FACTOR = 1.1  # on the climatological rmse: what climatology itself does not reach by chance
+WINDOW, SHORTEST = 100, 25  # analysis times; a run of less than 400 is cut into four, as far as these are not shorter
+WORSE = 1.1  # times the climatological root mean square innovation
+OVERCONFIDENT = 3.0  # times the spread
+FAR = 0.5  # of the climatological standard deviation: smaller errors may be those of a wrong observation error
+MOST = 0.5  # of the windows
 
 
 def give_up(record: Record, k: int) -> None:
@@ -22,34 +41,62 @@ def give_up(record: Record, k: int) -> None:
     record.used[k:] = 0
 
 
-def squared_innovations(innovation: np.ndarray, problem: Problem, here: slice) -> np.ndarray:
-    """Sums over the observations of each of the times ``here`` of squared innovations and of those of climatology.
+def innovation_sums(innovation: np.ndarray, innovation_std: np.ndarray, problem: Problem, here: slice) -> np.ndarray:
+    """Sums over the observations of each of the times ``here``, as far as they have an innovation.
 
     Returns
     -------
-    ndarray (2, time)
+    ndarray (4, time)
+        Of squared innovations, of those of climatology, of the variances that the method expects of them, and of the
+        error variances of the observations.
     """
-    value, sites, valid = problem.value[here], problem.sites[here], problem.valid[here]
-    climatological = np.where(valid, value - problem.expected.mean[sites], np.nan)
-    return np.nansum(np.stack([innovation.astype(float), climatological]) ** 2, axis=2)
+    seen = (problem.valid[here] != 0) & ~np.isnan(innovation)
+    with np.errstate(over="ignore", invalid="ignore"):
+        climatological = problem.value[here] - problem.expected.mean[problem.sites[here]]
+        squares = [np.square(a, dtype=float) for a in (innovation, climatological, innovation_std)]
+        return np.where(seen, np.stack([*squares, problem.variance[here]]), 0.0).sum(axis=2)
 
 
 def lost_windows(record: Record, problem: Problem) -> np.ndarray:
-    """Where the forecast is worse than none: windows in which its innovations clearly exceed those of climatology.
-
-    A filter may lose the truth and still stay on the attractor: every value is finite, and the error is that of two
-    independent states, 1.4 times that of climatology.
-
-    Returns
-    -------
-    ndarray (window,), bool
-        For every window of ``LOST_WINDOW`` times but the first, which is left to spin-up.
-    """
-    return lost(squared_innovations(record.innovation, problem, slice(None)))
+    """Which windows of times but the first, left to spin-up, are lost; (window,), bool."""
+    return lost(innovation_sums(record.innovation, record.innovation_std, problem, slice(None)))
 
 
-def lost(squares: np.ndarray) -> np.ndarray:
-    """The same from ``squares (2, time)`` of :func:`squared_innovations`."""
-    count = squares.shape[1] // LOST_WINDOW
-    sums = squares[:, : count * LOST_WINDOW].reshape(2, count, LOST_WINDOW).sum(axis=2)
-    return (sums[0] > LOST_FACTOR**2 * sums[1])[1:]
+def lost(sums: np.ndarray) -> np.ndarray:
+    """The same from ``sums (4, time)`` of :func:`innovation_sums`."""
+    length = min(WINDOW, max(SHORTEST, sums.shape[1] // 4))
+    count = sums.shape[1] // length
+    with np.errstate(over="ignore", invalid="ignore"):
+        found, climatological, expected, r = sums[:, : count * length].reshape(4, count, length).sum(axis=2)
+        worse = found > WORSE**2 * climatological
+        error = found - r
+        overconfident = (error > OVERCONFIDENT**2 * (expected - r)) & (error > FAR**2 * (climatological - r))
+    return (worse | overconfident)[1:]
+
+
+def health(windows: np.ndarray) -> dict[str, str | float]:
+    """Attributes of a run that has not diverged: ``lost_fraction``, ``status`` "ok" or "lost", and then ``reason``."""
+    fraction = float(windows.mean()) if windows.size else 0.0
+    if fraction <= MOST:
+        return {"lost_fraction": fraction, "status": "ok"}
+    reason = (
+        f"in {fraction:.0%} of the windows of time the innovations are worse than those of climatology, "
+        f"or the error that they tell is more than {OVERCONFIDENT:g} times the spread"
+    )
+    return {"lost_fraction": fraction, "status": "lost", "reason": reason}
+
+
+def outcome(record: Record, problem: Problem, windows: np.ndarray) -> dict[str, Any]:
+    """Attributes that say how the run went; ``windows`` are those of :func:`lost_windows`."""
+    attributes: dict[str, Any] = {
+        "time_step": problem.model.time_step,
+        "interval": float(np.median(np.diff(problem.times))) if problem.times.size > 1 else float("nan"),
+        **health(windows),
+    }
+    if record.diverged is not None:
+        attributes |= {
+            "status": "diverged",
+            "diverged_at": float(problem.times[record.diverged]),
+            "reason": record.reason,
+        }
+    return attributes

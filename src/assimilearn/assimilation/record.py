@@ -129,7 +129,7 @@ def as_dataset(record: Record, problem: Problem, **attributes: Any) -> xr.Datase
         )
         member = np.arange(record.members.shape[1])
         coordinates["member"] = ("member", member, {"units": "1", "long_name": "index of the member"})
-    return xr.Dataset(variables, coordinates, attributes | outcome(record, problem))
+    return xr.Dataset(variables, coordinates, attributes)
 
 
 def coordinates_of(problem: Problem) -> dict[str, Any]:
@@ -138,15 +138,3 @@ def coordinates_of(problem: Problem) -> dict[str, Any]:
         "time": ("time", problem.times, {"units": "MTU", "long_name": "time"}),
         "site": ("site", np.arange(problem.model.size), {"units": "1", "long_name": "site index"}),
     }
-
-
-def outcome(record: Record, problem: Problem) -> dict[str, Any]:
-    """Attributes that say how the run went."""
-    attributes: dict[str, Any] = {
-        "time_step": problem.model.time_step,
-        "interval": float(np.median(np.diff(problem.times))) if problem.times.size > 1 else float("nan"),
-        "status": "ok" if record.diverged is None else "diverged",
-    }
-    if record.diverged is not None:
-        attributes |= {"diverged_at": float(problem.times[record.diverged]), "reason": record.reason}
-    return attributes

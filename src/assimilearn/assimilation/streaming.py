@@ -14,7 +14,7 @@ import xarray as xr
 
 from assimilearn import store
 from assimilearn.assimilation.adaptive import quantities
-from assimilearn.assimilation.divergence import lost, squared_innovations
+from assimilearn.assimilation.divergence import innovation_sums, lost, outcome
 from assimilearn.assimilation.filtering import LARGEST_CHUNK
 from assimilearn.assimilation.methods import RUN
 from assimilearn.assimilation.problem import Problem, entries, laid_out, refuse_misfit
@@ -23,7 +23,6 @@ from assimilearn.assimilation.record import (
     SITE_VARIABLES,
     Record,
     coordinates_of,
-    outcome,
     series,
 )
 from assimilearn.assimilation.settings import AnalysisSettings, MemberSettings
@@ -76,9 +75,7 @@ def assimilate_to_file(
         run_rng, _ = rng.spawn(2)
         RUN[settings.method](replace(problem, new_record=lambda _: record), settings, run_rng)
         record.fill()
-        windows = lost(record.squares)
-        found |= {"method": settings.method, "lost_fraction": float(windows.mean()) if windows.size else 0.0}
-        found |= outcome(record, problem)
+        found |= {"method": settings.method, **outcome(record, problem, lost(record.sums))}
 
 
 def declared(problem: Problem, settings: AnalysisSettings) -> dict[str, store.Series]:
@@ -132,7 +129,7 @@ class StreamedRecord(Record):
         empty = np.empty((0, 0))
         super().__init__(empty, empty, empty, empty, empty, empty, empty, empty)
         self.problem, self.targets, self.done = problem, targets, 0
-        self.squares = np.zeros((2, problem.times.size))
+        self.sums = np.zeros((4, problem.times.size))
 
     def adapts(self, quantities: Mapping[str, str]) -> None:
         """The series of ``quantities`` are written as the cycle comes to them."""
@@ -156,7 +153,7 @@ class StreamedRecord(Record):
                 target[here] = part.adapted[:, list(self.quantities).index(name)]
             else:
                 target[here] = getattr(part, name)
-        self.squares[:, here] = squared_innovations(part.innovation, self.problem, here)
+        self.sums[:, here] = innovation_sums(part.innovation, part.innovation_std, self.problem, here)
         self.done = here.stop
 
     def fill(self) -> None:

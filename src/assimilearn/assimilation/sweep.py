@@ -53,7 +53,7 @@ LONG_NAMES = {
     "rmse_typical": "median over time of the spatial RMSE of the analysis mean",
     "forecast_rmse": "time mean of the spatial RMSE of the forecast mean",
     "spread": "time mean of the root of the mean over sites of the analysis variance",
-    "lost_fraction": "share of windows of 100 times whose innovations exceed those of climatology by a tenth",
+    "lost_fraction": "share of windows of 100 times with a forecast worse than climatology, or far surer than right",
     "status": "whether the run was sound, lost the truth for some time, or diverged",
 }
 

@@ -7,6 +7,7 @@ import click
 from assimilearn import store
 from assimilearn.assimilation import AnyAnalysis, assimilate
 from assimilearn.assimilation.streaming import assimilate_to_file, is_streamed
+from assimilearn.cli.health import tell_health
 from assimilearn.cli.models import open_any
 from assimilearn.cli.options import FILE, Origin, origin_options, settings_option
 from assimilearn.study.seeds import generator
@@ -31,8 +32,11 @@ def command(
         if is_streamed(observed, forecaster, settings):
             facts = origin.provenance(output, "analyses", settings, inputs)
             assimilate_to_file(observed, forecaster, settings, background, rng, output, **facts, model_kind=kind)
+            with store.opened(output, require=["mean"]) as written:
+                tell_health(output.stem, written.attrs)
             return
         observed.load()
     dataset = assimilate(observed, forecaster, settings, background, rng)
     dataset.attrs["model_kind"] = kind
     origin.write(dataset, output, "analyses", settings, inputs)
+    tell_health(output.stem, dataset.attrs)

@@ -6,6 +6,7 @@ import click
 
 from assimilearn import store
 from assimilearn.assimilation import AnyAnalysis
+from assimilearn.cli.health import tell_health
 from assimilearn.cli.options import FILE, Origin, cycle_option, origin_options, settings_option
 from assimilearn.loops import assimilate_again
 from assimilearn.study.seeds import generator
@@ -44,3 +45,4 @@ def command(
     )
     inputs = {"observations": observations, "emulator": emulator, "previous": previous, "climate": climate}
     origin.write(dataset.assign_attrs(cycle=cycle), output, "analyses", settings, inputs)
+    tell_health(output.stem, dataset.attrs)

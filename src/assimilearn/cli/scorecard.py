@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from assimilearn import store
+from assimilearn.cli.health import tell_health
 from assimilearn.cli.options import FILE, settings_option
 from assimilearn.verification import Claim, scorecard, write_scorecard
 
@@ -25,4 +26,7 @@ def command(output: Path, files: tuple[Path, ...], claims: dict[str, Claim]) -> 
         dataset = store.read(path)
         given[dataset.attrs["kind"]][dataset.attrs["scenario"]][dataset.attrs["node"]] = dataset
     analyses, forecasts = given["analysis_scores"], given["forecast_scores"]
+    for scenario, nodes in analyses.items():
+        for node, scores in nodes.items():
+            tell_health(f"{scenario}/{node}", scores.attrs)
     write_scorecard(scorecard(analyses, forecasts, given["model"], claims, given["sweeps"]), output)

@@ -110,7 +110,7 @@ def check_usable(analysis: xr.Dataset) -> None:
     missing = [name for name in ("mean", "spread", "time", "period") if name not in analysis.variables]
     if missing:
         raise FileError(f"the analysis lacks {', '.join(missing)}: emulators need mean, spread, time and period")
-    if analysis.attrs.get("status", "ok") != "ok":
+    if analysis.attrs.get("status") == "diverged":
         when, why = analysis.attrs.get("diverged_at", "?"), analysis.attrs.get("reason", "no reason recorded")
         raise FileError(f"the analysis diverged at {when} MTU ({why}): no emulator can be trained on it; mend it first")
 

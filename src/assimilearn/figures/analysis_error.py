@@ -9,12 +9,12 @@ from assimilearn.figures.inputs import (
     FigureError,
     Group,
     bounds,
-    diverged,
     grouped,
     having,
     in_test_period,
     need,
     running_mean,
+    trouble,
 )
 from assimilearn.figures.style import (
     BLACK,
@@ -107,9 +107,9 @@ def one_analysis(axes: "Axes", score: str, name: str, test: xr.Dataset) -> None:
     times = test["time"].values
     step = float(np.median(np.diff(times))) if len(times) > 1 else WINDOW
     width = max(1, round(WINDOW / step))
-    shade, trouble = colour(name), diverged(test)
+    shade, note = colour(name), trouble(test)
     axes.plot(times, test[score].values, color=shade, linewidth=0.3, alpha=0.25, rasterized=True)
-    title = name if trouble is None else f"{name} ({trouble})"
+    title = name if note is None else f"{name} ({note})"
     axes.plot(times, running_mean(test[score].values, width), color=shade, label=title)
     spread = NAMES[score][1]
     if spread in test:

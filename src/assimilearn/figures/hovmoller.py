@@ -9,12 +9,12 @@ from assimilearn.figures.inputs import (
     PHYSICAL,
     FigureError,
     Group,
-    diverged,
     group_of,
     in_test_period,
     lyapunov_time,
     method_of,
     need,
+    trouble,
 )
 from assimilearn.figures.style import (
     CENTIMETRE,
@@ -84,7 +84,7 @@ def plot(
 
 def shown(analyses: Group) -> str:
     """The name of the analysis that the figure shows."""
-    sound = {name: analysis for name, analysis in analyses.items() if diverged(analysis) is None} or dict(analyses)
+    sound = {name: analysis for name, analysis in analyses.items() if trouble(analysis) is None} or dict(analyses)
     for name, analysis in sound.items():
         if method_of(name, analysis) == "etkf" and group_of(name, analysis) == PHYSICAL:
             return name

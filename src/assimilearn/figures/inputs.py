@@ -122,7 +122,7 @@ def bounds(
     physical = {
         name: mean_score(dataset, score)[0]
         for name, dataset in groups.get(PHYSICAL, {}).items()
-        if diverged(dataset) is None
+        if trouble(dataset) is None
     }
     physical = {name: value for name, value in physical.items() if np.isfinite(value)}
     filters = [name for method in methods for name in physical if method_of(name, scores[name]) == method]
@@ -132,9 +132,14 @@ def bounds(
     return {name: value for name, value in result.items() if np.isfinite(value)}
 
 
+def trouble(dataset: xr.Dataset) -> str | None:
+    """What to write beside the name of a run that diverged or lost the truth; None for a sound one."""
+    return "lost" if dataset.attrs.get("status") == "lost" else diverged(dataset)
+
+
 def diverged(dataset: xr.Dataset) -> str | None:
-    """What to write beside the name of a run that diverged; None for one that did not."""
-    if dataset.attrs.get("status", "ok") == "ok":
+    """What to write in place of a run that diverged; None for one that has numbers."""
+    if dataset.attrs.get("status", "ok") in ("ok", "lost"):
         return None
     when = dataset.attrs.get("diverged_at")
     return "diverged" if when is None else f"diverged at {float(when):.4g} MTU"

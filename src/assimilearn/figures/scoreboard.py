@@ -6,7 +6,17 @@ import numpy as np
 import xarray as xr
 
 from assimilearn.figures.analysis_error import BOUNDS, drawn_score
-from assimilearn.figures.inputs import Group, bounds, diverged, grouped, having, mean_score, need, need_variables
+from assimilearn.figures.inputs import (
+    Group,
+    bounds,
+    diverged,
+    grouped,
+    having,
+    mean_score,
+    need,
+    need_variables,
+    trouble,
+)
 from assimilearn.figures.style import (
     BLACK,
     CENTIMETRE,
@@ -44,7 +54,7 @@ MARKS = {
 
 
 def plot(*, analysis_scores: Group | None = None, forecast_scores: Group | None = None) -> "Figure":
-    """One row for each analysis, by group and in each group the worst first; diverged ones are named as such.
+    """One row for each analysis, by group and in each group the worst first; those diverged or lost are named so.
 
     Parameters
     ----------
@@ -93,7 +103,7 @@ def draw(score: str, groups: dict[str, dict[str, xr.Dataset]], limits: dict[str,
         names.append(group)
         for name, dataset in members.items():
             one_row(axes, len(names), name, dataset, score)
-            names.append(name)
+            names.append(f"{name} (lost)" if trouble(dataset) == "lost" else name)
     for value, look in zip(limits.values(), BOUNDS, strict=False):
         axes.axvline(value, zorder=0, **look)
     plain_log(axes, "x")
@@ -117,9 +127,9 @@ def draw(score: str, groups: dict[str, dict[str, xr.Dataset]], limits: dict[str,
 def one_row(axes: "Axes", row: int, name: str, dataset: xr.Dataset, score: str) -> None:
     """Dots of one analysis with their uncertainty, or the word that it diverged."""
     axes.axhline(row, color=LIGHT_GREY, linewidth=0.4, zorder=0)
-    trouble = diverged(dataset)
-    if trouble is not None:
-        axes.text(0.5, row, trouble, transform=axes.get_yaxis_transform(), va="center", ha="center", color=colour(name))
+    failure = diverged(dataset)
+    if failure is not None:
+        axes.text(0.5, row, failure, transform=axes.get_yaxis_transform(), va="center", ha="center", color=colour(name))
         return
     for quantity, (shape, face, size, offset, _) in MARKS[score].items():
         value, half = mean_score(dataset, quantity)

@@ -28,7 +28,7 @@ def innovation_score(analysis: xr.Dataset) -> float:
     """Root mean square of the innovations over the validation period; infinite if the filter diverged."""
     innovation = select_period(analysis, "validation")["innovation"].values
     seen = innovation[np.isfinite(innovation)]
-    if analysis.attrs.get("status", "ok") != "ok" or seen.size == 0:
+    if analysis.attrs.get("status") == "diverged" or seen.size == 0:
         return float("inf")
     return float(np.sqrt(np.mean(np.square(seen, dtype=float))))
 

@@ -3,6 +3,10 @@
 import numpy as np
 from numba import njit
 
+from assimilearn.kernels import compile_alike
+
+compile_alike()
+
 
 @njit(cache=True, error_model="numpy")
 def error_covariance(variance, sites, rho, size):

@@ -6,7 +6,10 @@ An operator is the vector that :attr:`OperatorSettings.encoded` gives.
 import numpy as np
 from numba import njit
 
+from assimilearn.kernels import compile_alike
 from assimilearn.observations.operators import ABSOLUTE, ARCTAN, FLOOR, LOG, SQUARE
+
+compile_alike()
 
 
 @njit(cache=True, error_model="numpy")

@@ -5,7 +5,8 @@ entry in ``mean(score)`` is the time mean of that: the number that data assimila
 the root of the mean square over times and sites, never smaller. Spreads are root mean squares over sites, as they must
 be to compare with an RMSE (Fortin et al. 2014, J. Hydrometeorol. 15, 1708-1713).
 
-What a run that diverged has left is kept in time, but not averaged: its means are NaN and ``status`` says why.
+What a run that diverged has left is kept in time, but not averaged: its means are NaN and ``status`` says why. One that
+is "lost" has its scores: they are what it is worth.
 """
 
 from typing import Any
@@ -112,12 +113,16 @@ def score_analysis(
         state = _truth_at(truth, times, analysis.sizes["site"])
         series |= state_scores(analysis, state, observed)
         calibration = calibrated(analysis.assign(error=analysis["mean"] - state), "error", "spread", test)
-        if "members" in analysis and status["status"] == "ok":
+        if "members" in analysis and status["status"] != "diverged":
             histogram = _ranks_of_truth(analysis, state, test, rng)
-    elif "forecast_members" in analysis and status["status"] == "ok":
+    elif "forecast_members" in analysis and status["status"] != "diverged":
         histogram = _ranks_of_observations(analysis, observations, test, rng)
-    dataset = _dataset(analysis, series, summary(series, test, status["status"] == "ok"), histogram, status)
-    return dataset if calibration is None or status["status"] != "ok" else dataset.assign(_binned(calibration, truth))
+    dataset = _dataset(analysis, series, summary(series, test, status["status"] != "diverged"), histogram, status)
+    return (
+        dataset
+        if calibration is None or status["status"] == "diverged"
+        else dataset.assign(_binned(calibration, truth))
+    )
 
 
 def state_scores(analysis: xr.Dataset, truth: np.ndarray, observed: np.ndarray) -> dict[str, np.ndarray]:
@@ -276,7 +281,7 @@ def _status(analysis: xr.Dataset, test: np.ndarray) -> dict[str, str | float]:
     """The status of the analysis, and "diverged" too where its mean is not finite in the test period."""
     status = {name: analysis.attrs[name] for name in ("status", "diverged_at", "reason") if name in analysis.attrs}
     broken = test & ~np.isfinite(analysis["mean"].values).all(axis=1)
-    if status.setdefault("status", "ok") == "ok" and broken.any():
+    if status.setdefault("status", "ok") != "diverged" and broken.any():
         first = float(analysis["time"].values[np.argmax(broken)])
         return {"status": "diverged", "diverged_at": first, "reason": "the analysis mean is not finite"}
     return status

@@ -1,9 +1,9 @@
 """The scorecard: one row for every number of a study that someone could check.
 
 A row is called ``{scenario}/{node}/{score}``. ``passed`` is true or false where a number is published or known in
-closed form, false where the run behind the row diverged, and empty otherwise. ``bound`` gives, for an analysis made
-with a learned model, the RMSE of the same analysis with the true model and that of an interpolation of the
-observations. A claim about ``*/{node}/{score}`` is held against the median over all scenarios, one about
+closed form, false where the run behind the row diverged or is lost, and empty otherwise. ``bound`` gives, for an
+analysis made with a learned model, the RMSE of the same analysis with the true model and that of an interpolation of
+the observations. A claim about ``*/{node}/{score}`` is held against the median over all scenarios, one about
 ``noise-*/{node}/{score}`` against that over the scenarios of these names.
 """
 
@@ -132,8 +132,9 @@ def _analysis_behind(scores: xr.Dataset) -> str | None:
 
 
 def _best(analyses: Iterable[xr.Dataset]) -> float:
-    """Lowest mean RMSE of ``analyses``; NaN where none has one."""
-    values = [float(s["mean"].sel(score="rmse")) for s in analyses if "rmse" in s["score"].values]
+    """Lowest mean RMSE of the sound ones of ``analyses``; NaN where none has one."""
+    sound = [scores for scores in analyses if not _failure(scores)]
+    values = [float(s["mean"].sel(score="rmse")) for s in sound if "rmse" in s["score"].values]
     return min((value for value in values if not math.isnan(value)), default=NAN)
 
 
@@ -268,7 +269,7 @@ def _identity(name: str, value: float, exact: float, tolerance: float) -> Row:
 
 
 def _failure(scores: xr.Dataset) -> str:
-    """Why the numbers of a file are not there; empty if they are."""
+    """Why the numbers of a file are not there, or not worth much; empty if all is well."""
     status = scores.attrs.get("status", "ok")
     if status == "ok":
         return ""

@@ -21,7 +21,8 @@ DASH = "-"
 def scores(rows: Iterable[Row]) -> str:
     """Two tables: analyses, and valid prediction times in Lyapunov times.
 
-    Values are means over the test period with their standard errors; a dash stands where a score does not exist.
+    Values are means over the test period with their standard errors, and no digits that another processor, on which
+    single states are other ones, would not find again; a dash stands where a score does not exist.
     """
     rows = list(rows)
     return _of_nodes("analysis", rows, ANALYSIS) + "\n" + _of_nodes("valid prediction time", rows, FORECAST)
@@ -37,7 +38,8 @@ def models(rows: Iterable[Row]) -> str:
         if row.name in ratios and row.bound is not None:
             node = row.name.removesuffix("/rmse")
             label = node if several else node.split("/", 1)[1]
-            lines.append([label, f"{row.bound[0]:.3f}", _cell(row), _cell(ratios[row.name])])
+            bound = f"{row.bound[0]:.{decimals(row.uncertainty, row.value)}f}"
+            lines.append([label, bound, _cell(row), _cell(ratios[row.name])])
     return _table(["analysis", "rmse with the true model", "with the learned model", "ratio"], lines)
 
 
@@ -98,23 +100,41 @@ def _table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
     return "\n".join([f"| {' | '.join(head)} |", "|---" * len(head) + "|", *body]) + "\n"
 
 
+def decimals(uncertainty: float | None, value: float) -> int:
+    """Decimals that hold: up to the first digit of the uncertainty, or the second where the first is a 1.
+
+    Of a value without an uncertainty three significant digits are shown, and three decimals at most.
+    """
+    if not uncertainty or not np.isfinite(uncertainty):
+        return min(3, max(0, 2 - _place(value))) if value else 3
+    place = _place(uncertainty)
+    return max(0, -place + (uncertainty / 10.0**place < 1.95))
+
+
+def _place(value: float) -> int:
+    """Power of ten of the first digit."""
+    return int(f"{abs(value):.0e}".partition("e")[2])
+
+
 def _cell(row: Row | None) -> str:
-    """A value with its uncertainty; one that is only a lower bound says so."""
-    if row is None or row.value != row.value:
+    """A value with its uncertainty, as far as the digits hold; one that is only a lower bound says so."""
+    if row is None or not np.isfinite(row.value):
         return DASH
+    digits = decimals(row.uncertainty, row.value)
     if "lower bound" in row.source:
-        return f"> {row.value:.2f}"
-    return f"{row.value:.3f}" + (f" ± {row.uncertainty:.3f}" if row.uncertainty else "")
+        return f"> {row.value:.{digits}f}"
+    return f"{row.value:.{digits}f}" + (f" ± {row.uncertainty:.{digits}f}" if row.uncertainty else "")
 
 
 def _median(rows: list[Row]) -> str:
-    """Median and range of the values that there are."""
-    values = np.array([row.value for row in rows])
-    there = values[np.isfinite(values)]
-    if not there.size:
+    """Median and range of the values that there are, with the digits that hold in most of them."""
+    there = [row for row in rows if np.isfinite(row.value)]
+    if not there:
         return DASH
+    values = np.array([row.value for row in there])
+    digits = int(np.median([decimals(row.uncertainty, row.value) for row in there]))
     above = "> " if any("lower bound" in row.source for row in rows) else ""
-    text = f"{above}{np.median(there):.3f}"
-    if there.size > 1:
-        text += f" ({there.min():.3f} to {there.max():.3f})"
-    return text + (f", {there.size} of {values.size}" if there.size < values.size else "")
+    text = f"{above}{np.median(values):.{digits}f}"
+    if len(there) > 1:
+        text += f" ({values.min():.{digits}f} to {values.max():.{digits}f})"
+    return text + (f", {len(there)} of {len(rows)}" if len(there) < len(rows) else "")
