@@ -13,6 +13,7 @@ Keyword parameters with type and default become settings. Packages offer parts b
 """
 
 import inspect
+import os
 import re
 import sys
 import traceback
@@ -148,7 +149,7 @@ def load(plugins: Sequence[str], folder: Path = Path()) -> Registry:
 def source_of(name: str, folder: Path = Path()) -> Source:
     """The plug-in of that name: a file, or a module that is imported to find its files."""
     if name.endswith(".py"):
-        path = (folder / name).absolute()
+        path = Path(os.path.abspath(folder / name))
         if not path.is_file():
             raise PluginError(f"there is no plug-in {name} in {folder.absolute()}: name a file beside the study file")
         return Source(str(path), (path,))

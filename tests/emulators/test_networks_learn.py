@@ -239,7 +239,7 @@ def walk(validation_states, patience=100, epochs=40):
     scaling = scaling_of(training)
     validation = type(training)(validation_states, np.ones_like(validation_states[:, 1:]))
     settings = TrainingSettings(
-        epochs=epochs, patience=patience, learning_rate=0.02, schedule="constant", batch_size=50
+        method="mlp", epochs=epochs, patience=patience, learning_rate=0.02, schedule="constant", batch_size=50
     )
     return train_network(linear_network(), training, validation, scaling, settings, rng), validation, scaling
 
@@ -277,13 +277,13 @@ def test_the_penalty_shrinks_the_last_layer():
 
 
 def test_the_learning_rate_falls_as_half_a_cosine():
-    settings = TrainingSettings(learning_rate=0.4, epochs=4)
+    settings = TrainingSettings(method="mlp", learning_rate=0.4, epochs=4)
     rates = [learning_rate(settings, epoch) for epoch in range(4)]
     assert rates == pytest.approx([0.4, 0.2 + 0.2 * np.sqrt(0.5), 0.2, 0.2 - 0.2 * np.sqrt(0.5)])
 
 
 def test_a_constant_learning_rate_does_not_fall():
-    settings = TrainingSettings(learning_rate=0.4, epochs=4, schedule="constant")
+    settings = TrainingSettings(method="mlp", learning_rate=0.4, epochs=4, schedule="constant")
     assert {learning_rate(settings, epoch) for epoch in range(4)} == {0.4}
 
 

@@ -11,7 +11,7 @@ import xarray as xr
 from synthetic_study import ANALYSES, TEST, make_study, without_truth
 
 from assimilearn import figures
-from assimilearn.figures import FIGURES, KINDS, REQUIRED, FigureError, inputs, style
+from assimilearn.figures import FIGURES, KINDS, FigureError, inputs, style
 from assimilearn.figures.hovmoller import on_sites
 from assimilearn.verification import Claim, Row
 
@@ -116,11 +116,11 @@ def test_everything_stands_inside_the_page(drawn, name):
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_every_figure_can_do_without_what_is_not_required(study, name):
-    given = {kind: study[kind] for kind in REQUIRED[name]}
+    given = {kind: study[kind] for kind in FIGURES[name].needed}
     assert panels(figures.plot(name, **given))
 
 
-@pytest.mark.parametrize(("name", "kind"), [(name, kind) for name in FIGURES for kind in REQUIRED[name]])
+@pytest.mark.parametrize(("name", "kind"), [(name, kind) for name in FIGURES for kind in FIGURES[name].needed])
 def test_what_is_required_and_missing_is_named_in_one_error(study, name, kind):
     for absent in (None, {}):
         with pytest.raises(FigureError, match=f"{name}.* needs {kind}"):
@@ -135,9 +135,8 @@ def test_every_figure_is_drawn_without_a_truth(study, name):
 
 
 def test_required_kinds_are_kinds_that_the_figure_reads():
-    assert set(REQUIRED) == set(FIGURES)
-    for name, kinds in FIGURES.items():
-        assert set(REQUIRED[name]) <= set(kinds) <= set(KINDS)
+    for name, reads in FIGURES.items():
+        assert reads.needed and set(reads.kinds) <= set(KINDS), name
 
 
 def test_unknown_figures_and_kinds_are_refused(study):

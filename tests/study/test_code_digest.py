@@ -15,14 +15,12 @@ def package(tmp_path, monkeypatch):
     shutil.copytree(code.ROOT, root, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(code, "ROOT", root)
 
-    def digest(*arguments: str) -> str:
-        code.code_digest.cache_clear()
-        code._read.cache_clear()
-        return code.code_digest(*arguments)
+    def digest(verb: str, *files: str) -> str:
+        code._digest.cache_clear()
+        return code.code_digest(verb, *(root / file for file in files))
 
     yield root, digest
-    code.code_digest.cache_clear()
-    code._read.cache_clear()
+    code._digest.cache_clear()
 
 
 def edit(path: Path, old: str, new: str) -> None:
@@ -44,20 +42,30 @@ def test_code_changes_the_digest_of_the_verbs_that_use_it_and_of_no_other(packag
     root, digest = package
     verbs = ["simulate", "observe", "assimilate", "train", "figure"]
     before = {verb: digest(verb) for verb in verbs}
-    with (root / "emulators" / "ridge.py").open("a") as file:
+    with (root / "emulators" / "train.py").open("a") as file:
         file.write("\nNEW = 1\n")
     changed = {verb for verb in verbs if digest(verb) != before[verb]}
     assert "train" in changed
     assert not changed & {"simulate", "observe", "figure"}
 
 
+def test_a_node_depends_on_its_own_method_only(package):
+    root, digest = package
+    methods = {"etkf": "assimilation/etkf.py", "letkf": "assimilation/letkf.py"}
+    before = {name: digest("assimilate", file) for name, file in methods.items()}
+    with (root / "assimilation" / "letkf.py").open("a") as file:
+        file.write("\nNEW = 1\n")
+    assert digest("assimilate", methods["letkf"]) != before["letkf"]
+    assert digest("assimilate", methods["etkf"]) == before["etkf"]
+
+
 def test_a_figure_depends_on_its_own_file_only(package):
     root, digest = package
-    before = {name: digest("figure", f"assimilearn.figures.{name}") for name in ("hovmoller", "scoreboard")}
+    before = {name: digest("figure", f"figures/{name}.py") for name in ("hovmoller", "scoreboard")}
     with (root / "figures" / "hovmoller.py").open("a") as file:
         file.write("\nNEW = 1\n")
-    assert digest("figure", "assimilearn.figures.hovmoller") != before["hovmoller"]
-    assert digest("figure", "assimilearn.figures.scoreboard") == before["scoreboard"]
+    assert digest("figure", "figures/hovmoller.py") != before["hovmoller"]
+    assert digest("figure", "figures/scoreboard.py") == before["scoreboard"]
 
 
 def test_modules_imported_inside_functions_count(package):

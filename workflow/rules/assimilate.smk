@@ -14,8 +14,9 @@ rule assimilate:
     params:
         settings=lambda w: plan_of(w).analysis_settings(w.analysis),
         seed=seed_of,
-        code=PLAN.code("assimilate"),
+        plugins=lambda w: plan_of(w).analysis_code(w.analysis).options,
+        code=lambda w: plan_of(w).analysis_code(w.analysis).digest("assimilate"),
     shell:
         "python -m assimilearn assimilate {input.observations} {output} --model {input.model} "
         "--climate {input.climate} --settings {params.settings:q} --seed {params.seed} "
-        "--label {wildcards.study}/{wildcards.scenario}/{wildcards.analysis} 2> {log}"
+        "--label {wildcards.study}/{wildcards.scenario}/{wildcards.analysis} {params.plugins} 2> {log}"

@@ -17,8 +17,11 @@ from assimilearn.errors import AssimilearnError
 from assimilearn.study.plan import Plan, canonical
 from assimilearn.study.scenarios import resolve
 
+# Plug-ins are found from the folder of the study file: the last one that was given.
+FOLDER = Path(workflow.configfiles[-1]).parent if workflow.configfiles else Path()
+
 try:
-    PLAN = Plan(resolve(config))
+    PLAN = Plan(resolve(config, FOLDER))
 except AssimilearnError as error:
     raise WorkflowError(str(error))
 

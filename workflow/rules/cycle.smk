@@ -20,12 +20,13 @@ rule learn_again:
             for path in plan_of(w).emulator_before(w.loop, int(w.cycle))
         ),
         seed=seed_of,
-        code=PLAN.code("learn-again"),
+        plugins=lambda w: plan_of(w).cycle_code(w.loop).options,
+        code=lambda w: plan_of(w).cycle_code(w.loop).digest("learn-again"),
     shell:
         "python -m assimilearn learn-again {input.analysis} {output} --observations {input.observations} "
         "{params.previous} --settings {params.settings:q} --stopping {params.stopping:q} --workers {threads} "
         "--cycle {wildcards.cycle} --seed {params.seed} "
-        "--label {wildcards.study}/{wildcards.scenario}/{wildcards.loop}.{wildcards.cycle} 2> {log}"
+        "--label {wildcards.study}/{wildcards.scenario}/{wildcards.loop}.{wildcards.cycle} {params.plugins} 2> {log}"
 
 
 rule assimilate_again:
@@ -43,12 +44,13 @@ rule assimilate_again:
     params:
         settings=lambda w: plan_of(w).settings.loops[w.loop].analysis.canonical(),
         seed=seed_of,
-        code=PLAN.code("assimilate-again"),
+        plugins=lambda w: plan_of(w).cycle_code(w.loop).options,
+        code=lambda w: plan_of(w).cycle_code(w.loop).digest("assimilate-again"),
     shell:
         "python -m assimilearn assimilate-again {input.observations} {output} --emulator {input.emulator} "
         "--previous {input.previous} --climate {input.climate} --settings {params.settings:q} "
         "--cycle {wildcards.cycle} --seed {params.seed} "
-        "--label {wildcards.study}/{wildcards.scenario}/{wildcards.loop}.{wildcards.cycle} 2> {log}"
+        "--label {wildcards.study}/{wildcards.scenario}/{wildcards.loop}.{wildcards.cycle} {params.plugins} 2> {log}"
 
 
 rule best_cycle:

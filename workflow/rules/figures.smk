@@ -20,7 +20,7 @@ rule figure:
     params:
         claims=lambda w: plan_of(w).claims_option(w.figure, PLAN.claims),
         caption=lambda w: (REPORT / "figures" / f"{w.figure}.rst").read_text(),
-        code=lambda w: PLAN.code("figure", f"assimilearn.figures.{w.figure}"),
+        code=lambda w: PLAN.figure_code(w.figure),
     shell:
         "python -m assimilearn figure {wildcards.figure} {output.pdf} {input} "
         "{params.claims} 2> {log}"
@@ -47,7 +47,7 @@ rule study_figure:
         variations=PLAN.variations,
         claims=PLAN.claims,
         caption=lambda w: (REPORT / "figures" / f"{w.figure}.rst").read_text(),
-        code=lambda w: PLAN.code("figure", f"assimilearn.figures.{w.figure}"),
+        code=lambda w: PLAN.figure_code(w.figure),
     shell:
         "python -m assimilearn figure {wildcards.figure} {output.pdf} {input} "
         "--variations {params.variations:q} --claims {params.claims:q} 2> {log}"
@@ -63,7 +63,7 @@ rule study:
     conda:
         "../../environment.yml"
     params:
-        config=canonical(config),
+        config=canonical(PLAN.portable(config, FOLDER)),
     shell:
         "printf '%s\\n' {params.config:q} > {output} 2> {log}"
 

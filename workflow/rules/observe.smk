@@ -34,7 +34,8 @@ rule ingest:
     params:
         periods=lambda w: plan_of(w).part("periods"),
         error_std=lambda w: plan_of(w).error_std_option,
-        code=PLAN.code("ingest"),
+        plugins=lambda w: plan_of(w).model_code(plan_of(w).first_model).options,
+        code=lambda w: plan_of(w).model_code(plan_of(w).first_model).digest("ingest"),
     shell:
         "python -m assimilearn ingest {input.file} {output} --model {input.model} --periods {params.periods:q} "
-        "{params.error_std} --label {wildcards.study}/{wildcards.scenario}/observations 2> {log}"
+        "{params.error_std} --label {wildcards.study}/{wildcards.scenario}/observations {params.plugins} 2> {log}"

@@ -16,9 +16,10 @@ rule sweep:
         truth=lambda w: plan_of(w).truth_settings,
         observations=lambda w: plan_of(w).part("observations"),
         seed=seed_of,
-        code=PLAN.code("sweep"),
+        plugins=lambda w: plan_of(w).sweep_code(w.sweep).options,
+        code=lambda w: plan_of(w).sweep_code(w.sweep).digest("sweep"),
     shell:
         "python -m assimilearn sweep {output} --model {input.model} --truth-model {input.truth_model} "
         "--climate {input.climate} --settings {params.settings:q} --truth {params.truth:q} "
         "--observations {params.observations:q} --workers {threads} --seed {params.seed} "
-        "--label {wildcards.study}/{wildcards.scenario}/{wildcards.sweep} 2> {log}"
+        "--label {wildcards.study}/{wildcards.scenario}/{wildcards.sweep} {params.plugins} 2> {log}"

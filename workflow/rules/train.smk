@@ -22,8 +22,9 @@ rule train:
             for path in plan_of(w).learned_observations(w.emulator)
         ),
         seed=seed_of,
-        code=PLAN.code("train"),
+        plugins=lambda w: plan_of(w).model_code(w.emulator).options,
+        code=lambda w: plan_of(w).model_code(w.emulator).digest("train"),
     shell:
         "python -m assimilearn train {input.analysis} {output} --settings {params.settings:q} "
         "{params.tuned} {params.observations} --workers {threads} --seed {params.seed} "
-        "--label {wildcards.study}/{wildcards.scenario}/{wildcards.emulator} 2> {log}"
+        "--label {wildcards.study}/{wildcards.scenario}/{wildcards.emulator} {params.plugins} 2> {log}"

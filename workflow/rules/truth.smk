@@ -9,10 +9,11 @@ rule climate:
         model=lambda w: plan_of(w).model_settings(w.model),
         settings=lambda w: plan_of(w).part("climate"),
         seed=seed_of,
-        code=PLAN.code("climate"),
+        plugins=lambda w: plan_of(w).model_code(w.model).options,
+        code=lambda w: plan_of(w).model_code(w.model).digest("climate"),
     shell:
         "python -m assimilearn climate {output} --model {params.model:q} --settings {params.settings:q} "
-        "--seed {params.seed} --label {wildcards.study}/{wildcards.scenario}/{wildcards.model} 2> {log}"
+        "--seed {params.seed} --label {wildcards.study}/{wildcards.scenario}/{wildcards.model} {params.plugins} 2> {log}"
 
 
 rule simulate:
@@ -31,11 +32,12 @@ rule simulate:
         periods=lambda w: plan_of(w).part("periods"),
         every=lambda w: plan_of(w).every,
         seed=seed_of,
-        code=PLAN.code("simulate"),
+        plugins=lambda w: plan_of(w).model_code(plan_of(w).truth_model).options,
+        code=lambda w: plan_of(w).model_code(plan_of(w).truth_model).digest("simulate"),
     shell:
         "python -m assimilearn simulate {input.model} {output} --settings {params.settings:q} "
         "--periods {params.periods:q} --every {params.every:q} --seed {params.seed} "
-        "--label {wildcards.study}/{wildcards.scenario}/truth 2> {log}"
+        "--label {wildcards.study}/{wildcards.scenario}/truth {params.plugins} 2> {log}"
 
 
 rule ingest_truth:
@@ -52,7 +54,10 @@ rule ingest_truth:
     conda:
         "../../environment.yml"
     params:
-        code=PLAN.code("ingest-truth"),
+        plugins=lambda w: plan_of(w).model_code(plan_of(w).first_model).options,
+        code=lambda w: plan_of(w)
+        .model_code(plan_of(w).first_model)
+        .digest("ingest-truth"),
     shell:
         "python -m assimilearn ingest-truth {input.file} {output} --observations {input.observations} "
-        "--model {input.model} --label {wildcards.study}/{wildcards.scenario}/truth 2> {log}"
+        "--model {input.model} --label {wildcards.study}/{wildcards.scenario}/truth {params.plugins} 2> {log}"

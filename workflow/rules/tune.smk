@@ -19,8 +19,9 @@ rule tune:
         settings=lambda w: plan_of(w).emulator_settings(w.emulator),
         search=lambda w: plan_of(w).tune_settings(w.emulator),
         seed=seed_of,
-        code=PLAN.code("tune"),
+        plugins=lambda w: plan_of(w).model_code(w.emulator).options,
+        code=lambda w: plan_of(w).model_code(w.emulator).digest("tune"),
     shell:
         "python -m assimilearn tune {input.analysis} {output} --settings {params.settings:q} "
         "--search {params.search:q} --workers {threads} --seed {params.seed} "
-        "--label {wildcards.study}/{wildcards.scenario}/{wildcards.emulator} 2> {log}"
+        "--label {wildcards.study}/{wildcards.scenario}/{wildcards.emulator} {params.plugins} 2> {log}"

@@ -36,12 +36,13 @@ rule score_forecasts:
         settings=lambda w: plan_of(w).part("forecasts"),
         truth=lambda w: plan_of(w).truth_option,
         seed=seed_of,
-        code=PLAN.code("score-forecasts"),
+        plugins=lambda w: plan_of(w).model_code(w.model).options,
+        code=lambda w: plan_of(w).model_code(w.model).digest("score-forecasts"),
     shell:
         "python -m assimilearn score-forecasts {input.model} {output} --analysis {input.analysis} "
         "--observations {input.observations} --climate {input.climate} {params.truth} "
         "--settings {params.settings:q} --seed {params.seed} "
-        "--label {wildcards.study}/{wildcards.scenario}/{wildcards.model} 2> {log}"
+        "--label {wildcards.study}/{wildcards.scenario}/{wildcards.model} {params.plugins} 2> {log}"
 
 
 rule scorecard:

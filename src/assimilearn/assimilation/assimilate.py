@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from assimilearn.assimilation.divergence import lost_windows, outcome
-from assimilearn.assimilation.methods import RUN
+from assimilearn.assimilation.methods import run_of
 from assimilearn.assimilation.problem import pose, refuse_misfit
 from assimilearn.assimilation.record import as_dataset
 from assimilearn.assimilation.selection import choose
@@ -58,7 +58,7 @@ def assimilate(
     problem = pose(observations, model, model_file)
     refuse_misfit(problem, settings)
     run_rng, tuning_rng = rng.spawn(2)
-    run = RUN[settings.method]
+    run = run_of(settings)
     curve = None
     if settings.tune:
         settings, curve = choose(problem, settings, run, tuning_rng)

@@ -44,6 +44,7 @@ class LPFSettings(LocalSettings):
     """Local particle filter with a transport of the members at each site."""
 
     any_operator: ClassVar[bool] = True
+    streams: ClassVar[bool] = True
 
     method: Literal["lpf"] = "lpf"
     members: int = Field(40, ge=2, description="size N of the ensemble")

@@ -11,11 +11,13 @@ class AnalysisSettings(Settings):
     """Settings of any method.
 
     ``any_operator`` and ``correlated_errors`` say of a method whether it takes observations of functions of the state,
-    and errors that are correlated within a time.
+    and errors that are correlated within a time; ``streams`` whether its whole state is an ensemble that one loop
+    carries on, so that a long run needs to hold few times at once.
     """
 
     any_operator: ClassVar[bool] = False
     correlated_errors: ClassVar[bool] = False
+    streams: ClassVar[bool] = False
 
     method: str
     tune: dict[str, list[Any]] | None = Field(
@@ -99,6 +101,8 @@ class ParameterSettings(Settings):
 
 class FilterSettings(EnsembleSettings):
     """Settings of the filters that share one compiled loop, which can adapt some of them to the innovations."""
+
+    streams: ClassVar[bool] = True
 
     inflation: Inflation = Field(1.0, description=INFLATION)  # type: ignore[assignment]
     model_error: Annotated[float, Field(ge=0)] | Literal["residual", "estimated"] | None = Field(  # type: ignore[assignment]

@@ -16,7 +16,7 @@ from assimilearn import store
 from assimilearn.assimilation.adaptive import quantities
 from assimilearn.assimilation.divergence import innovation_sums, lost, outcome
 from assimilearn.assimilation.filtering import LARGEST_CHUNK
-from assimilearn.assimilation.methods import RUN
+from assimilearn.assimilation.methods import run_of
 from assimilearn.assimilation.problem import Problem, entries, laid_out, refuse_misfit
 from assimilearn.assimilation.record import (
     OBSERVATION_VARIABLES,
@@ -30,7 +30,6 @@ from assimilearn.models.protocol import Model
 from assimilearn.observations.checks import check_observations, entry_problems, layout_problems, refuse, time_problems
 from assimilearn.periods import with_periods
 
-STREAMING = frozenset({"enkf", "etkf", "denkf", "esrf", "enkf-n", "letkf", "eakf", "lpf"})
 LARGE = 5 * LARGEST_CHUNK  # times and sites from which on a run is streamed: in memory it would take 0.7 GB
 NONE_VALID = ["there is not a single valid observation"]
 REJECTED = {"units": "1", "long_name": "1 where the background check rejected a valid observation"}
@@ -39,7 +38,7 @@ REJECTED = {"units": "1", "long_name": "1 where the background check rejected a 
 def is_streamed(observations: xr.Dataset, model: Model, settings: AnalysisSettings, large: int = LARGE) -> bool:
     """Whether a run is so long, or its state so large, that it should be streamed, and can be."""
     plain = settings.tune is None and isinstance(settings, MemberSettings) and settings.keep_members == "none"
-    return plain and settings.method in STREAMING and observations.sizes.get("time", 0) * model.size > large
+    return plain and settings.streams and observations.sizes.get("time", 0) * model.size > large
 
 
 def assimilate_to_file(
@@ -73,7 +72,7 @@ def assimilate_to_file(
     with store.stream(around, declared(problem, settings), path, **provenance) as (targets, found):
         record = StreamedRecord(problem, targets)
         run_rng, _ = rng.spawn(2)
-        RUN[settings.method](replace(problem, new_record=lambda _: record), settings, run_rng)
+        run_of(settings)(replace(problem, new_record=lambda _: record), settings, run_rng)
         record.fill()
         found |= {"method": settings.method, **outcome(record, problem, lost(record.sums))}
 

@@ -12,8 +12,9 @@ import xarray as xr
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from assimilearn import store
+from assimilearn import plugins, store
 from assimilearn.errors import AssimilearnError, FileError, SettingsError
+from assimilearn.registry import registry
 from assimilearn.study.problems import problems_of
 
 FILE = click.Path(path_type=Path, dir_okay=False)
@@ -80,6 +81,7 @@ class Origin(NamedTuple):
             "study": study,
             "scenario": scenario,
             "node": node or path.stem,
+            "plugin": ", ".join(map(str, registry().sources)) or None,
             "settings": settings if isinstance(settings, str) else plain(settings),
             "seed": self.seed,
             "realization": self.realization,
@@ -95,9 +97,26 @@ def plain(settings: Any) -> str:
     return settings.canonical()
 
 
-def origin_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Options ``--label``, ``--seed`` and ``--realization``, handed on as one ``origin``."""
+def load_plugins(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> None:
+    """Load plug-ins, given as paths from the working folder or as names of modules."""
+    plugins.load(value)
 
+
+plugin_option = click.option(
+    "--plugin",
+    multiple=True,
+    metavar="FILE",
+    is_eager=True,  # before settings are read, which may be those of its parts
+    expose_value=False,
+    callback=load_plugins,
+    help="own parts: a Python file whose name ends in .py, or an importable module; may be given several times",
+)
+
+
+def origin_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Options ``--plugin``, ``--label``, ``--seed`` and ``--realization``; the last three handed on as ``origin``."""
+
+    @plugin_option
     @click.option("--label", default="", help="study/scenario/node, written into the file")
     @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="seed of the study")
     @click.option("--realization", type=click.IntRange(0), default=0, show_default=True, help="which repetition")

@@ -2,6 +2,16 @@
 
 from assimilearn.emulators.emulator import Emulator
 from assimilearn.emulators.learn import LearnSettings
-from assimilearn.emulators.train import AnyEmulator, open_emulator, train, with_values
+from assimilearn.emulators.settings import EmulatorSettings
+from assimilearn.emulators.train import KINDS, AnyEmulator, open_emulator, train, with_values
 
-__all__ = ["AnyEmulator", "Emulator", "LearnSettings", "open_emulator", "train", "with_values"]
+__all__ = [
+    "KINDS",
+    "AnyEmulator",
+    "Emulator",
+    "EmulatorSettings",
+    "LearnSettings",
+    "open_emulator",
+    "train",
+    "with_values",
+]

@@ -9,13 +9,13 @@ from numba import njit
 
 from assimilearn.emulators.emulator import Fitted
 from assimilearn.emulators.pairs import Windows
+from assimilearn.emulators.settings import EmulatorSettings
 from assimilearn.models.protocol import CompiledStep
-from assimilearn.settings import Settings
 
 LOCAL = False
 
 
-class ClimatologySettings(Settings):
+class ClimatologySettings(EmulatorSettings):
     """Climatology: the training mean, whatever the state."""
 
     method: Literal["climatology"] = "climatology"

@@ -17,15 +17,15 @@ from pydantic import Field
 from assimilearn.emulators.emulator import Fitted
 from assimilearn.emulators.pairs import Windows
 from assimilearn.emulators.scaling import scaling_of
+from assimilearn.emulators.settings import EmulatorSettings
 from assimilearn.emulators.stencil import stencil
 from assimilearn.models.protocol import CompiledStep
-from assimilearn.settings import Settings
 
 LOCAL = True
 COLUMNS = 4  # feature, threshold, left child, value
 
 
-class ForestSettings(Settings):
+class ForestSettings(EmulatorSettings):
     """Random forest on a stencil."""
 
     method: Literal["forest"] = "forest"

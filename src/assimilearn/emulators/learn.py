@@ -7,7 +7,7 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import xarray as xr
@@ -16,6 +16,7 @@ from pydantic import Field
 from assimilearn.emulators.emulator import LAYOUT, Fitted, as_dataset
 from assimilearn.emulators.pairs import check_usable, interval, windows
 from assimilearn.emulators.polynomial import PolynomialSettings, names, regress, weights_of
+from assimilearn.emulators.settings import EmulatorSettings
 from assimilearn.emulators.stencil import check_radius
 from assimilearn.emulators.windows import Step, WindowFit, WindowSettings, fit_windows
 from assimilearn.errors import FileError
@@ -23,13 +24,15 @@ from assimilearn.observations.checks import check_observations
 from assimilearn.observations.correlation import correlation_of
 from assimilearn.observations.instrument import Instrument
 from assimilearn.observations.operators import operator_of
-from assimilearn.settings import Settings
 
 TRIPLES = 2000  # of the first guess: more would not make it less biased
 
 
-class LearnSettings(Settings):
+class LearnSettings(EmulatorSettings):
     """A polynomial tendency learned from windows of observations."""
+
+    needs: ClassVar[tuple[str, ...]] = ("analysis", "observations")
+    states_coefficients: ClassVar[bool] = True
 
     method: Literal["windows"] = "windows"
     polynomial: PolynomialSettings = Field(PolynomialSettings(), description="the family of tendencies")
@@ -131,7 +134,7 @@ def breaks(dataset: xr.Dataset) -> Sequence[int]:
 
 def initial_coefficients(analysis: xr.Dataset, settings: PolynomialSettings) -> np.ndarray:
     """Coefficients (monomial,) per interval from a regression on the analysis of the training period."""
-    training = windows(analysis, "train", settings.lead)
+    training = windows(analysis, "train", settings.steps)
     chosen = np.unique(np.linspace(0, len(training.states) - 1, TRIPLES).round().astype(int))
     return regress(training.states[chosen], training.weights[chosen, 0], settings)
 

@@ -8,13 +8,13 @@ from numba import njit
 
 from assimilearn.emulators.emulator import Fitted
 from assimilearn.emulators.pairs import Windows
+from assimilearn.emulators.settings import EmulatorSettings
 from assimilearn.models.protocol import CompiledStep
-from assimilearn.settings import Settings
 
 LOCAL = True
 
 
-class PersistenceSettings(Settings):
+class PersistenceSettings(EmulatorSettings):
     """Persistence: nothing is learned."""
 
     method: Literal["persistence"] = "persistence"

@@ -26,10 +26,10 @@ from pydantic import Field
 
 from assimilearn.emulators.emulator import Fitted
 from assimilearn.emulators.pairs import Windows
+from assimilearn.emulators.settings import EmulatorSettings
 from assimilearn.emulators.stencil import check_radius, stencil
 from assimilearn.kernels import FAST
 from assimilearn.models.protocol import CompiledStep
-from assimilearn.settings import Settings
 
 LOCAL = True
 NONE = -1  # the place of a missing factor in a monomial of lower degree
@@ -39,7 +39,7 @@ CORRECTIONS = 8  # each lowers the truncation error of the central difference by
 HEAD = 3  # step length, steps, radius: what stands before the table in the parameters
 
 
-class PolynomialSettings(Settings):
+class PolynomialSettings(EmulatorSettings):
     """A polynomial tendency on a local stencil."""
 
     method: Literal["polynomial"] = "polynomial"
@@ -49,7 +49,7 @@ class PolynomialSettings(Settings):
     alpha: float = Field(1e-5, ge=0, description="ridge penalty, relative to the mean square of each monomial")
 
     @property
-    def lead(self) -> int:
+    def steps(self) -> int:
         """The regression is made on three successive analyses."""
         return 2
 

@@ -22,16 +22,16 @@ from pydantic import Field
 from assimilearn.emulators.emulator import Fitted
 from assimilearn.emulators.pairs import Windows
 from assimilearn.emulators.scaling import scaling_of
+from assimilearn.emulators.settings import EmulatorSettings
 from assimilearn.emulators.stencil import stencil
 from assimilearn.models.protocol import CompiledStep
-from assimilearn.settings import Settings
 
 LOCAL = True
 MAX_DEGREE = 3
 BLOCK = 1000  # rows of the regression whose features are held at once: they stay in the cache
 
 
-class RidgeSettings(Settings):
+class RidgeSettings(EmulatorSettings):
     """Ridge regression on a polynomial stencil."""
 
     method: Literal["ridge"] = "ridge"

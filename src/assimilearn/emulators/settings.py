@@ -1,9 +1,26 @@
 """What the settings of every emulator share."""
 
+from typing import ClassVar
+
 from assimilearn.settings import Settings
 
 
 class EmulatorSettings(Settings):
-    """Settings of any emulator."""
+    """Settings of any emulator.
+
+    ``needs`` says which files an emulator is trained on, ``trained_in_epochs`` whether training passes over them many
+    times, ``goes_on`` whether it can begin with the weights of an earlier emulator, ``states_coefficients`` whether
+    its file tells what was learned as coefficients with uncertainties.
+    """
+
+    needs: ClassVar[tuple[str, ...]] = ("analysis",)
+    trained_in_epochs: ClassVar[bool] = False
+    goes_on: ClassVar[bool] = False
+    states_coefficients: ClassVar[bool] = False
 
     method: str
+
+    @property
+    def steps(self) -> int:
+        """Successive steps of one training example."""
+        return 1

@@ -4,41 +4,24 @@ import difflib
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from types import ModuleType
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
 import numpy as np
 import xarray as xr
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import ValidationError
 
-from assimilearn.emulators import climatology, cnn, forest, mlp, pairs, persistence, polynomial, ridge
+from assimilearn.emulators import pairs
 from assimilearn.emulators.emulator import LAYOUT, Emulator, as_dataset
-from assimilearn.emulators.learn import LearnSettings, learn
-from assimilearn.emulators.training import TrainingSettings
+from assimilearn.emulators.settings import EmulatorSettings
 from assimilearn.errors import FileError, SettingsError
 from assimilearn.models.protocol import CompiledStep
+from assimilearn.registry import Part, part_in_file, registry
+from assimilearn.unions import OneOf
 
-METHODS: dict[str, ModuleType] = {
-    "persistence": persistence,
-    "climatology": climatology,
-    "ridge": ridge,
-    "polynomial": polynomial,
-    "forest": forest,
-    "mlp": mlp,
-    "cnn": cnn,
-}
+KINDS = ("emulator", "network")
+"""Kinds of parts that can be trained."""
 
-AnyEmulator = Annotated[
-    persistence.PersistenceSettings
-    | climatology.ClimatologySettings
-    | ridge.RidgeSettings
-    | polynomial.PolynomialSettings
-    | forest.ForestSettings
-    | mlp.MlpSettings
-    | cnn.CnnSettings
-    | LearnSettings,
-    Field(discriminator="method"),
-]
+AnyEmulator: TypeAlias = Annotated[EmulatorSettings, OneOf(*KINDS)]
 """Settings of any emulator, told apart by `method`."""
 
 
@@ -87,15 +70,16 @@ def train(
         observations and has none.
     """
     settings = with_values(settings, tuned or {})
-    if isinstance(settings, LearnSettings):
+    method = part_of(settings).implementation
+    if "observations" in settings.needs:
         if observations is None:
             raise SettingsError(f"the method {settings.method} is fitted to observations: give them too")
-        return learn(analysis, observations, settings, rng, workers)
-    lead = getattr(settings, "lead", 1)
-    training = pairs.windows(analysis, "train", lead)
-    validation = pairs.windows(analysis, "validation", lead)
+        learned: xr.Dataset = method.learn(analysis, observations, settings, rng, workers)
+        return learned
+    training = pairs.windows(analysis, "train", settings.steps)
+    validation = pairs.windows(analysis, "validation", settings.steps)
     start = warm_start(previous, settings) if previous is not None else {}
-    fitted = METHODS[settings.method].fit(training, validation, settings, rng, **start)
+    fitted = method.fit(training, validation, settings, rng, **start)
     size, time_step = training.states.shape[-1], pairs.interval(analysis)
     residual_std, reason = float("nan"), fitted.failure
     if not reason:
@@ -118,11 +102,19 @@ def train(
     return as_dataset(fitted, attributes, epochs_before)
 
 
-def warm_start(previous: xr.Dataset, settings: Any) -> dict[str, Any]:
+def part_of(settings: EmulatorSettings) -> Part:
+    """The part that the settings belong to."""
+    part = registry().find(settings.method, *KINDS)
+    if part is None:
+        raise SettingsError(f"there is no emulator {settings.method!r}, here or in a plug-in that is loaded")
+    return part
+
+
+def warm_start(previous: xr.Dataset, settings: EmulatorSettings) -> dict[str, Any]:
     """The argument with which ``fit`` goes on from the weights of a ``previous`` emulator; none where it cannot."""
-    if not isinstance(settings, TrainingSettings):
+    if not settings.goes_on:
         return {}
-    method, before = str(getattr(settings, "method", "")), previous.attrs.get("method")
+    method, before = settings.method, previous.attrs.get("method")
     if before != method:
         raise FileError(f"a {method} emulator cannot go on from the weights of a {before} emulator")
     return {"previous": open_emulator(previous).weights}
@@ -183,8 +175,9 @@ def open_emulator(dataset: xr.Dataset) -> Emulator:
     weights = {
         str(name).removeprefix("weight_"): dataset[name].values for name in dataset if str(name).startswith("weight_")
     }
+    part = part_in_file(attributes, *KINDS)
     try:
-        settings = TypeAdapter(AnyEmulator).validate_json(attributes["settings"])
+        settings = part.settings.model_validate_json(attributes["settings"])
         emulator = emulator_of(settings, weights, int(attributes["size"]), float(attributes["time_step"]))
     except ValidationError as error:
         raise FileError(f"the settings in the emulator file cannot be used: {error}") from error
@@ -195,6 +188,6 @@ def open_emulator(dataset: xr.Dataset) -> Emulator:
 
 def emulator_of(settings: Any, weights: Mapping[str, np.ndarray], size: int, time_step: float) -> Emulator:
     """An emulator from its settings and weights; its residual is not known yet."""
-    method = METHODS[settings.method]
+    method = part_of(settings).implementation
     compiled: CompiledStep = method.compiled(weights, settings)
     return Emulator(settings, weights, size, time_step, float("nan"), compiled, method.LOCAL)

@@ -11,7 +11,7 @@ and a short training less than the import of torch.
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
 from pydantic import Field
@@ -22,11 +22,14 @@ from assimilearn.emulators.optimizers import OPTIMIZERS, Optimizer
 from assimilearn.emulators.pairs import Windows
 from assimilearn.emulators.passes import descend, forward
 from assimilearn.emulators.scaling import Scaling
-from assimilearn.settings import Settings
+from assimilearn.emulators.settings import EmulatorSettings
 
 
-class TrainingSettings(Settings):
+class TrainingSettings(EmulatorSettings):
     """What all networks have in common."""
+
+    trained_in_epochs: ClassVar[bool] = True
+    goes_on: ClassVar[bool] = True
 
     optimizer: Literal["adam", "adagrad"] = Field("adam", description="gradient method")
     learning_rate: float = Field(3e-3, gt=0, description="step size of the gradient method")
@@ -35,6 +38,11 @@ class TrainingSettings(Settings):
     batch_size: int = Field(64, ge=1, description="windows in a mini-batch")
     patience: int = Field(10, ge=1, description="stop after so many epochs without a smaller validation loss")
     lead: int = Field(1, ge=1, le=64, description="successive steps in the loss; 1 is the one-step loss")
+
+    @property
+    def steps(self) -> int:
+        """Successive steps in the loss."""
+        return self.lead
 
 
 class Network(NamedTuple):

@@ -1,19 +1,19 @@
 """Figures that a paper would print: one file each, ``plot(**datasets) -> Figure``, drawn from the artifacts.
 
-``FIGURES`` says which kinds of datasets each figure reads, ``REQUIRED`` without which of them it cannot be drawn; a
-planner needs no Matplotlib to know.
+``FIGURES`` says which kinds of datasets each figure reads, and without which of them it cannot be drawn; a planner
+needs no Matplotlib to know.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from assimilearn.figures.inputs import FigureError
 from assimilearn.figures.save import save
+from assimilearn.registry import part_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["FIGURES", "KINDS", "OF_STUDY", "REQUIRED", "FigureError", "plot", "save"]
+__all__ = ["FIGURES", "KINDS", "FigureError", "Reads", "plot", "save"]
 
 KINDS = (
     "truth",
@@ -34,46 +34,45 @@ KINDS = (
     "variations",
 )
 
-FIGURES: dict[str, tuple[str, ...]] = {
-    "hovmoller": ("truth", "observations", "model", "analyses"),
-    "analysis_error": ("analysis_scores", "forecast_scores"),
-    "scoreboard": ("analysis_scores", "forecast_scores"),
-    "ensemble_calibration": ("analysis_scores",),
-    "forecast_skill": ("model", "forecast_scores"),
-    "hovmoller_forecast": ("model", "forecast_scores"),
-    "climate": ("model", "forecast_scores"),
-    "lyapunov_spectrum": ("spectra",),
-    "cross_validation": ("tuning",),
-    "learning_curves": ("emulators",),
-    "loop_convergence": ("loop_scores", "analysis_scores"),
-    "coefficients": ("polynomials",),
-    "rmse_against_members": ("sweeps", "claims"),
-    "rmse_against_settings": ("grids",),
-    "published": ("rows", "claims"),
-    "sensitivity": ("rows", "variations"),
-}
 
-REQUIRED: dict[str, tuple[str, ...]] = {
-    "hovmoller": ("observations", "analyses"),
-    "analysis_error": ("analysis_scores",),
-    "scoreboard": ("analysis_scores",),
-    "ensemble_calibration": ("analysis_scores",),
-    "forecast_skill": ("forecast_scores",),
-    "hovmoller_forecast": ("forecast_scores",),
-    "climate": ("model", "forecast_scores"),
-    "lyapunov_spectrum": ("spectra",),
-    "cross_validation": ("tuning",),
-    "learning_curves": ("emulators",),
-    "loop_convergence": ("loop_scores",),
-    "coefficients": ("polynomials",),
-    "rmse_against_members": ("sweeps",),
-    "rmse_against_settings": ("grids",),
-    "published": ("rows", "claims"),
-    "sensitivity": ("rows", "variations"),
-}
+class Reads(NamedTuple):
+    """Kinds of datasets that a figure reads.
 
-OF_STUDY = ("published", "sensitivity")
-"""Figures of a whole study, not of one scenario."""
+    Attributes
+    ----------
+    needed : without these it cannot be drawn
+    shown : these it shows too, where they are given
+    of_study : whether it is drawn of a whole study, and not of one scenario
+    """
+
+    needed: tuple[str, ...]
+    shown: tuple[str, ...] = ()
+    of_study: bool = False
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """All kinds that it reads."""
+        return (*self.needed, *self.shown)
+
+
+FIGURES: dict[str, Reads] = {
+    "hovmoller": Reads(("observations", "analyses"), ("truth", "model")),
+    "analysis_error": Reads(("analysis_scores",), ("forecast_scores",)),
+    "scoreboard": Reads(("analysis_scores",), ("forecast_scores",)),
+    "ensemble_calibration": Reads(("analysis_scores",)),
+    "forecast_skill": Reads(("forecast_scores",), ("model",)),
+    "hovmoller_forecast": Reads(("forecast_scores",), ("model",)),
+    "climate": Reads(("model", "forecast_scores")),
+    "lyapunov_spectrum": Reads(("spectra",)),
+    "cross_validation": Reads(("tuning",)),
+    "learning_curves": Reads(("emulators",)),
+    "loop_convergence": Reads(("loop_scores",), ("analysis_scores",)),
+    "coefficients": Reads(("polynomials",)),
+    "rmse_against_members": Reads(("sweeps",), ("claims",)),
+    "rmse_against_settings": Reads(("grids",)),
+    "published": Reads(("rows", "claims"), of_study=True),
+    "sensitivity": Reads(("rows", "variations"), of_study=True),
+}
 
 
 def plot(name: str, **datasets: Any) -> "Figure":
@@ -99,5 +98,5 @@ def plot(name: str, **datasets: Any) -> "Figure":
     unknown = [kind for kind in datasets if kind not in KINDS]
     if unknown:
         raise FigureError(f"no kind of dataset is called {', '.join(unknown)}; there are {', '.join(KINDS)}")
-    read = {kind: value for kind, value in datasets.items() if kind in FIGURES[name]}
-    return import_module(f"assimilearn.figures.{name}").plot(**read)
+    read = {kind: value for kind, value in datasets.items() if kind in FIGURES[name].kinds}
+    return part_of("figure", name).implementation.plot(**read)

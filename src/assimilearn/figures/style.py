@@ -10,6 +10,8 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
+from assimilearn.registry import registry
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -27,10 +29,7 @@ SOLID = "-"
 DASHES: tuple[Any, ...] = ((0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.2, 1, 1.2)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
-FILTERS = frozenset(
-    {"blue", "3dvar", "4dvar", "ekf", "enkf", "etkf", "denkf", "esrf", "letkf", "eakf", "hybrid"}
-    | {"particle", "lpf", "ienks", "lienks", "enks", "letks", "enrts"}
-)
+MODEL_FREE = ("climatology", "interpolation")  # methods whose analyses with an emulator do not exist
 KNOWN: dict[str, tuple[str, Any, str]] = {
     "truth": (BLACK, SOLID, "o"),
     "physical": (BLACK, SOLID, "o"),
@@ -140,7 +139,7 @@ def look(name: str) -> tuple[str, Any, str]:
     if name in KNOWN:
         return KNOWN[name]
     first, *rest = re.split(r"[-_.]", name, maxsplit=1)
-    if rest and rest[0] and first in FILTERS:
+    if rest and rest[0] and first in registry().parts("method") and first not in MODEL_FREE:
         return look(rest[0])
     number = zlib.crc32(name.encode())
     shape = MARKERS[number // 31 % len(MARKERS)]

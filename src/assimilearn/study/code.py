@@ -1,15 +1,22 @@
 """Digest of the code that a verb runs: it changes when the code does, not when a comment or a docstring does.
 
 Snakemake tracks the text of a rule, not the package that the rule calls. So each rule carries this digest among its
-parameters, and a change of the package reruns exactly the verbs that use what was changed.
+parameters, and a change of the package reruns exactly the verbs that use what was changed. Parts, such as methods and
+models, count where they are used: a node has the code of its own parts besides that of its verb, plug-ins included.
 """
 
 import hashlib
+import os
 import re
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
+from shlex import quote
 from types import CodeType
+from typing import NamedTuple
+
+from assimilearn.registry import Plugged, Source
+from assimilearn.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT.name
@@ -18,30 +25,87 @@ NAMED = re.compile(rf"(?:^\s*import +|[\"'])({PACKAGE}(?:\.\w+)*)\b(?=[\"'\s,])"
 NAME = re.compile(r"\w+")
 
 
-@cache
-def code_digest(verb: str, *modules: str) -> str:
+class Code(NamedTuple):
+    """The code that a node of a study runs, beyond that of its verb.
+
+    Attributes
+    ----------
+    files : where it begins
+    plugins : the plug-ins among them
+    """
+
+    files: tuple[Path, ...]
+    plugins: tuple[Source, ...]
+
+    def digest(self, verb: str) -> str:
+        """Digest of it and of the code of a verb."""
+        return code_digest(verb, *self.files)
+
+    @property
+    def options(self) -> str:
+        """The options that have a verb load the plug-ins, quoted for a shell."""
+        return " ".join(f"--plugin {quote(relative(source))}" for source in self.plugins)
+
+
+def code_of(*nodes: Settings) -> Code:
+    """The code behind the settings of some nodes: where their classes, and those of the settings in them, stand."""
+    files: dict[Path, None] = {}
+    plugins: dict[Source, None] = {}
+    for cls in (cls for node in nodes for cls in _classes(node)):
+        if isinstance(part := cls.__dict__.get("part"), Plugged):
+            files |= dict.fromkeys(part.files)
+            plugins[part.source] = None
+        else:
+            files |= dict.fromkeys(_files(cls.__module__))
+    return Code(tuple(files), tuple(plugins))
+
+
+def _classes(node: Settings) -> Iterator[type]:
+    """The classes of some settings and of those in them, with those that they are made from."""
+    yield from type(node).__mro__
+    for name in type(node).model_fields:
+        value = getattr(node, name)
+        for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]:
+            if isinstance(inner, Settings):
+                yield from _classes(inner)
+
+
+def relative(source: Source) -> str:
+    """A plug-in as an option names it: the path of a file from the folder of the run, or the name of a module."""
+    return os.path.relpath(source.name) if source.name.endswith(".py") else source.name
+
+
+def code_digest(verb: str, *files: Path) -> str:
     """Digest of all that a verb's file imports of the package, at the top or inside functions; 12 hex digits.
 
-    ``modules`` names more of them, which the verb imports by a name that it puts together.
+    ``files`` are more of them, of the package or of plug-ins, which the verb imports by a name that settings give.
     """
-    pending, seen = [ROOT / "cli" / f"{verb.replace('-', '_')}.py"], set()
-    pending += [path for module in modules for path in _files(module)]
+    begin = (ROOT / "cli" / f"{verb.replace('-', '_')}.py", *files)
+    return _digest(tuple((path, path.stat().st_mtime_ns, path.stat().st_size) for path in begin))
+
+
+@cache
+def _digest(begin: tuple[tuple[Path, int, int], ...]) -> str:
+    """Digest of some files, in the versions that were changed at these times, and of all that they import."""
+    pending, seen = [path for path, _, _ in begin], set()
     while pending:
         path = pending.pop()
         if path not in seen:
             seen.add(path)
-            pending += _read(path)[1]
+            pending += _read(path, path.stat().st_mtime_ns)[1]
     total = hashlib.sha256()
     for path in sorted(seen):
-        total.update(f"{path.relative_to(ROOT)} {_read(path)[0]}\n".encode())
+        name = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path.name
+        total.update(f"{name} {_read(path, path.stat().st_mtime_ns)[0]}\n".encode())
     return total.hexdigest()[:12]
 
 
 @cache
-def _read(path: Path) -> tuple[str, tuple[Path, ...]]:
+def _read(path: Path, changed: int) -> tuple[str, tuple[Path, ...]]:
     """Digest of one file without its docstrings, and the files of the package that it names.
 
     The digest is that of the compiled code: Python's own compiler leaves out comments and, asked to, docstrings.
+    ``changed`` is the time of the last change.
     """
     text = path.read_text(encoding="utf-8")
     total = hashlib.sha256()

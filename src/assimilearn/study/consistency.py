@@ -2,19 +2,26 @@
 
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
-from assimilearn.assimilation import AnyAnalysis
-from assimilearn.emulators import AnyEmulator, LearnSettings
+from assimilearn.assimilation import AnalysisSettings, AnyAnalysis
+from assimilearn.emulators import AnyEmulator, EmulatorSettings
+from assimilearn.models import build
 from assimilearn.observations.errors import CorrelatedError
+from assimilearn.settings import Settings
 from assimilearn.study.problems import Problem, problems_of, unknown
-from assimilearn.study.schema import AnalysisNode, EmulatorNode, Scenario
+from assimilearn.study.schema import AnalysisNode, EmulatorNode, OfAnalysis, OfEmulator, Scenario
 
-UNIONS: tuple[Any, ...] = (AnalysisNode, EmulatorNode, AnyAnalysis, AnyEmulator)
-"""Wherever a method is named in a study."""
+UNIONS: tuple[tuple[type[Settings], Any], ...] = (
+    (OfAnalysis, AnalysisNode),
+    (OfEmulator, EmulatorNode),
+    (AnalysisSettings, AnyAnalysis),
+    (EmulatorSettings, AnyEmulator),
+)
+"""What could stand in the place of a node, by the class that all of them are of."""
 
 
 def inconsistencies(scenario: Scenario) -> list[Problem]:
@@ -109,11 +116,11 @@ def _loop_settings(scenario: Scenario) -> Iterator[Problem]:
 
 
 def _searches(scenario: Scenario) -> Iterator[Problem]:
-    for name, node in scenario.emulators.items():
-        if node.tune is not None and isinstance(node, LearnSettings):
-            yield Problem(
-                f"emulators.{name}.tune", None, "the method windows learns from observations: it has no search"
-            )
+    nodes: dict[str, Any] = dict(scenario.emulators)
+    for name, node in nodes.items():
+        if node.tune is not None and "observations" in node.needs:
+            message = f"the method {node.method} learns from observations: it has no search"
+            yield Problem(f"emulators.{name}.tune", None, message)
 
 
 def _sweeps(scenario: Scenario) -> Iterator[Problem]:
@@ -139,7 +146,7 @@ def _bad_value(node: Any, setting: str, value: Any, path: str) -> Iterator[Probl
     try:
         type(node).model_validate(data)
     except ValidationError:
-        union = next(u for u in UNIONS if type(node) in get_args(get_args(u)[0]))
+        union = next(union for cls, union in UNIONS if isinstance(node, cls))
         of_all = TypeAdapter(union)  # it knows which other method would take the value
         try:
             of_all.validate_python(data)
@@ -156,7 +163,7 @@ def _periods(scenario: Scenario) -> Iterator[Problem]:
 def _forecasts(scenario: Scenario) -> Iterator[Problem]:
     if not scenario.analyses or scenario.data is not None or not _truth_exists(scenario):
         return
-    model, lead = scenario.models[scenario.truth.model or next(iter(scenario.models))], scenario.forecasts.lead
+    model, lead = build(scenario.models[scenario.truth.model or next(iter(scenario.models))]), scenario.forecasts.lead
     longest = (scenario.periods.test - 1) * float(np.max(scenario.observations.every)) * model.time_step
     if lead > longest:
         reason = f"forecasts start and end in the test period, which lasts {longest:g} MTU: shorten it or lengthen"
@@ -166,9 +173,11 @@ def _forecasts(scenario: Scenario) -> Iterator[Problem]:
 def _network(scenario: Scenario) -> Iterator[Problem]:
     if scenario.data is not None:
         return
-    model = scenario.models[scenario.truth.model or next(iter(scenario.models))] if _truth_exists(scenario) else None
     count = getattr(scenario.observations.network, "count", None)
-    if model is not None and count is not None and count > model.size:
+    if count is None or not _truth_exists(scenario):
+        return
+    model = build(scenario.models[scenario.truth.model or next(iter(scenario.models))])
+    if count > model.size:
         yield Problem("observations.network.count", count, f"more sites than the model has ({model.size})")
 
 
@@ -177,7 +186,7 @@ def _instrument(scenario: Scenario) -> Iterator[Problem]:
     observing = scenario.observations
     if scenario.data is not None:
         return
-    if len(observing.operator.weights) > min(model.size for model in scenario.models.values()):
+    if len(observing.operator.weights) > min(build(model).size for model in scenario.models.values()):
         yield Problem("observations.operator.weights", None, "the footprint has more sites than the model")
     function = observing.operator.encoded.size > 0
     correlated = isinstance(observing.law, CorrelatedError) and observing.assumed_correlation == "law"
@@ -193,7 +202,7 @@ def _instrument(scenario: Scenario) -> Iterator[Problem]:
     learners: dict[str, Any] = {f"emulators.{n}.method": node for n, node in scenario.emulators.items()}
     learners |= {f"loops.{n}.emulator.method": loop.emulator for n, loop in scenario.loops.items()}
     for path, node in learners.items():
-        if isinstance(node, LearnSettings) and (function or correlated):
+        if "observations" in node.needs and (function or correlated):
             message = "learns from observations of the state itself, with independent errors"
             yield Problem(path, node.method, message)
 

@@ -4,18 +4,18 @@ Snakemake asks it for inputs and settings; so can anyone, with ``assimilearn pla
 """
 
 import json
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from math import prod
+from pathlib import Path
 from shlex import quote
 from typing import Any
 
-from assimilearn.emulators import LearnSettings
-from assimilearn.figures import FIGURES, OF_STUDY, REQUIRED
-from assimilearn.models import Lorenz96Settings
+from assimilearn.figures import FIGURES
 from assimilearn.observations.networks import NetworkFile
 from assimilearn.settings import Settings
-from assimilearn.study.code import code_digest
+from assimilearn.study.code import Code, code_digest, code_of
 from assimilearn.study.scenarios import Resolved
 from assimilearn.study.schema import OfAnalysis, OfEmulator, Scenario
 from assimilearn.study.variations import variations
@@ -34,6 +34,7 @@ class Plan:
 
     def __init__(self, resolved: Resolved):
         self.study = resolved.study
+        self.registry = resolved.registry
         self.scenario_settings = resolved.scenarios
         self.scenarios = {name: ScenarioPlan(self.study.study, name, s) for name, s in resolved.scenarios.items()}
 
@@ -55,7 +56,8 @@ class Plan:
     def figures(self) -> list[str]:
         """Paths of the figures of the whole study, as PDF: of its published numbers, of the settings that it varies."""
         there = {"published": bool(self.study.claims), "sensitivity": bool(self._varied)}
-        return [f"{self.root}/figures/{name}.pdf" for name in OF_STUDY if there[name]]
+        names = [name for name, reads in FIGURES.items() if reads.of_study]
+        return [f"{self.root}/figures/{name}.pdf" for name in names if there[name]]
 
     @property
     def variations(self) -> str:
@@ -83,9 +85,26 @@ class Plan:
             bool(scenario.tuning(name)) for scenario in self.scenarios.values() for name in scenario.settings.emulators
         )
 
-    def code(self, verb: str, *modules: str) -> str:
-        """Digest of the code behind a verb, and of further modules that it imports by name."""
-        return code_digest(verb, *modules)
+    def portable(self, config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+        """A study as it was given, with files of plug-ins named from the folder of its results.
+
+        Parameters
+        ----------
+        config : the study, as nested mappings
+        folder : that of the study file
+        """
+        names = [
+            os.path.relpath(folder / name, self.root) if name.endswith(".py") else name for name in self.study.plugins
+        ]
+        return {**config, **({"plugins": names} if names else {})}
+
+    def code(self, verb: str) -> str:
+        """Digest of the code behind a verb."""
+        return code_digest(verb)
+
+    def figure_code(self, name: str) -> str:
+        """Digest of the code behind a figure."""
+        return code_digest("figure", *self.registry["figure", name].files)
 
     def names(self, section: str) -> str:
         """Regular expression of all names under `analyses`, `emulators`, `loops` or `sweeps`, in any scenario."""
@@ -155,7 +174,8 @@ class ScenarioPlan:
 
     def learned_observations(self, emulator: str) -> list[str]:
         """Path of the observations, for emulators that are fitted to them, or nothing."""
-        return [self.observations] if isinstance(self.settings.emulators[emulator], LearnSettings) else []
+        node: Any = self.settings.emulators[emulator]
+        return [self.observations] if "observations" in node.needs else []
 
     def tuning(self, emulator: str) -> list[str]:
         """Path of the search that an emulator's settings come from, or nothing."""
@@ -175,6 +195,34 @@ class ScenarioPlan:
             return self.analysis(model)
         sources = [*(e.trained_on for e in emulators.values()), *loops]
         return self.analysis(max(sources, key=sources.count) if sources else list(self.settings.analyses)[-1])
+
+    # ---- code -------------------------------------------------------------------------------------------------
+
+    def _model_node(self, name: str | None) -> Settings:
+        """Settings of a physical model, of an emulator, or of the emulator of a loop; the first model by default."""
+        name, settings = name or self.first_model, self.settings
+        if name in settings.loops:
+            return settings.loops[name].emulator
+        return settings.models[name] if name in settings.models else settings.emulators[name]
+
+    def model_code(self, name: str) -> Code:
+        """Code of a model, physical or learned."""
+        return code_of(self._model_node(name))
+
+    def analysis_code(self, name: str) -> Code:
+        """Code of an analysis: its method and its forecast model."""
+        node = self.settings.analyses[name]
+        return code_of(node, self._model_node(node.model))
+
+    def cycle_code(self, loop: str) -> Code:
+        """Code of a cycle of a loop: its method and its emulator."""
+        node = self.settings.loops[loop]
+        return code_of(node.analysis, node.emulator)
+
+    def sweep_code(self, name: str) -> Code:
+        """Code of a sweep: its method, its forecast model, the model of its truths."""
+        node = self.settings.sweeps[name]
+        return code_of(node.analysis, self._model_node(node.model), self._model_node(self.truth_model))
 
     # ---- loops ------------------------------------------------------------------------------------------------
 
@@ -198,7 +246,7 @@ class ScenarioPlan:
 
     def cycle_threads(self, loop: str) -> int:
         """Threads that training in a loop can use."""
-        return 2 if isinstance(self.settings.loops[loop].emulator, LearnSettings) else 1
+        return 2 if "observations" in self.settings.loops[loop].emulator.needs else 1
 
     def cycle_emulator_settings(self, loop: str, cycle: int) -> str:
         """Settings of the emulator of a cycle; the number of cycles is not among them."""
@@ -270,7 +318,8 @@ class ScenarioPlan:
     def figure_names(self) -> list[str]:
         """Figures to draw: those asked for, or all that the scenario has data for."""
         names = self.settings.figures if self.settings.figures is not None else list(FIGURES)
-        return [name for name in names if all(self._files(kind) for kind in REQUIRED[name])]
+        names = [name for name in names if not FIGURES[name].of_study]
+        return [name for name in names if all(self._files(kind) for kind in FIGURES[name].needed)]
 
     @property
     def figures(self) -> list[str]:
@@ -279,7 +328,7 @@ class ScenarioPlan:
 
     def figure_inputs(self, name: str) -> list[str]:
         """Every file that a figure reads."""
-        return [path for kind in FIGURES[name] for path in self._files(kind)]
+        return [path for kind in FIGURES[name].kinds for path in self._files(kind)]
 
     def _files(self, kind: str) -> list[str]:
         """Files of one kind, by the names that the figures use."""
@@ -299,8 +348,8 @@ class ScenarioPlan:
             case "spectra":
                 return self.forecast_scores if self.settings.forecasts.lyapunov_duration > 0 else []
             case "emulators":  # a figure of training shows those that are trained in epochs
-                emulators = self.settings.emulators.items()
-                return [self.model_file(name) for name, node in emulators if "epochs" in type(node).model_fields]
+                nodes: dict[str, Any] = dict(self.settings.emulators)
+                return [self.model_file(name) for name, node in nodes.items() if node.trained_in_epochs]
             case "sweeps":
                 return self.sweeps
             case "grids":  # those over a setting with several numbers, besides the members
@@ -308,9 +357,8 @@ class ScenarioPlan:
                     path for path, node in zip(self.sweeps, self.settings.sweeps.values(), strict=True) if node.is_grid
                 ]
             case "polynomials":
-                loops = {name: loop.emulator for name, loop in self.settings.loops.items()}
-                nodes = {**self.settings.emulators, **loops}
-                return [self.model_file(name) for name, node in nodes.items() if isinstance(node, LearnSettings)]
+                nodes = {**self.settings.emulators, **{n: loop.emulator for n, loop in self.settings.loops.items()}}
+                return [self.model_file(name) for name, node in nodes.items() if node.states_coefficients]
             case "claims" | "rows" | "variations":  # an option of the verb, or of the whole study
                 return []
             case "loop_scores":
@@ -327,8 +375,7 @@ class ScenarioPlan:
 
     def model_settings(self, name: str) -> str:
         """Settings of a physical model."""
-        node: Lorenz96Settings = self.settings.models[name]
-        return node.canonical()
+        return self.settings.models[name].canonical()
 
     def analysis_settings(self, name: str) -> str:
         """Settings of an analysis, without what only the plan needs."""
@@ -368,7 +415,7 @@ class ScenarioPlan:
 
     def claims_option(self, figure: str, claims: str) -> str:
         """The option that hands the published numbers to a figure that shows them."""
-        return f"--claims {quote(claims)}" if "claims" in FIGURES[figure] else ""
+        return f"--claims {quote(claims)}" if "claims" in FIGURES[figure].kinds else ""
 
     @property
     def error_std_option(self) -> str:

@@ -1,12 +1,13 @@
 """All that is wrong with a configuration, told at once: where, which value, what is allowed, the nearest name."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
 from assimilearn.errors import SettingsError
+from assimilearn.registry import SettingsOf
 from assimilearn.settings import Settings
 from assimilearn.study.kinds import kind
 
@@ -110,14 +111,14 @@ class Setting(NamedTuple):
     ----------
     name : the key
     method : method of the mapping, or None
-    siblings : schemas of all methods that it could name, by method
+    siblings : settings classes of all methods that it could name, by method
     schema : that of everything
     node : that of the mapping
     """
 
     name: str
     method: Any
-    siblings: Mapping[str, str]
+    siblings: Mapping[str, type[Settings]]
     schema: Mapping[str, Any]
     node: Mapping[str, Any]
 
@@ -148,7 +149,9 @@ class Setting(NamedTuple):
 
     def others(self, *value: Any) -> list[str]:
         """Which other methods take the value, in words, or nothing if none does; without a value: have the key."""
-        methods = [method for method in self.siblings if method != self.method and self._taken_by(method, *value)]
+        methods = [
+            method for method in sorted(self.siblings) if method != self.method and self._taken_by(method, *value)
+        ]
         what = repr(value[0]) if value and isinstance(value[0], str) else "it"
         return [f"{what} is taken by {listed(methods)}"] if methods else []
 
@@ -156,7 +159,7 @@ class Setting(NamedTuple):
         """Whether a method has the key and, if one is given, takes the value when nothing else is set."""
         if method not in self.siblings:
             return True
-        cls = _class_of(method, self.schema["$defs"][self.siblings[method].rsplit("/", 1)[-1]])
+        cls = self.siblings[method]
         if self.name not in cls.model_fields or not value:
             return self.name in cls.model_fields
         try:
@@ -169,19 +172,6 @@ class Setting(NamedTuple):
 def listed(names: Sequence[str]) -> str:
     """``a, b and c``."""
     return " and ".join([*([", ".join(names[:-1])] if names[1:] else []), *names[-1:]])
-
-
-def _class_of(method: str, schema: Mapping[str, Any]) -> type[Settings]:
-    """The settings class of a method that has this schema."""
-    found = (c for c in _made_from(Settings) if c.model_fields.keys() == schema["properties"].keys())
-    return next(c for c in found if "method" in c.model_fields and c.model_fields["method"].default == method)
-
-
-def _made_from(base: type[Settings]) -> Iterator[type[Settings]]:
-    """All classes made from ``base``."""
-    for cls in base.__subclasses__():
-        yield cls
-        yield from _made_from(cls)
 
 
 def _written_path(loc: Sequence[Any], data: Any) -> tuple[Any, ...]:
@@ -200,8 +190,10 @@ def _written_path(loc: Sequence[Any], data: Any) -> tuple[Any, ...]:
     return tuple(path)
 
 
-def _standing(schema: Mapping[str, Any], data: Any, path: Sequence[Any]) -> tuple[Mapping[str, Any], Mapping[str, str]]:
-    """What the schema allows at ``path`` in ``data``, and references to all methods that could stand there."""
+def _standing(
+    schema: Mapping[str, Any], data: Any, path: Sequence[Any]
+) -> tuple[Mapping[str, Any], Mapping[str, type[Settings]]]:
+    """What the schema allows at ``path`` in ``data``, and the settings of all methods that could stand there."""
     node, methods = _resolved(schema, schema, data)
     for part in path:
         data = data.get(part) if isinstance(data, Mapping) else data[part]
@@ -218,15 +210,15 @@ def _below(node: Mapping[str, Any], part: Any) -> Mapping[str, Any]:
 
 def _resolved(
     schema: Mapping[str, Any], node: Mapping[str, Any], data: Any
-) -> tuple[Mapping[str, Any], Mapping[str, str]]:
+) -> tuple[Mapping[str, Any], Mapping[str, type[Settings]]]:
     """Follow references, the tag of a union, and the one mapping of an optional."""
-    methods: Mapping[str, str] = {}
+    methods: Mapping[str, type[Settings]] = {}
     while True:
         if "$ref" in node:
             node = schema["$defs"][node["$ref"].rsplit("/", 1)[-1]]
         elif "discriminator" in node and isinstance(data, Mapping):
-            methods = node["discriminator"]["mapping"]
-            target = methods.get(str(data.get("method")))
+            methods = SettingsOf(*node["kinds"])
+            target = node["discriminator"]["mapping"].get(str(data.get("method")))
             if target is None:
                 return {}, methods
             node = {"$ref": target}

@@ -1,14 +1,16 @@
 """From a study file to checked scenarios: merge, validate, and tell every problem at once."""
 
 from collections.abc import Mapping
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from assimilearn.errors import FileError
+from assimilearn import plugins
+from assimilearn.errors import FileError, PluginError
+from assimilearn.registry import Registry, registry
 from assimilearn.study.consistency import inconsistencies
 from assimilearn.study.problems import ConfigurationError, Problem, problems_of
 from assimilearn.study.schema import Scenario, Study
@@ -17,10 +19,19 @@ NODES = ("models", "analyses", "emulators", "loops", "sweeps")
 
 
 class Resolved(NamedTuple):
-    """A study with all its scenarios, validated."""
+    """A study with all its scenarios, validated.
+
+    Attributes
+    ----------
+    study : Study
+    scenarios : dict
+    registry : Registry
+        All parts that it could use, those of its plug-ins included.
+    """
 
     study: Study
     scenarios: dict[str, Scenario]
+    registry: Registry
 
 
 def load(path: str | Path) -> Resolved:
@@ -40,13 +51,20 @@ def load(path: str | Path) -> Resolved:
         raise FileError(f"{path}: cannot be read ({error.strerror})") from error
     except yaml.YAMLError as error:
         raise FileError(f"{path}: is not YAML: {error}") from error
-    return resolve(config)
+    return resolve(config, Path(path).parent)
 
 
-def resolve(config: Any) -> Resolved:
-    """Check a study given as nested mappings; see :func:`load`."""
+def resolve(config: Any, folder: Path = Path()) -> Resolved:
+    """Load the plug-ins of a study, given as nested mappings, and check it; see :func:`load`.
+
+    Parameters
+    ----------
+    config : nested mappings
+    folder : that of the study file; files of plug-ins are found from there
+    """
     if not isinstance(config, Mapping):
         raise ConfigurationError([Problem("(top level)", config, "a study file is a mapping of settings")])
+    parts = _with_plugins(config.get("plugins"), folder)
     problems: list[Problem] = []
     study = _validated(Study, without_removed(config), "", problems)
     base = {key: value for key, value in config.items() if key in Scenario.model_fields}
@@ -66,7 +84,16 @@ def resolve(config: Any) -> Resolved:
             problems += [p._replace(path=prefix + p.path) for p in found if (p.path, str(p.value)) not in known]
     if problems or study is None:
         raise ConfigurationError(problems)
-    return Resolved(study, scenarios)
+    return Resolved(study, scenarios, parts)
+
+
+def _with_plugins(names: Any, folder: Path) -> Registry:
+    """The registry with the plug-ins that a study names, which is in force from now on."""
+    given = names if isinstance(names, list) and all(isinstance(name, str) for name in names) else []
+    try:
+        return plugins.load(given, folder)
+    except PluginError as error:
+        raise ConfigurationError([Problem("plugins", None, line) for line in str(error).splitlines()]) from error
 
 
 def _validated(cls: type[BaseModel], data: Mapping[str, Any], prefix: str, problems: list[Problem]) -> Any:
@@ -74,12 +101,13 @@ def _validated(cls: type[BaseModel], data: Mapping[str, Any], prefix: str, probl
     try:
         return cls.model_validate(data)
     except ValidationError as error:
-        problems += problems_of(error, data, _schema(cls), prefix)
+        problems += problems_of(error, data, _schema(cls, registry()), prefix)
         return None
 
 
-@cache
-def _schema(cls: type[BaseModel]) -> dict[str, Any]:
+@lru_cache(maxsize=4)
+def _schema(cls: type[BaseModel], parts: Registry) -> dict[str, Any]:
+    """The schema of a class, which the parts in force are in."""
     return cls.model_json_schema()
 
 

@@ -1,23 +1,22 @@
 """The schema of a study file: pydantic models, made of the settings classes that stand beside each method."""
 
-from functools import reduce
-from operator import or_
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, get_args
+from typing import Annotated, Any, TypeAlias
 
-from pydantic import Field, StringConstraints, create_model, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from assimilearn.assimilation import AnyAnalysis
 from assimilearn.assimilation.twin import TwinSettings
-from assimilearn.emulators import AnyEmulator
+from assimilearn.emulators import KINDS, AnyEmulator
 from assimilearn.figures import FIGURES
 from assimilearn.loops import Stopping
-from assimilearn.models import Lorenz96Settings
+from assimilearn.models import AnyModel, Lorenz96Settings
 from assimilearn.models.climate import ClimateSettings
 from assimilearn.models.truth import TruthSettings
 from assimilearn.observations.observe import ObservationSettings
 from assimilearn.periods import Periods
 from assimilearn.settings import Settings
 from assimilearn.tuning import TuneSettings
+from assimilearn.unions import OneOf
 from assimilearn.verification import Claim, ForecastSettings
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
@@ -40,22 +39,11 @@ class OfEmulator(Settings):
     tune: TuneSettings | None = Field(None, description="search of its settings by blocked cross-validation")
 
 
-def _nodes(union: Any, study: type[Settings]) -> Any:
-    """A union of settings, told apart by `method`, each with what the study adds."""
-    classes = get_args(get_args(union)[0])
-    nodes = [
-        create_model(f"{cls.__name__.removesuffix('Settings')}Node", __base__=(cls, study), __doc__=cls.__doc__)
-        for cls in classes
-    ]
-    return Annotated[reduce(or_, nodes), Field(discriminator="method")]
+AnalysisNode: TypeAlias = Annotated[OfAnalysis, OneOf("method", adds=OfAnalysis)]
+"""Settings of any method with what the study adds, told apart by `method`."""
 
-
-if TYPE_CHECKING:  # what every node of the union has
-    AnalysisNode: TypeAlias = OfAnalysis
-    EmulatorNode: TypeAlias = OfEmulator
-else:
-    AnalysisNode = _nodes(AnyAnalysis, OfAnalysis)
-    EmulatorNode = _nodes(AnyEmulator, OfEmulator)
+EmulatorNode: TypeAlias = Annotated[OfEmulator, OneOf(*KINDS, adds=OfEmulator)]
+"""Settings of any emulator with what the study adds, told apart by `method`."""
 
 
 class LoopNode(Settings):
@@ -127,7 +115,7 @@ class Scenario(Settings):
     """One complete experiment: everything that a scenario may override."""
 
     seed: int = Field(0, ge=0, description="seed of all random numbers")
-    models: dict[Name, Lorenz96Settings] = Field(
+    models: dict[Name, AnyModel] = Field(
         {"lorenz96": Lorenz96Settings()}, min_length=1, description="physical models, by name"
     )
     climate: ClimateSettings = Field(ClimateSettings(), description="the free run that gives the climatology")
@@ -147,6 +135,10 @@ class Study(Scenario):
     """A study file: one experiment, its scenarios, and the published numbers that it is held against."""
 
     study: Name = Field(description="name of the study: results go to results/<study>/")
+    plugins: list[str] = Field(
+        [],
+        description="own parts: Python files beside the study file (their names end in .py), and importable modules",
+    )
     scenarios: dict[Name, dict[str, Any]] = Field(
         {}, description="named overrides, merged into the rest of the file; without any, the one scenario is `base`"
     )
