@@ -9,8 +9,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from assimilearn.assimilation import AnalysisSettings, AnyAnalysis
 from assimilearn.emulators import AnyEmulator, EmulatorSettings
+from assimilearn.errors import PluginError
 from assimilearn.models import build
 from assimilearn.observations.errors import CorrelatedError
+from assimilearn.registry import FromPlugin
 from assimilearn.settings import Settings
 from assimilearn.study.problems import Problem, problems_of, unknown
 from assimilearn.study.schema import AnalysisNode, EmulatorNode, OfAnalysis, OfEmulator, Scenario
@@ -38,6 +40,7 @@ def inconsistencies(scenario: Scenario) -> list[Problem]:
         *_network(scenario),
         *_instrument(scenario),
         *_parameters(scenario),
+        *_first_steps(scenario),
     ]
 
 
@@ -220,6 +223,17 @@ def _parameters(scenario: Scenario) -> Iterator[Problem]:
                 yield Problem(f"{path}.parameters.{name}", None, "a learned model has no parameters to estimate")
             elif physical is not None and name not in physical.estimable:
                 yield Problem(f"{path}.parameters.{name}", None, unknown("parameter", name, physical.estimable))
+
+
+def _first_steps(scenario: Scenario) -> Iterator[Problem]:
+    """Models of plug-ins take one step each, to see that they can."""
+    for name, settings in scenario.models.items():
+        if isinstance(settings, FromPlugin):
+            model = build(settings)
+            try:
+                model.step(np.random.default_rng(0).standard_normal((2, model.size)))
+            except PluginError as error:
+                yield Problem(f"models.{name}", None, str(error))
 
 
 def _truth_exists(scenario: Scenario) -> bool:

@@ -40,7 +40,7 @@ def reference() -> str:
 def _title(name: str, definition: dict[str, Any]) -> str:
     """The name of a settings class, and its method where it has one."""
     method = definition["properties"].get("method", {}).get("const")
-    return f"{name}" + (f" (`method: {method}`)" if method else "")
+    return definition.get("title", name) + (f" (`method: {method}`)" if method else "")
 
 
 def _summary(definition: dict[str, Any]) -> Iterator[str]:
