@@ -9,25 +9,12 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from numba import float64, int64, njit
+from numba import int64, njit
+from numba.extending import register_jitable
 
 from assimilearn.assimilation.scales import adapt, factor
-from assimilearn.assimilation.signatures import (
-    COUNTS,
-    ERROR,
-    FLAGS,
-    INDEPENDENT,
-    KEPT,
-    MATRIX,
-    MOMENTS,
-    RECORD,
-    SITES,
-    STEP,
-    TENSOR,
-    TREAT,
-    UPDATE,
-    VECTOR,
-)
+from assimilearn.assimilation.screening import at_sites, select
+from assimilearn.assimilation.signatures import CONSTANTS, KERNELS, MATRIX, NOISE, OBSERVATIONS, OUTPUT, SCALES, Kernels
 from assimilearn.kernels import FAST
 from assimilearn.observations.operator_kernels import observed
 
@@ -37,158 +24,127 @@ ABSURD = 1e3  # no state of these models comes near; the forecast is lost long b
 @cache
 def compiled_cycle() -> Any:
     """:func:`cycle` for models with a compiled step; compiled on first use, since importing must stay cheap."""
-    signature = int64(
-        *(STEP, VECTOR, ERROR, float64, UPDATE, VECTOR, MOMENTS, TREAT, VECTOR, VECTOR, VECTOR, VECTOR, float64),
-        *(VECTOR, INDEPENDENT, VECTOR, MATRIX),
-        *(COUNTS, MATRIX, MATRIX, SITES, FLAGS, COUNTS),
-        *(TENSOR, MATRIX, MATRIX, TENSOR),
-        *(RECORD, RECORD, RECORD, RECORD, RECORD, RECORD, FLAGS, RECORD, KEPT, KEPT),
-    )
+    signature = int64(*KERNELS, CONSTANTS, SCALES, OBSERVATIONS, NOISE, OUTPUT, MATRIX)
     return njit(signature, cache=True, nogil=True)(cycle)
 
 
-def cycle(
-    step,
-    step_parameters,
-    error,
-    error_std,
-    update,
-    update_parameters,
-    moments,
-    treat,
-    treatment,
-    inflation_scale,
-    error_scale,
-    static_variance,
-    limit,
-    operator,
-    independent,
-    correlation,
-    E,
-    steps,
-    value,
-    variance,
-    sites,
-    valid,
-    keep,
-    model_noise,
-    update_noise,
-    treatment_noise,
-    parameter_noise,
-    mean_f,
-    spread_f,
-    mean_a,
-    spread_a,
-    innovation,
-    innovation_std,
-    used,
-    adapted,
-    members_f,
-    members_a,
-):
-    """Run the ensemble E (member, site), in place, through consecutive observation times.
+def cycle(step, error, update, moments, treat, independent, constants, scales, observations, noise, output, E):
+    """Run the ensemble E, in place, through consecutive observation times.
 
     Parameters
     ----------
-    step, step_parameters
-        Model step ``step(E, parameters)`` in place, and its parameters.
-    error, error_std
-        Model error of one step ``error(E, std, noise)``, see :mod:`assimilearn.assimilation.model_error`.
-    update, update_parameters, moments
-        Kernels of the method, see :mod:`assimilearn.assimilation.signatures`.
-    treat, treatment
-        What is done after each update, see :mod:`assimilearn.assimilation.treatment`; no parameters for nothing.
-    inflation_scale, error_scale : ndarray (6,) or (0,)
-        States of :mod:`assimilearn.assimilation.scales`, in place: the inflation and ``error_std`` that follow the
-        innovations, instead of those given.
-    static_variance : ndarray (site,)
-        Forecast error variance besides that of E: the diagonal of a static B, else zero.
-    limit : float
-        Observations with innovations of more than ``limit`` standard deviations are not used.
-    operator : ndarray
-        What is observed, see :mod:`assimilearn.observations.operator_kernels`; empty for sites.
-    independent, correlation
-        How correlated errors of one time are made independent, :mod:`assimilearn.observations.correlation_kernels`;
-        the correlation by distance is empty where they are.
+    step, error, update, moments, treat, independent
+        The fields of :class:`assimilearn.assimilation.signatures.Kernels`, one by one: a compiled loop takes a kernel
+        by pointer where it is an argument of its own, not inside a tuple.
+    constants : Constants
+    scales : Scales
+    observations : Observations
+    noise : Noise
+    output : Output
+        Those of :mod:`assimilearn.assimilation.signatures`.
     E : ndarray (member, site + parameter)
         Each member may carry parameters of the model after its sites (:mod:`assimilearn.assimilation.parameters`).
-    steps : ndarray (time,), int64
-        Model steps before each observation time.
-    value, variance, sites, valid : ndarray (time, observation)
-        Padded observations, their error variances, sites and validity.
-    keep : ndarray (time,), int64
-        Nonzero where the ensemble is kept.
-    model_noise : ndarray (model step, member, site), or (0, member, site) without model error
-        Random numbers of the model error; (model step, 0, 0) where it needs none.
-    update_noise, treatment_noise : ndarray (time, noise)
-        Random numbers for the update and for the treatment.
-    parameter_noise : ndarray (time, member, parameter)
-        What the parameters change by before each observation time.
-    mean_f, spread_f, mean_a, spread_a, innovation, innovation_std, used, adapted, members_f, members_a
-        Written: forecast and analysis moments (time, site), innovations (time, observation), which observations were
-        used (time, observation), what is adapted (time, quantity), kept ensembles (kept time, member, site).
 
     Returns
     -------
     int
         Number of times done: fewer than there are if the ensemble diverged.
     """
+    kernels = Kernels(step, error, update, moments, treat, independent)
     mean, spread = np.empty(E.shape[1]), np.empty(E.shape[1])
-    n = mean_f.shape[1]
+    treatment, n = constants.treatment.copy(), constants.static_variance.size
     stepped = kept = 0
-    for k in range(steps.size):
-        for _ in range(steps[k]):
-            step(E, step_parameters)
-            if model_noise.shape[0] > 0:
-                error(E, factor(error_scale) if error_scale.size > 0 else error_std, model_noise[stepped])
-                stepped += 1
-        walk(E, parameter_noise[k])
+    for k in range(observations.steps.size):
+        error_std = factor(scales.error) if scales.error.size > 0 else constants.error_std
+        stepped = forecast(kernels, constants.step, error_std, noise.model, stepped, observations.steps[k], E)
+        walk(E, noise.walk[k])
         moments(E, mean, spread)
-        if not record(mean, spread, static_variance, mean_f[k], spread_f[k]):
+        if not record(mean, spread, constants.static_variance, output.forecast_mean[k], output.forecast_spread[k]):
             return k
-        predicted, deviation = at_sites(mean, spread, sites[k])
-        if operator.size > 0:
-            moments(observed(at_all_sites(E, n), sites[k], operator), predicted, deviation)
-            for o in range(deviation.size):
-                deviation[o] = np.sqrt(deviation[o])
-        y, r, where = select(
-            *(value[k], variance[k], sites[k], valid[k], predicted, deviation, limit),
-            *(innovation[k], innovation_std[k], used[k]),
+        d, d_std, used = output.innovation[k], output.innovation_std[k], output.used[k]
+        expected, expected_std = expected_by(E, mean, spread, observations.sites[k], constants.operator, n, moments)
+        y, variance, sites = select(
+            *(observations.value[k], observations.variance[k], observations.sites[k], observations.valid[k]),
+            *(expected, expected_std, constants.limit, d, d_std, used),
         )
-        if keep[k] != 0:
-            copy(E, members_f[kept])
-        if where.size > 0:
-            if inflation_scale.size > 0:
-                adapt(inflation_scale, innovation[k], innovation_std[k], variance[k], used[k])
-                treatment[0] = factor(inflation_scale)
-            if error_scale.size > 0:
-                adapt(error_scale, innovation[k], innovation_std[k], variance[k], used[k])
-            prior = E.copy() if treatment.size > 0 and treatment[2] > 0 else E[:0]
-            Y = observed(at_all_sites(E, n), where, operator)
-            if correlation.size > 0:
-                independent(Y, r, where, correlation, n)
-                independent(y.reshape(1, y.size), r, where, correlation, n)
-            update(E, Y, y, r, where, update_parameters, update_noise[k])
-            if treatment.size > 0:
-                treat(E, prior, spread[:n], treatment, treatment_noise[k])
+        if observations.keep[k] != 0:
+            copy(E, output.forecast_members[kept])
+        if sites.size > 0:
+            adapt_scales(scales, d, d_std, observations.variance[k], used, treatment)
+            analyse(kernels, constants, treatment, noise.update[k], noise.treatment[k], E, spread, y, variance, sites)
         moments(E, mean, spread)
-        write_adapted(inflation_scale, error_scale, mean[n:], spread[n:], adapted[k])
-        if not record(mean, spread, static_variance, mean_a[k], spread_a[k]):
+        write_adapted(scales, mean[n:], spread[n:], output.adapted[k])
+        if not record(mean, spread, constants.static_variance, output.mean[k], output.spread[k]):
             return k
-        if keep[k] != 0:
-            copy(E, members_a[kept])
+        if observations.keep[k] != 0:
+            copy(E, output.members[kept])
             kept += 1
-    return steps.size
+    return observations.steps.size
+
+
+@register_jitable
+def forecast(kernels, parameters, error_std, noise, stepped, steps, E):
+    """Advance E by ``steps`` model steps, each with its model error, in place.
+
+    Of ``noise (model step, member, site)`` the first ``stepped`` are used up; returned is how many are then.
+    """
+    for _ in range(steps):
+        kernels.step(E, parameters)
+        if noise.shape[0] > 0:
+            kernels.error(E, error_std, noise[stepped])
+            stepped += 1
+    return stepped
+
+
+@register_jitable
+def expected_by(E, mean, spread, sites, operator, n, moments):
+    """Mean and standard deviation of the observations at ``sites`` that the forecast E expects, each (observation,).
+
+    ``mean`` and ``spread (site + parameter,)`` are those of E.
+    """
+    expected, std = at_sites(mean, spread, sites)
+    if operator.size > 0:
+        moments(observed(at_all_sites(E, n), sites, operator), expected, std)
+        for o in range(std.size):
+            std[o] = np.sqrt(std[o])
+    return expected, std
+
+
+@register_jitable
+def analyse(kernels, constants, treatment, update_noise, treatment_noise, E, spread, y, variance, sites):
+    """Update E with the observations of one time, then relax, inflate and rotate it, in place.
+
+    ``spread (site + parameter,)`` is that of the forecast.
+    """
+    n = constants.static_variance.size
+    prior = E.copy() if treatment.size > 0 and treatment[2] > 0 else E[:0]
+    Y = observed(at_all_sites(E, n), sites, constants.operator)
+    if constants.correlation.size > 0:
+        kernels.independent(Y, variance, sites, constants.correlation, n)
+        kernels.independent(y.reshape(1, y.size), variance, sites, constants.correlation, n)
+    kernels.update(E, Y, y, variance, sites, constants.update, update_noise)
+    if treatment.size > 0:
+        kernels.treat(E, prior, spread[:n], treatment, treatment_noise)
 
 
 @njit(cache=True, error_model="numpy")
-def write_adapted(inflation_scale, error_scale, mean, variance, adapted):
+def adapt_scales(scales, innovation, innovation_std, variance, used, treatment):
+    """Let inflation, ``treatment[0]``, and model error follow the innovations of one time, where they are adaptive."""
+    if scales.inflation.size > 0:
+        adapt(scales.inflation, innovation, innovation_std, variance, used)
+        treatment[0] = factor(scales.inflation)
+    if scales.error.size > 0:
+        adapt(scales.error, innovation, innovation_std, variance, used)
+
+
+@njit(cache=True, error_model="numpy")
+def write_adapted(scales, mean, variance, adapted):
     """Write what is adapted into one row, in the order of :func:`assimilearn.assimilation.adaptive.quantities`.
 
     ``mean`` and ``variance (parameter,)`` are those of the parameters.
     """
     q = 0
-    for state in (inflation_scale, error_scale):
+    for state in (scales.inflation, scales.error):
         if state.size > 0:
             adapted[q] = factor(state)
             q += 1
@@ -223,34 +179,6 @@ def record(mean, spread, static_variance, mean_out, spread_out):
         if not abs(mean[i]) < ABSURD:
             sound = False
     return sound
-
-
-@njit(cache=True, error_model="numpy")
-def at_sites(mean, spread, sites):
-    """Mean and standard deviation of the sites that are observed, each (observation,)."""
-    predicted, deviation = np.empty(sites.size), np.empty(sites.size)
-    for o in range(sites.size):
-        predicted[o], deviation[o] = mean[sites[o]], spread[sites[o]]
-    return predicted, deviation
-
-
-@njit(cache=True, error_model="numpy")
-def select(value, variance, sites, valid, predicted, deviation, limit, innovation, innovation_std, used):
-    """Write the innovations of one time and return values, variances and sites of the observations to be used.
-
-    ``predicted`` and ``deviation (observation,)`` are what the forecast expects of the observations.
-    """
-    p = 0
-    y, r, where = np.empty(value.size), np.empty(value.size), np.empty(value.size, np.int64)
-    for o in range(value.size):
-        if valid[o] != 0:
-            d, s = value[o] - predicted[o], np.sqrt(deviation[o] ** 2 + variance[o])
-            innovation[o], innovation_std[o] = d, s
-            if abs(d) <= limit * s:
-                used[o] = 1
-                y[p], r[p], where[p] = value[o], variance[o], sites[o]
-                p += 1
-    return y[:p], r[:p], where[:p]
 
 
 @njit(cache=True, error_model="numpy")

@@ -24,9 +24,9 @@ from numba import njit
 from pydantic import Field, model_validator
 
 from assimilearn.assimilation.algebra import centre, recompose, scaled
-from assimilearn.assimilation.filtering import ensemble_filter, kept_times, run_filter
+from assimilearn.assimilation.filtering import ensemble_filter, run_filter
 from assimilearn.assimilation.problem import Problem
-from assimilearn.assimilation.record import Record
+from assimilearn.assimilation.record import Record, kept_times
 from assimilearn.assimilation.settings import EnsembleSettings
 from assimilearn.assimilation.stepping import moments_of, write_analysis
 from assimilearn.assimilation.transform import transform

@@ -45,14 +45,14 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from assimilearn.assimilation.divergence import give_up
-from assimilearn.assimilation.filtering import Filter, check_limit, first_analysis
 from assimilearn.assimilation.linearized import first_spread
 from assimilearn.assimilation.model_error import model_error_std
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.record import Record, empty_record
 from assimilearn.assimilation.scales import adapt, factor, scale
+from assimilearn.assimilation.screening import check_limit
 from assimilearn.assimilation.settings import ModelErrorSettings
-from assimilearn.assimilation.start import first_state
+from assimilearn.assimilation.start import first_analysis, first_state
 from assimilearn.assimilation.static import StaticSettings, unscaled_covariance
 from assimilearn.assimilation.stepping import observations_at, write_analysis, write_forecast
 from assimilearn.assimilation.tangent import Linearization, differentiable_step, jacobians
@@ -269,8 +269,7 @@ def run(problem: Problem, settings: FourDVarSettings, rng: np.random.Generator) 
     """Slide the window over the observation times; nothing is drawn."""
     record, limit, K = empty_record(problem), check_limit(settings), problem.times.size
     error_std = model_error_std(settings, problem.model) * np.sqrt(problem.steps)
-    first = Filter(None, np.empty(0), first_state)
-    path = first_analysis(problem, first, settings, record, rng, np.zeros(K, np.int64))
+    path = first_analysis(problem, settings, first_state, record, rng)
     record.spread[0] = first_spread(problem, record)
     background = ScaledBackground(problem, settings, record)
     clock, start, newest = np.cumsum(problem.steps), 0, 0

@@ -8,6 +8,9 @@ import numpy as np
 import xarray as xr
 
 from assimilearn.assimilation.problem import Problem
+from assimilearn.assimilation.settings import AnalysisSettings, MemberSettings
+from assimilearn.assimilation.signatures import Output
+from assimilearn.periods import TEST
 
 SITE_VARIABLES = {
     "mean": "analysis mean",
@@ -20,6 +23,7 @@ OBSERVATION_VARIABLES = {
     "innovation_std": "standard deviation of the innovation that the method expects",
 }
 SERIES = (*SITE_VARIABLES, *OBSERVATION_VARIABLES, "used", "adapted")
+NOTHING_KEPT = np.empty((0, 0, 0), dtype=np.float32)
 
 
 @dataclass
@@ -68,6 +72,13 @@ class Record:
         """The record of the times ``here``, to be written in place."""
         return Record(**{name: getattr(self, name)[here] for name in SERIES})
 
+    def output(self, part: "Record", here: slice, keep: np.ndarray) -> Output:
+        """Where the cycle writes the times ``here``: the series of ``part``, and the ensembles where ``keep`` is 1."""
+        kept = slice(int(keep[: here.start].sum()), int(keep[: here.stop].sum()))
+        members = NOTHING_KEPT if self.members is None else self.members[kept]
+        forecasts = NOTHING_KEPT if self.forecast_members is None else self.forecast_members[kept]
+        return Output(**{name: getattr(part, name) for name in SERIES}, members=members, forecast_members=forecasts)
+
     def put(self, here: slice, part: "Record") -> None:
         """The times ``here`` are done: nothing is left to do where ``part`` shares memory with the whole."""
 
@@ -91,6 +102,13 @@ def empty_record(problem: Problem) -> Record:
         used=np.zeros(in_observations, dtype=np.int8),
         adapted=series(problem.times.size, 0),
     )
+
+
+def kept_times(settings: AnalysisSettings, period: np.ndarray) -> np.ndarray:
+    """1 where the ensemble is to be kept, (time,), int64."""
+    wanted = settings.keep_members if isinstance(settings, MemberSettings) else "none"
+    kept = {"none": np.zeros(period.size, bool), "test": period == TEST, "all": np.ones(period.size, bool)}
+    return kept[wanted].astype(np.int64)
 
 
 def keep_ensembles(record: Record, kept: np.ndarray, forecast: np.ndarray, analysis: np.ndarray) -> None:

@@ -1,24 +1,37 @@
-"""The types with which an analysis meets the compiled cycle: one signature for every update and every moment."""
+"""The types with which an analysis meets the compiled cycle: one signature for every update and every moment.
 
+Named tuples group what the cycle is given. Each stands beside its compiled type, in the same order of fields.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
 from numba import float32, float64, int8, int64, types
 
 from assimilearn.models.signatures import MATRIX, STEP, VECTOR
 
 __all__ = [
+    "CONSTANTS",
     "COUNTS",
     "ERROR",
-    "FLAGS",
     "INDEPENDENT",
-    "KEPT",
+    "KERNELS",
     "MATRIX",
     "MOMENTS",
-    "RECORD",
-    "SITES",
+    "NOISE",
+    "OBSERVATIONS",
+    "OUTPUT",
+    "SCALES",
     "STEP",
-    "TENSOR",
     "TREAT",
     "UPDATE",
     "VECTOR",
+    "Constants",
+    "Kernels",
+    "Noise",
+    "Observations",
+    "Output",
+    "Scales",
 ]
 
 SITES, COUNTS = int64[:, ::1], int64[::1]
@@ -31,7 +44,8 @@ UPDATE = types.FunctionType(types.void(MATRIX, MATRIX, VECTOR, VECTOR, COUNTS, V
 sites (observation,), parameters (parameter,), noise (noise,)): in place on E; Y may be overwritten."""
 
 MOMENTS = types.FunctionType(types.void(MATRIX, VECTOR, VECTOR))
-"""moments(E (member, site), mean (site,), variance (site,)): writes the mean and the variance that E stands for."""
+"""moments(E (member, site), mean (site,), variance (site,)): writes ensemble mean and variance (divisor N - 1), or the
+analytic ones of a method that carries a single state."""
 
 ERROR = types.FunctionType(types.void(MATRIX, float64, MATRIX))
 """error(E (member, site), std, noise (member, site)): in place, the model error of one step."""
@@ -41,3 +55,149 @@ TREAT = types.FunctionType(types.void(MATRIX, MATRIX, VECTOR, VECTOR, VECTOR))
 
 INDEPENDENT = types.FunctionType(types.void(MATRIX, VECTOR, COUNTS, VECTOR, int64))
 """independent(rows (row, observation), variance, sites (observation,), correlation, size): in place on the rows."""
+
+
+class Kernels(NamedTuple):
+    """The kernels that the cycle calls: typed function pointers, or Python functions where it is interpreted.
+
+    Attributes
+    ----------
+    step : of the type STEP
+        One step of the model.
+    error : of the type ERROR
+        Model error of one step, see :mod:`assimilearn.assimilation.model_error`.
+    update : of the type UPDATE
+        Analysis of the method.
+    moments : of the type MOMENTS
+    treat : of the type TREAT
+        Relaxation, inflation and rotation after each update, see :mod:`assimilearn.assimilation.treatment`.
+    independent : of the type INDEPENDENT
+        Whitens correlated errors of one time, see :mod:`assimilearn.observations.correlation_kernels`.
+    """
+
+    step: Any
+    error: Any
+    update: Any
+    moments: Any
+    treat: Any
+    independent: Any
+
+
+class Constants(NamedTuple):
+    """The numbers that the kernels take, the same at all times.
+
+    Attributes
+    ----------
+    step, update : ndarray (parameter,)
+        Parameters of the model step and of the update.
+    treatment : ndarray (3,) or (0,)
+        Parameters of ``treat``; empty if there is nothing to do after an update.
+    error_std : float
+        Standard deviation of the model error of one step.
+    static_variance : ndarray (site,)
+        Forecast error variance besides that of the ensemble: the diagonal of a static B, else zero.
+    limit : float
+        Background check: observations with innovations of more than ``limit`` standard deviations are not used.
+    operator : ndarray
+        Observation operator, see :mod:`assimilearn.observations.operator_kernels`; empty for the values of sites.
+    correlation : ndarray (distance,)
+        Of the observation errors of one time; empty if they are uncorrelated.
+    """
+
+    step: np.ndarray
+    update: np.ndarray
+    treatment: np.ndarray
+    error_std: float
+    static_variance: np.ndarray
+    limit: float
+    operator: np.ndarray
+    correlation: np.ndarray
+
+
+class Scales(NamedTuple):
+    """States of :mod:`assimilearn.assimilation.scales`, changed in place; empty where nothing is adapted.
+
+    Attributes
+    ----------
+    inflation, error : ndarray (6,) or (0,)
+        Inflation, and standard deviation of the model error, that follow the innovations instead of those given.
+    """
+
+    inflation: np.ndarray
+    error: np.ndarray
+
+
+class Observations(NamedTuple):
+    """Consecutive observation times.
+
+    Attributes
+    ----------
+    steps : ndarray (time,), int64
+        Model steps before each observation time.
+    value, variance : ndarray (time, observation)
+        Padded observations and their error variances.
+    sites : ndarray (time, observation), int64
+    valid : ndarray (time, observation), int8
+    keep : ndarray (time,), int64
+        Nonzero where the ensemble is kept.
+    """
+
+    steps: np.ndarray
+    value: np.ndarray
+    variance: np.ndarray
+    sites: np.ndarray
+    valid: np.ndarray
+    keep: np.ndarray
+
+
+class Noise(NamedTuple):
+    """Random numbers of consecutive observation times, drawn outside of the cycle.
+
+    Attributes
+    ----------
+    model : ndarray (model step, member, site), or (0, ...) without model error
+        Standard normal, of the model error; (model step, 0, 0) where it needs none.
+    update, treatment : ndarray (time, noise)
+        Standard normal, of the update and of the rotation.
+    walk : ndarray (time, member, parameter)
+        What the estimated parameters change by before each observation time.
+    """
+
+    model: np.ndarray
+    update: np.ndarray
+    treatment: np.ndarray
+    walk: np.ndarray
+
+
+class Output(NamedTuple):
+    """What the cycle writes, in single precision.
+
+    Attributes
+    ----------
+    mean, spread, forecast_mean, forecast_spread : ndarray (time, site)
+    innovation, innovation_std : ndarray (time, observation)
+    used : ndarray (time, observation), int8
+        1 where the observation entered the analysis.
+    adapted : ndarray (time, quantity)
+        What the run found by itself.
+    members, forecast_members : ndarray (kept time, member, site)
+    """
+
+    mean: np.ndarray
+    spread: np.ndarray
+    forecast_mean: np.ndarray
+    forecast_spread: np.ndarray
+    innovation: np.ndarray
+    innovation_std: np.ndarray
+    used: np.ndarray
+    adapted: np.ndarray
+    members: np.ndarray
+    forecast_members: np.ndarray
+
+
+KERNELS = (STEP, ERROR, UPDATE, MOMENTS, TREAT, INDEPENDENT)
+CONSTANTS = types.NamedTuple((VECTOR, VECTOR, VECTOR, float64, VECTOR, float64, VECTOR, VECTOR), Constants)
+SCALES = types.NamedUniTuple(VECTOR, 2, Scales)  # what numba takes a named tuple of one type for
+OBSERVATIONS = types.NamedTuple((COUNTS, MATRIX, MATRIX, SITES, FLAGS, COUNTS), Observations)
+NOISE = types.NamedTuple((TENSOR, MATRIX, MATRIX, TENSOR), Noise)
+OUTPUT = types.NamedTuple((*6 * (RECORD,), FLAGS, RECORD, KEPT, KEPT), Output)

@@ -7,16 +7,63 @@ by its own small sample covariance, is overconfident from the first update on an
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
+from assimilearn.assimilation.cycle import ensemble_moments
 from assimilearn.assimilation.problem import Problem
+from assimilearn.assimilation.record import Record, keep_ensembles, kept_times
+from assimilearn.assimilation.screening import check_limit, select
+from assimilearn.assimilation.settings import AnalysisSettings
 from assimilearn.observations.correlation_kernels import error_covariance
 from assimilearn.observations.operator_kernels import jacobian, observed
 from assimilearn.observations.operators import IDENTITY
 
 Start = Callable[[Problem, np.ndarray, np.random.Generator], tuple[np.ndarray, np.ndarray]]
 """start(problem, used, rng) -> forecast and analysis (row, site) at the first time."""
+
+
+def first_analysis(
+    problem: Problem,
+    settings: AnalysisSettings,
+    start: Start,
+    record: Record,
+    rng: np.random.Generator,
+    moments: Any = ensemble_moments,
+) -> np.ndarray:
+    """Write the first time of ``record``.
+
+    Parameters
+    ----------
+    problem : Problem
+    settings : AnalysisSettings
+    start : callable
+    record : Record
+    rng : numpy.random.Generator
+    moments : numba dispatcher of the signature MOMENTS
+
+    Returns
+    -------
+    ndarray (row, site) : the ensemble with which the cycle goes on.
+    """
+    law = problem.at_start
+    background, expected, sites = law.background, law.expected, problem.sites[0]
+    record.forecast_mean[0], record.forecast_spread[0] = background.mean, np.sqrt(background.variance)
+    select(
+        *(problem.value[0], problem.variance[0], sites, problem.valid[0], expected.mean[sites]),
+        *(np.sqrt(expected.variance[sites]), check_limit(settings)),
+        *(record.innovation[0], record.innovation_std[0], record.used[0]),
+    )
+    forecast, E = start(problem, record.used[0] != 0, rng)
+    E = np.ascontiguousarray(E)
+    mean, variance = np.empty(problem.model.size), np.empty(problem.model.size)
+    moments(E, mean, variance)
+    record.mean[0], record.spread[0] = mean, np.sqrt(variance)
+    keep = kept_times(settings, problem.period)
+    if keep.any():
+        keep_ensembles(record, np.flatnonzero(keep), forecast, E)
+    return E
 
 
 def first_state(problem: Problem, used: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

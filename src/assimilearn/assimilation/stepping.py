@@ -6,10 +6,11 @@ over the observation times are written in Python around the same compiled kernel
 
 import numpy as np
 
-from assimilearn.assimilation.cycle import at_sites, ensemble_moments, select
+from assimilearn.assimilation.cycle import ensemble_moments
 from assimilearn.assimilation.cycle import record as write
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.record import Record
+from assimilearn.assimilation.screening import at_sites, select
 from assimilearn.assimilation.settings import AnalysisSettings
 from assimilearn.assimilation.treatment import treatment_for
 from assimilearn.models.protocol import Model

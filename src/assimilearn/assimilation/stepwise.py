@@ -22,11 +22,11 @@ from functools import partial
 import numpy as np
 
 from assimilearn.assimilation.divergence import give_up
-from assimilearn.assimilation.filtering import Filter, check_limit, first_analysis, kept_times
 from assimilearn.assimilation.problem import Problem
-from assimilearn.assimilation.record import Record, empty_record
+from assimilearn.assimilation.record import Record, empty_record, kept_times
+from assimilearn.assimilation.screening import check_limit
 from assimilearn.assimilation.settings import CycledSettings, MemberSettings
-from assimilearn.assimilation.start import Start, first_ensemble, first_state
+from assimilearn.assimilation.start import Start, first_analysis, first_ensemble, first_state
 from assimilearn.assimilation.stepping import keep_forecast, moments_of, observations_at, predicted_by, write_forecast
 
 Moments = tuple[np.ndarray, np.ndarray]
@@ -101,7 +101,7 @@ def stepwise(problem: Problem, settings: CycledSettings, rng: np.random.Generato
     if isinstance(settings, MemberSettings):
         start = partial(first_ensemble, members=settings.members)
     record, keep = empty_record(problem), kept_times(settings, problem.period)
-    first = first_analysis(problem, Filter(None, np.empty(0), start), settings, record, rng, keep)
+    first = first_analysis(problem, settings, start, record, rng)
     try:
         yield Stepwise(problem, record, keep, check_limit(settings), first)
     except Diverged as diverged:
