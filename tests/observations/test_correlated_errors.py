@@ -6,6 +6,7 @@ import xarray as xr
 from pydantic import ValidationError
 
 from assimilearn.errors import FileError
+from assimilearn.models.geometry import ring
 from assimilearn.models.truth import truth_dataset
 from assimilearn.observations import ObservationSettings, observe
 from assimilearn.observations.correlation import correlation, correlation_of
@@ -23,7 +24,7 @@ def distances(n):
 def test_errors_have_the_correlation_that_they_promise_and_no_other(n):
     count = 40_000
     sites = np.broadcast_to(np.arange(n), (count, n))
-    errors = unit_errors(CorrelatedError(length=3.0), sites, n, np.random.default_rng(0))
+    errors = unit_errors(CorrelatedError(length=3.0), sites, ring(n), np.random.default_rng(0))
     np.testing.assert_allclose(np.cov(errors.T), np.exp(-distances(n) / 3.0), atol=5 / np.sqrt(count))
     assert abs(np.mean(errors[1:] * errors[:-1])) < 5 / np.sqrt(count)
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from assimilearn.models.geometry import ring
 from assimilearn.observations.errors import GaussianError, LaplaceError, OutlierError, unit_errors
 
 SHAPE = (20000, 20)
@@ -12,7 +13,7 @@ COUNT = SHAPE[0] * SHAPE[1]
 
 def draw(law, shape=SHAPE, seed=0) -> np.ndarray:
     sites = np.broadcast_to(np.arange(shape[1]), shape)
-    return unit_errors(law, sites, shape[1], np.random.default_rng(seed))
+    return unit_errors(law, sites, ring(shape[1]), np.random.default_rng(seed))
 
 
 @pytest.mark.parametrize(("law", "kurtosis"), [(GaussianError(), 3.0), (LaplaceError(), 6.0)])

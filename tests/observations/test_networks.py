@@ -5,16 +5,17 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from assimilearn.errors import SettingsError
+from assimilearn.models.geometry import grid, ring, section, without_space
 from assimilearn.observations.networks import (
     ABSENT,
     AllSites,
     Checkerboard,
     EverySite,
     FixedRandom,
-    HalfRing,
+    Half,
     MovingRandom,
     Network,
-    observed_sites,
+    observed_places,
 )
 
 NETWORKS = [
@@ -23,12 +24,12 @@ NETWORKS = [
     FixedRandom(count=7),
     MovingRandom(count=7),
     Checkerboard(),
-    HalfRing(),
+    Half(),
 ]
 
 
 def sites(network, size=40, times=50, seed=0) -> np.ndarray:
-    return observed_sites(network, size, 0.05 * np.arange(times), np.random.default_rng(seed))
+    return observed_places(network, ring(size), 0.05 * np.arange(times), np.random.default_rng(seed)).sites
 
 
 @pytest.mark.parametrize("network", NETWORKS, ids=lambda network: network.method)
@@ -50,7 +51,7 @@ def test_a_longer_record_begins_with_the_shorter_one(network):
 def test_all_every_and_half_by_hand():
     np.testing.assert_array_equal(sites(AllSites(), 5, 2), [[0, 1, 2, 3, 4]] * 2)
     np.testing.assert_array_equal(sites(EverySite(stride=4, offset=1), 10, 2), [[1, 5, 9]] * 2)
-    np.testing.assert_array_equal(sites(HalfRing(), 9, 2), [[0, 1, 2, 3]] * 2)
+    np.testing.assert_array_equal(sites(Half(), 9, 2), [[0, 1, 2, 3]] * 2)
 
 
 def test_the_checkerboard_alternates_and_pads_an_odd_ring():
@@ -92,3 +93,53 @@ def test_an_offset_beyond_the_ring_is_refused():
 def test_bad_networks_are_refused(bad):
     with pytest.raises(ValidationError):
         TypeAdapter(Network).validate_python(bad)
+
+
+PLANE = grid({"height": (4, 6), "flow": (4, 6)}, periodic=(False, True))
+
+
+def on(geometry, network, times=3, seed=0):
+    return observed_places(network, geometry, 0.05 * np.arange(times), np.random.default_rng(seed))
+
+
+def test_networks_of_a_plane_by_hand():
+    every = on(PLANE, EverySite(stride=3, offset=1, fields=["flow"])).sites
+    np.testing.assert_array_equal(every, [[24 + 7, 24 + 10]] * 3)
+    half = on(PLANE, Half(fields=["height"])).sites
+    np.testing.assert_array_equal(half[0], [0, 1, 2, 6, 7, 8, 12, 13, 14, 18, 19, 20])
+    board = on(PLANE, Checkerboard(fields=["height"])).sites
+    np.testing.assert_array_equal(board[0], [0, 2, 4, 7, 9, 11, 12, 14, 16, 19, 21, 23])
+    np.testing.assert_array_equal(np.sort(np.concatenate([board[0], board[1]])), np.arange(24))
+
+
+def test_networks_of_a_model_without_space_count_its_variables():
+    np.testing.assert_array_equal(on(without_space("xyz"), EverySite()).sites[0], [0, 2])
+    np.testing.assert_array_equal(on(without_space("xyz"), AllSites(fields=["y"])).sites[0], [1])
+
+
+@pytest.mark.parametrize("network", [FixedRandom(count=9, places="anywhere"), MovingRandom(count=9, places="anywhere")])
+def test_points_anywhere_stand_nearest_to_the_site_that_is_told(network):
+    places = on(PLANE, network)
+    for k in range(3):
+        distance = PLANE.distance(places.coordinates[k][:, None], PLANE.positions[None, :24])
+        np.testing.assert_array_equal(places.sites[k] % 24, distance.argmin(axis=1))
+    longer = on(PLANE, network, times=5)
+    np.testing.assert_array_equal(longer.coordinates[:3], places.coordinates)
+
+
+def test_points_on_the_sphere_are_even_by_area():
+    latitude = on(section({"t": (9, 8)}, (-90.0, 90.0)), MovingRandom(count=2000, places="anywhere")).coordinates[
+        ..., 0
+    ]
+    inside = (np.abs(latitude) < 30).mean()  # half of the area
+    assert abs(inside - 0.5) < 4 * np.sqrt(0.25 / latitude.size)
+
+
+def test_points_between_sites_need_space():
+    with pytest.raises(SettingsError, match="no space"):
+        on(without_space("xyz"), MovingRandom(count=2, places="anywhere"))
+
+
+def test_an_unknown_field_is_refused():
+    with pytest.raises(SettingsError, match="the field 'depth'; there are height, flow"):
+        on(PLANE, AllSites(fields=["depth"]))

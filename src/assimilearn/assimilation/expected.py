@@ -16,13 +16,13 @@ from typing import NamedTuple
 import numpy as np
 
 from assimilearn.assimilation.background import Background
-from assimilearn.observations.operator_kernels import transformed
+from assimilearn.observations.rows import Operator, transformed
 
 NODES, WIDEST = 100, 8.0  # on each side; how far the law reaches, in standard deviations
 
 
 class Expected(NamedTuple):
-    """Of an observation at every site, each (site,).
+    """Of an observation at every site, or of every row of the operator, each (row,).
 
     Attributes
     ----------
@@ -37,15 +37,18 @@ class Expected(NamedTuple):
     unexplained: np.ndarray
 
 
-def expected(background: Background, operator: np.ndarray) -> Expected:
+def expected(background: Background, operator: Operator) -> Expected:
     """What the climatology expects of observations through ``operator``."""
-    one = np.ones(background.mean.size)
-    if operator.size == 0:
+    if operator.direct:
+        one = np.ones(background.mean.size)
         return Expected(background.mean, background.variance, one, 0 * one)
-    mean, variance = sums(background, operator[1:])
+    mean, variance = sums(background, operator)
+    one = np.ones(mean.size)
+    if operator.linear:
+        return Expected(mean, variance, one, 0 * one)
     first, second, cross = 0 * one, 0 * one, 0 * one
     for z, weight in quadrature(mean, np.sqrt(variance)):
-        f = transformed.py_func(int(operator[0]), z)
+        f = transformed(operator.function, z)
         first += weight * f
         second += weight * f**2
         cross += weight * f * (z - mean)
@@ -69,9 +72,9 @@ def quadrature(mean: np.ndarray, std: np.ndarray) -> Iterator[tuple[np.ndarray, 
             yield z, weight * density * 3 * u**2 * np.abs(side)
 
 
-def sums(background: Background, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Climatological mean and variance of the weighted sum around every site."""
-    n, reach = background.mean.size, len(weights) // 2
-    around = (np.arange(n)[:, None] + np.arange(-reach, reach + 1)) % n
-    covariance = background.covariance[around[:, :, None], around[:, None, :]]
-    return background.mean[around] @ weights, np.einsum("iab,a,b->i", covariance, weights, weights)
+def sums(background: Background, operator: Operator) -> tuple[np.ndarray, np.ndarray]:
+    """Climatological mean and variance of the weighted sum of every row."""
+    site, weight = operator.site, operator.weight
+    covariance = background.covariance[site[:, :, None], site[:, None, :]]
+    mean = (background.mean[site] * weight).sum(axis=1)
+    return mean, np.einsum("iab,ia,ib->i", covariance, weight, weight)

@@ -60,7 +60,7 @@ from assimilearn.models.integrate import trajectory
 from assimilearn.models.protocol import Model
 from assimilearn.observations.instrument import SITES, Instrument
 from assimilearn.observations.operator_kernels import jacobian, observed
-from assimilearn.observations.operators import differentiable_field
+from assimilearn.observations.rows import differentiable_values
 
 HALVINGS = 5
 ADAPTIVE = {"std": 1.0, "walk": 0.05, "largest_step": 0.5}  # of the logarithm of the factor that gives B
@@ -231,7 +231,7 @@ class Window:
                 x = x + torch.tensor(jump.guess) + jump.std * control[self.part(jumps[step])]
             if step in new:
                 y, variance, sites = new[step]
-                predicted = differentiable_field(x, self.instrument.operator)[torch.tensor(sites)]
+                predicted = differentiable_values(x, sites, self.instrument.operator)
                 mix = self.instrument.independent(np.eye(y.size), variance, sites, x.shape[0])
                 residual = torch.tensor(y) - predicted @ torch.tensor(mix)
                 total = total + (residual**2 / torch.tensor(variance)).sum() / 2

@@ -173,7 +173,7 @@ def run(problem: Problem, settings: ParticleSettings, rng: np.random.Generator) 
         E, w = run.first, np.full(N, 1 / N)
         for k in run.times:
             forecast(problem.model, E, int(problem.steps[k]), error_std, model_rng)
-            predicted = None if operator.size == 0 else weighted_moments(observed(E, problem.sites[k], operator), w)
+            predicted = None if operator.direct else weighted_moments(observed(E, problem.sites[k], operator), w)
             kept = E[systematic(w, keep_rng)] if run.keep[k] else E
             y, r, sites = run.observations(k, kept, weighted_moments(E, w), predicted)
             see = partial(problem.instrument.see, variance=r, sites=sites)

@@ -18,7 +18,7 @@ from assimilearn.models.protocol import Model
 from assimilearn.observations.checks import check_observations
 from assimilearn.observations.correlation import correlation_of
 from assimilearn.observations.instrument import SITES, Instrument
-from assimilearn.observations.operators import operator_of
+from assimilearn.observations.operators import operator_of, rows_of
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ class Problem:
     value, variance : ndarray (time, observation)
         Observations and their error variances; 0 and 1 in the padding.
     sites : ndarray (time, observation), int64
+        Observed sites; where the instrument's operator has a table, numbers of its rows.
     valid : ndarray (time, observation), int8
     instrument : Instrument
         What is seen of the state, and how the errors of one time are correlated.
@@ -113,7 +114,7 @@ def laid_out(
         variance=variance,
         sites=sites,
         valid=valid,
-        instrument=Instrument(operator_of(observations, model.size), correlation_of(observations, model.size)),
+        instrument=Instrument(operator_of(observations, geometry), correlation_of(observations, model.size)),
     )
 
 
@@ -122,14 +123,13 @@ def entries(observations: xr.Dataset) -> tuple[np.ndarray, np.ndarray, np.ndarra
     valid = observations["valid"].values != 0
     value = np.where(valid, observations["value"].values, 0.0).astype(float)
     error_std = np.where(valid, observations["error_std"].values, 1.0).astype(float)
-    sites = np.where(valid, observations["site_index"].values, 0).astype(np.int64)
-    return value, error_std**2, sites, valid.astype(np.int8)
+    return value, error_std**2, rows_of(observations), valid.astype(np.int8)
 
 
 def refuse_misfit(problem: Problem, settings: AnalysisSettings) -> None:
     """Raise SettingsError if the method cannot use observations of this kind."""
     carrying(problem.model, carried(settings))
-    if problem.instrument.operator.size > 0 and not settings.any_operator:
+    if not problem.instrument.operator.direct and not settings.any_operator:
         raise SettingsError(f"{settings.method} takes observations of the state itself only, not of a function of it")
     if problem.instrument.correlation.size > 0 and not settings.correlated_errors:
         raise SettingsError(

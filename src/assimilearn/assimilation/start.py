@@ -18,7 +18,6 @@ from assimilearn.assimilation.screening import check_limit, select
 from assimilearn.assimilation.settings import AnalysisSettings
 from assimilearn.observations.correlation_kernels import error_covariance
 from assimilearn.observations.operator_kernels import jacobian, observed
-from assimilearn.observations.operators import IDENTITY
 
 Start = Callable[[Problem, np.ndarray, np.random.Generator], tuple[np.ndarray, np.ndarray]]
 """start(problem, used, rng) -> forecast and analysis (row, site) at the first time."""
@@ -131,9 +130,5 @@ def climatological(problem: Problem, k: int, used: np.ndarray) -> tuple[np.ndarr
 
 def climatological_slopes(problem: Problem, sites: np.ndarray) -> np.ndarray:
     """The H of :func:`climatological`, (observation, site)."""
-    weights = (
-        np.concatenate([[IDENTITY], problem.instrument.operator[1:]])
-        if problem.instrument.operator.size > 0
-        else problem.instrument.operator
-    )
-    return problem.expected.slope[sites, None] * jacobian(np.zeros(problem.model.size), sites, weights)
+    linear = problem.instrument.operator.linear_part
+    return problem.expected.slope[sites, None] * jacobian(np.zeros(problem.model.size), sites, linear)

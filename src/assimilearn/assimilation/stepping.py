@@ -104,7 +104,7 @@ def predicted_by(problem: Problem, E: np.ndarray, k: int) -> tuple[np.ndarray, n
     """What the forecast E (member, site) of time k expects of the observations; None where they are sites."""
     return (
         None
-        if problem.instrument.operator.size == 0
+        if problem.instrument.operator.direct
         else moments_of(observed(E, problem.sites[k], problem.instrument.operator))
     )
 

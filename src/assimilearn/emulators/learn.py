@@ -20,6 +20,7 @@ from assimilearn.emulators.settings import EmulatorSettings
 from assimilearn.emulators.stencil import check_radius
 from assimilearn.emulators.windows import Step, WindowFit, WindowSettings, fit_windows
 from assimilearn.errors import FileError
+from assimilearn.models.geometry import geometry_of
 from assimilearn.observations.checks import check_observations
 from assimilearn.observations.correlation import correlation_of
 from assimilearn.observations.instrument import Instrument
@@ -108,7 +109,8 @@ def check_same_times(analysis: xr.Dataset, observations: xr.Dataset) -> None:
 
 def check_sites_observed(observations: xr.Dataset, size: int) -> None:
     """Raise FileError unless values of the sites themselves were observed, with independent errors."""
-    if not Instrument(operator_of(observations, size), correlation_of(observations, size)).direct:
+    geometry = geometry_of({**observations.attrs, "size": size})
+    if not Instrument(operator_of(observations, geometry), correlation_of(observations, size)).direct:
         raise FileError("the method windows learns from observations of the state itself, with independent errors")
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from assimilearn.observations.correlation_kernels import make_independent
 from assimilearn.observations.operator_kernels import jacobian, observed
+from assimilearn.observations.rows import DIRECT, Operator
 
 
 class Instrument(NamedTuple):
@@ -13,19 +14,19 @@ class Instrument(NamedTuple):
 
     Attributes
     ----------
-    operator : ndarray
-        As in :mod:`assimilearn.observations.operators`; empty for the values of sites.
+    operator : Operator
+        What observations are made from.
     correlation : ndarray (distance,)
         Of the errors of one time, as in :mod:`assimilearn.observations.correlation`; empty if they are independent.
     """
 
-    operator: np.ndarray = np.empty(0)
+    operator: Operator = DIRECT
     correlation: np.ndarray = np.empty(0)
 
     @property
     def direct(self) -> bool:
         """Whether observations are the values of sites, with independent errors."""
-        return self.operator.size == 0 and self.correlation.size == 0
+        return self.operator.direct and self.correlation.size == 0
 
     def see(self, E: np.ndarray, variance: np.ndarray, sites: np.ndarray) -> np.ndarray:
         """h of each row of E (row, site) with the errors made independent, (row, observation)."""

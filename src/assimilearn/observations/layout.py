@@ -1,5 +1,8 @@
 """The one layout of observations: padded rows, a validity mask, valid entries first."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import xarray as xr
 
@@ -13,6 +16,7 @@ def pack(
     values: np.ndarray,
     error_std: np.ndarray,
     valid: np.ndarray,
+    extra: Mapping[str, tuple[np.ndarray, Mapping[str, Any]]] | None = None,
 ) -> xr.Dataset:
     """The observations artifact.
 
@@ -23,6 +27,8 @@ def pack(
     sites, values, error_std, valid : ndarray (time, observation)
         Observed sites, what was seen there, its error standard deviation, and whether there is an observation at all.
         Valid entries may stand anywhere in a row; they keep their order.
+    extra : {name: (ndarray (time, observation) or (time, observation, corner), attributes)}, optional
+        Further variables, with the same order and 0 in the padding.
 
     Returns
     -------
@@ -63,4 +69,9 @@ def pack(
         },
         coords={"time": ("time", np.asarray(times, dtype=float), {"units": "MTU", "long_name": "time"})},
     )
+    for name, (column, text) in (extra or {}).items():
+        ordered = column[rows, order]
+        there = valid if ordered.ndim == 2 else valid[..., None]
+        padded = np.where(there, ordered, 0).astype(ordered.dtype)
+        dataset[name] = ((*dims, "corner")[: ordered.ndim], padded, dict(text))
     return with_periods(dataset, flags)

@@ -1,40 +1,88 @@
-"""Observe a truth: y = h(x) at the sites of a network + error."""
+"""Observe a truth: y = h(x) at the places of a network + error, by one instrument or several."""
 
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 import xarray as xr
-from pydantic import Field
+from pydantic import Field, StringConstraints, model_validator
 
 from assimilearn.clock import step_numbers
 from assimilearn.errors import FileError, SettingsError
+from assimilearn.models.geometry import Geometry, Row, geometry_of
 from assimilearn.observations import correlation, operators
 from assimilearn.observations.errors import CorrelatedError, ErrorLaw, GaussianError, unit_errors
 from assimilearn.observations.layout import pack
-from assimilearn.observations.networks import ABSENT, MovingRandom, Network, observed_sites
+from assimilearn.observations.networks import ABSENT, MovingRandom, Network, observed_places
 from assimilearn.observations.operators import OperatorSettings
+from assimilearn.observations.rows import Operator, observed_values
 from assimilearn.observations.times import Every, are_observed
 from assimilearn.settings import Settings
 
 
-class ObservationSettings(Settings):
-    """What is seen of the truth, how often and with what error."""
+class InstrumentSettings(Settings):
+    """What one kind of instrument sees of the truth, and with what error."""
 
-    network: Network = Field(MovingRandom(), description="which sites are observed when")
-    operator: OperatorSettings = Field(OperatorSettings(), description="what is seen of the state at a site")
-    every: Every = Field(
-        1, description="number of model steps between two observation times, or a list of such numbers that take turns"
-    )
+    network: Network = Field(MovingRandom(), description="what is observed when")
+    operator: OperatorSettings = Field(OperatorSettings(), description="what is seen of the state at a place")
     error_std: float = Field(1.0, gt=0, description="standard deviation of the observation error")
     assumed_error_std: float | None = Field(
         None, gt=0, description="standard deviation that the file tells the filters; by default error_std"
     )
-    law: ErrorLaw = Field(GaussianError(), description="law of the observation error")
+    law: ErrorLaw = Field(GaussianError(), description="distribution of the observation error")
     assumed_correlation: Literal["law", "none"] = Field(
         "law", description="whether the file tells the filters of correlated errors, or that they are independent"
     )
     bias: float = Field(0.0, description="mean of the observation error, unknown to the filters")
     missing: float = Field(0.0, ge=0, lt=1, description="fraction of the values that is lost at random")
+
+    @property
+    def tells_correlation(self) -> bool:
+        """Whether the file says that errors are correlated."""
+        return isinstance(self.law, CorrelatedError) and self.assumed_correlation == "law"
+
+
+InstrumentName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=80)]
+
+
+class ObservationSettings(InstrumentSettings):
+    """What is seen of the truth, how often and with what error."""
+
+    every: Every = Field(
+        1, description="number of model steps between two observation times, or a list of such numbers that take turns"
+    )
+    instruments: dict[InstrumentName, dict[str, Any]] = Field(
+        {},
+        description="several kinds of instruments, by name: each has the settings of this section but `every`, and "
+        "what it does not say is as in the section; by default there is one instrument, the section itself",
+    )
+
+    @model_validator(mode="after")
+    def _instruments_are_valid(self) -> "ObservationSettings":
+        found = self.each
+        if len(found) > 1 and any(one.tells_correlation for one in found.values()):
+            raise ValueError("instruments: of several instruments none can have errors told to be correlated")
+        return self
+
+    @property
+    def each(self) -> dict[str, InstrumentSettings]:
+        """The instruments by name; the only one of a section without `instruments` has no name."""
+        shared = {name: getattr(self, name) for name in InstrumentSettings.model_fields}
+        if not self.instruments:
+            return {"": InstrumentSettings.model_construct(**shared)}
+        return {name: InstrumentSettings.model_validate(shared | own) for name, own in self.instruments.items()}
+
+
+class Seen(NamedTuple):
+    """What one instrument reports, each (time, observation) or as said; ``rows`` (time * observation, corner)."""
+
+    sites: np.ndarray
+    value: np.ndarray
+    error_std: np.ndarray
+    valid: np.ndarray
+    coordinates: np.ndarray | None
+    rows: Row
+    function: int
 
 
 def observe(truth: xr.Dataset, settings: ObservationSettings, rng: np.random.Generator) -> xr.Dataset:
@@ -45,16 +93,18 @@ def observe(truth: xr.Dataset, settings: ObservationSettings, rng: np.random.Gen
     Parameters
     ----------
     truth : Dataset
-        ``state(time, site)``, ``period(time)``, attribute ``time_step`` (that of the model, in MTU). It may hold other
-        times as well: those that are multiples of ``every`` model steps are observed, counted from time 0.
+        ``state(time, site)``, ``period(time)``, attributes ``time_step`` (that of the model, in MTU) and, for all but
+        a ring of one field, ``geometry``. It may hold other times as well: those that are multiples of ``every`` model
+        steps are observed, counted from time 0.
     settings : ObservationSettings
     rng : numpy.random.Generator
 
     Returns
     -------
     Dataset of the layout of :func:`assimilearn.observations.layout.pack`, with the attributes ``size``, ``time_step``
-    and, where they apply, ``interval`` (MTU between observation times), ``operator`` (JSON) and
-    ``error_correlation_length`` (sites).
+    and, where they apply, ``geometry``, ``interval`` (MTU between observation times), ``operator`` (JSON) and
+    ``error_correlation_length``. Observations between sites, or of several instruments, have rows of their own
+    (:data:`assimilearn.observations.operators.ENTRIES`), their coordinates, and ``instrument``.
 
     Raises
     ------
@@ -70,30 +120,101 @@ def observe(truth: xr.Dataset, settings: ObservationSettings, rng: np.random.Gen
     if not chosen.any():
         raise SettingsError(f"no time of the truth is a multiple of {settings.every} model steps (setting `every`)")
     states = truth["state"].transpose("time", "site").values[chosen]
+    times, flags = truth["time"].values[chosen], truth["period"].values[chosen]
+    geometry = geometry_of({**truth.attrs, "size": states.shape[1]})
+    instruments = settings.each
+    streams = [rng] if len(instruments) == 1 else rng.spawn(len(instruments))
+    seen = [
+        _seen_by(one, states, times, geometry, stream)
+        for one, stream in zip(instruments.values(), streams, strict=True)
+    ]
+    extra = _rows_of_their_own(seen, geometry, list(instruments)) if _needs_rows(seen) else {}
+    columns = [np.concatenate(parts, axis=1) for parts in zip(*(s[:4] for s in seen), strict=True)]
+    sites, value, error_std, valid = columns
+    dataset = pack(times, flags, sites, value, error_std, valid, extra)
+    told = _told(settings, next(iter(instruments.values())), time_step, alone=not extra)
+    return dataset.assign_attrs(size=geometry.size, time_step=time_step, **geometry.attributes, **told)
+
+
+def _seen_by(
+    settings: InstrumentSettings, states: np.ndarray, times: np.ndarray, geometry: Geometry, rng: np.random.Generator
+) -> Seen:
+    """The report of one instrument on ``states (time, site)``."""
     network_rng, error_rng, loss_rng = rng.spawn(3)
-    size, times = states.shape[1], truth["time"].values[chosen]
-    operators.refuse_wide(settings.operator, size)
-    sites = observed_sites(settings.network, size, times, network_rng)
-    errors = settings.bias + settings.error_std * unit_errors(settings.law, sites, size, error_rng)
-    seen = operators.field(states, settings.operator.encoded)
-    dataset = pack(
-        times=times,
-        flags=truth["period"].values[chosen],
+    footprints = operators.footprints(settings.operator, geometry)
+    places = observed_places(settings.network, geometry, times, network_rng)
+    sites = places.sites
+    positions = None if places.coordinates is None else geometry.embedded(places.coordinates)
+    errors = unit_errors(settings.law, sites, geometry, error_rng, positions)
+    if places.row is None:
+        seen = observed_values(states, np.where(sites == ABSENT, 0, sites), footprints)
+        rows = _rows_of_sites(np.where(sites == ABSENT, 0, sites).reshape(-1), footprints)
+    else:
+        rows = operators.with_footprint(places.row, settings.operator, geometry)
+        table = Operator(*rows, np.full(len(rows.sites), settings.operator.code))
+        seen = observed_values(states, np.arange(sites.size).reshape(sites.shape), table)
+    return Seen(
         sites=sites,
-        values=np.take_along_axis(seen, sites, axis=1) + errors,
+        value=seen + (settings.bias + settings.error_std * errors),
         error_std=np.full(sites.shape, settings.assumed_error_std or settings.error_std),
         valid=(sites != ABSENT) & (loss_rng.random(sites.shape) >= settings.missing),
+        coordinates=places.coordinates,
+        rows=rows,
+        function=settings.operator.code,
     )
-    return dataset.assign_attrs(size=size, time_step=time_step, **_told(settings, time_step))
 
 
-def _told(settings: ObservationSettings, time_step: float) -> dict[str, Any]:
+def _rows_of_sites(sites: np.ndarray, footprints: Operator) -> Row:
+    """The rows that the observations of ``sites (observation,)`` have in the table of all sites."""
+    if footprints.direct:
+        return Row(sites[:, None].astype(np.int64), np.ones((sites.size, 1)))
+    return Row(footprints.site[sites], footprints.weight[sites])
+
+
+def _needs_rows(seen: Sequence[Seen]) -> bool:
+    """Whether observations must carry rows of their own: there are points between sites, or several operators."""
+    between = any(s.coordinates is not None for s in seen)
+    return between or len(seen) > 1
+
+
+def _rows_of_their_own(
+    seen: Sequence[Seen], geometry: Geometry, names: Sequence[str]
+) -> dict[str, tuple[np.ndarray, Mapping[str, Any]]]:
+    """Variables (time, observation[, corner]) that say of each observation what it is made from, and where it is."""
+    corners = max(s.rows.sites.shape[1] for s in seen)
+    parts: dict[str, list[np.ndarray]] = {name: [] for name in operators.ENTRIES}
+    coordinates, instrument = [], []
+    for number, s in enumerate(seen):
+        shape = (*s.sites.shape, s.rows.sites.shape[1])
+        more = [(0, 0), (0, 0), (0, corners - shape[2])]
+        parts["corner_site"].append(np.pad(s.rows.sites.reshape(shape), more).astype(np.int32))
+        parts["corner_weight"].append(np.pad(s.rows.weights.reshape(shape), more))
+        parts["function"].append(np.full(s.sites.shape, s.function, dtype=np.int8))
+        own = geometry.coordinates[np.where(s.sites == ABSENT, 0, s.sites)]
+        coordinates.append(own if s.coordinates is None else s.coordinates)
+        instrument.append(np.full(s.sites.shape, number, dtype=np.int8))
+    extra: dict[str, tuple[np.ndarray, Mapping[str, Any]]] = {
+        name: (np.concatenate(columns, axis=1), operators.DESCRIPTIONS[name]) for name, columns in parts.items()
+    }
+    for a, axis in enumerate(geometry.axes):
+        text = {"units": axis.units, "long_name": f"{axis.name} of the observation"}
+        extra[axis.name] = (np.concatenate(coordinates, axis=1)[..., a], text)
+    if len(seen) > 1:
+        numbers = np.arange(len(names), dtype=np.int8)
+        text = {"units": "1", "long_name": "instrument", "flag_values": numbers, "flag_meanings": " ".join(names)}
+        extra["instrument"] = (np.concatenate(instrument, axis=1), text)
+    return extra
+
+
+def _told(
+    settings: ObservationSettings, instrument: InstrumentSettings, time_step: float, alone: bool
+) -> dict[str, Any]:
     """Attributes that say what a filter needs to know."""
     told: dict[str, Any] = {}
     if isinstance(settings.every, int):
         told["interval"] = settings.every * time_step
-    if settings.operator.encoded.size > 0:
-        told[operators.ATTRIBUTE] = settings.operator.canonical()
-    if isinstance(settings.law, CorrelatedError) and settings.assumed_correlation == "law":
-        told[correlation.ATTRIBUTE] = settings.law.length
+    if alone and not instrument.operator.direct:
+        told[operators.ATTRIBUTE] = instrument.operator.canonical()
+    if instrument.tells_correlation:
+        told[correlation.ATTRIBUTE] = instrument.law.length  # type: ignore[union-attr]
     return told

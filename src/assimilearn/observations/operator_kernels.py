@@ -1,20 +1,21 @@
-"""Observation operators in compiled loops: a row of sites, its observations, and their derivative.
+"""Observation operators in compiled loops: observations of members, and their derivative.
 
-An operator is the vector that :attr:`OperatorSettings.encoded` gives.
+``sites (observation,)`` are numbers of sites, or of rows of the operator's table where it has one
+(:class:`assimilearn.observations.rows.Operator`).
 """
 
 import numpy as np
 from numba import njit
 
 from assimilearn.kernels import compile_alike
-from assimilearn.observations.operators import ABSOLUTE, ARCTAN, FLOOR, LOG, SQUARE
+from assimilearn.observations.rows import ABSOLUTE, ARCTAN, FLOOR, LOG, SQUARE
 
 compile_alike()
 
 
 @njit(cache=True, error_model="numpy")
 def transformed(function, z):
-    """f(z) for a number; as ``transformed.py_func`` for arrays too."""
+    """f(z) for a number."""
     if function == SQUARE:
         return z * z
     if function == ABSOLUTE:
@@ -42,36 +43,36 @@ def slope(function, z):
 
 @njit(cache=True, error_model="numpy")
 def observed(E, sites, operator):
-    """h of every row of E (row, site) at ``sites (observation,)``, (row, observation)."""
+    """h of every row of E (row, site), (row, observation)."""
     Y = np.empty((E.shape[0], sites.size))
     for j in range(E.shape[0]):
         for o in range(sites.size):
-            if operator.size == 0:
+            if operator.function.size == 0:
                 Y[j, o] = E[j, sites[o]]
             else:
-                Y[j, o] = transformed(operator[0], footprint(E[j], sites[o], operator))
+                Y[j, o] = transformed(operator.function[sites[o]], weighted_sum(E[j], sites[o], operator))
     return Y
 
 
 @njit(cache=True, error_model="numpy")
-def footprint(x, site, operator):
-    """The weighted sum over the sites of x (site,) around one of them."""
-    n, reach, total = x.size, operator.size // 2 - 1, 0.0
-    for m in range(operator.size - 1):
-        total += operator[1 + m] * x[(site + m - reach) % n]
+def weighted_sum(x, row, operator):
+    """The sum over the corners of one row, of the state x (site,)."""
+    total = 0.0
+    for c in range(operator.site.shape[1]):
+        total += operator.weight[row, c] * x[operator.site[row, c]]
     return total
 
 
 @njit(cache=True, error_model="numpy")
 def jacobian(x, sites, operator):
     """The derivative of h at x (site,), (observation, site)."""
-    n = x.size
-    H = np.zeros((sites.size, n))
+    H = np.zeros((sites.size, x.size))
     for o in range(sites.size):
-        if operator.size == 0:
+        if operator.function.size == 0:
             H[o, sites[o]] = 1.0
             continue
-        steep, reach = slope(operator[0], footprint(x, sites[o], operator)), operator.size // 2 - 1
-        for m in range(operator.size - 1):
-            H[o, (sites[o] + m - reach) % n] += steep * operator[1 + m]
+        row = sites[o]
+        steep = slope(operator.function[row], weighted_sum(x, row, operator))
+        for c in range(operator.site.shape[1]):
+            H[o, operator.site[row, c]] += steep * operator.weight[row, c]
     return H

@@ -1,13 +1,7 @@
-"""Observation operators: what an instrument makes of the state around its site.
+"""Observation operators: what an instrument makes of the state around the place that it looks at.
 
-    h_i(x) = f(w . x),      w . x = sum over m of w_m x_(i+m),   m = -M ... M on the ring
-
-a function of one number after a weighted sum over the sites around the observed one (its footprint). f is the identity,
-the square, the absolute value, ln|z| (as in Poterjoy 2016, Mon. Wea. Rev. 144, 59-76) or the arc tangent. Below |z| =
-``FLOOR`` the logarithm is held, where it would go to minus infinity.
-
-Arrays hold an operator as one vector, [number of f, w_-M ... w_M], so that compiled loops can take it; the vector of
-the values of the sites themselves is empty, and costs nothing.
+A study gives a function and weights; a file gives an attribute for the whole record, or a row of weighted sites for
+each observation. Both become the table of :mod:`assimilearn.observations.rows`.
 """
 
 import json
@@ -18,13 +12,25 @@ import xarray as xr
 from pydantic import Field, ValidationError, model_validator
 
 from assimilearn.errors import FileError, SettingsError
+from assimilearn.models.geometry import Geometry, Row
+from assimilearn.observations.rows import DIRECT, FUNCTIONS, Operator
 from assimilearn.settings import Settings
 
-IDENTITY, SQUARE, ABSOLUTE, LOG, ARCTAN = range(5)
-FUNCTIONS = {"identity": IDENTITY, "square": SQUARE, "absolute": ABSOLUTE, "log": LOG, "arctan": ARCTAN}
-FLOOR = 1e-3
-
 ATTRIBUTE = "operator"
+ENTRIES = ("corner_site", "corner_weight", "function")
+"""Variables of a file whose observations have rows of their own: sites and weights (time, observation, corner), and
+the number of the function (time, observation)."""
+
+DESCRIPTIONS: dict[str, dict[str, Any]] = {
+    "corner_site": {"units": "1", "long_name": "sites that the observation is made from"},
+    "corner_weight": {"units": "1", "long_name": "weights of these sites"},
+    "function": {
+        "units": "1",
+        "long_name": "function of the weighted sum",
+        "flag_values": np.array(list(FUNCTIONS.values()), dtype=np.int8),
+        "flag_meanings": " ".join(FUNCTIONS),
+    },
+}
 
 
 class OperatorSettings(Settings):
@@ -36,7 +42,8 @@ class OperatorSettings(Settings):
     weights: list[float] = Field(
         [1.0],
         min_length=1,
-        description="weights of the sites that are summed, odd in number: the observed one is in the middle",
+        description="weights of the sites that are summed along the last axis, odd in number: the observed one is in "
+        "the middle",
     )
 
     @model_validator(mode="after")
@@ -48,69 +55,110 @@ class OperatorSettings(Settings):
         return self
 
     @property
-    def encoded(self) -> np.ndarray:
-        """The operator as a vector; empty where the values of the sites themselves are observed."""
-        if self.function == "identity" and self.weights == [1.0]:
-            return np.empty(0)
-        return np.array([FUNCTIONS[self.function], *self.weights], dtype=float)
+    def direct(self) -> bool:
+        """Whether the values of the sites themselves are seen."""
+        return self.function == "identity" and self.weights == [1.0]
+
+    @property
+    def code(self) -> int:
+        """Number of the function."""
+        return FUNCTIONS[self.function]
 
 
-def operator_of(observations: xr.Dataset, size: int) -> np.ndarray:
-    """The operator that a file of observations says it was made with, as a vector.
+def footprints(settings: OperatorSettings, geometry: Geometry) -> Operator:
+    """The rows of all sites, in their order.
+
+    Raises
+    ------
+    SettingsError
+        If the footprint has more sites than the last axis, that axis is bounded, or there is none.
+    """
+    if settings.direct:
+        return DIRECT
+    sites = footprint_sites(len(settings.weights), geometry)
+    weights = np.broadcast_to(np.array(settings.weights, dtype=float), sites.shape)
+    return Operator(sites, weights.copy(), np.full(geometry.size, settings.code))
+
+
+def footprint_sites(width: int, geometry: Geometry) -> np.ndarray:
+    """Sites of the footprint around every site, (site, corner), int64."""
+    if width == 1:
+        return np.arange(geometry.size)[:, None]
+    geometry.need_space("an operator with several weights")
+    parts = []
+    for field in geometry.fields:
+        along, where = field.shape[-1], geometry.slices[field.name]
+        if not geometry.axes[-1].periodic:
+            raise SettingsError("operator: a footprint of several weights needs a periodic last axis")
+        if width > along:
+            raise SettingsError(f"operator: the footprint has {width} sites; the state has only {along}")
+        start = np.arange(where.start, where.stop)
+        offset = (start[:, None] - where.start) % along
+        around = (offset + np.arange(-(width // 2), width // 2 + 1)) % along
+        parts.append(start[:, None] - offset + around)
+    return np.concatenate(parts)
+
+
+def with_footprint(points: Row, settings: OperatorSettings, geometry: Geometry) -> Row:
+    """Rows of points between sites, summed over the footprint of the operator."""
+    if len(settings.weights) == 1:
+        return points._replace(weights=points.weights * settings.weights[0])
+    around = footprint_sites(len(settings.weights), geometry)[points.sites]  # (point, corner, footprint)
+    weights = points.weights[..., None] * np.array(settings.weights)
+    return Row(around.reshape(len(around), -1), weights.reshape(len(weights), -1))
+
+
+def operator_of(observations: xr.Dataset, geometry: Geometry) -> Operator:
+    """The operator that a file of observations says it was made with.
 
     Parameters
     ----------
     observations : Dataset
-        With the attribute ``operator`` (JSON of :class:`OperatorSettings`); without it sites themselves are observed.
-    size : int
-        Number of sites of the state.
+        With the attribute ``operator`` (JSON of :class:`OperatorSettings`), or with rows of its own (``ENTRIES``);
+        without either sites themselves are observed.
+    geometry : Geometry
+        Of the state.
 
     Raises
     ------
     FileError
-        If the attribute is not an operator, or its footprint is wider than the state.
+        If the attribute is not an operator, its footprint does not fit the state, or rows reach sites beyond it.
     """
+    if ENTRIES[0] in observations:
+        return _from_entries(observations, geometry.size)
     text = observations.attrs.get(ATTRIBUTE)
     if text is None:
-        return np.empty(0)
+        return DIRECT
     try:
-        settings = OperatorSettings.model_validate(json.loads(text))
-        refuse_wide(settings, size)
+        return footprints(OperatorSettings.model_validate(json.loads(text)), geometry)
     except (ValidationError, ValueError, TypeError, SettingsError) as error:
         raise FileError(f"the attribute operator of the observations cannot be used: {error}") from error
-    return settings.encoded
 
 
-def refuse_wide(settings: OperatorSettings, size: int) -> None:
-    """Raise SettingsError if the footprint has more sites than the state."""
-    if len(settings.weights) > size:
-        raise SettingsError(f"operator: the footprint has {len(settings.weights)} sites; the state has only {size}")
+def rows_of(observations: xr.Dataset) -> np.ndarray:
+    """Numbers of the rows of the operator that observations refer to, (time, observation), int64; 0 in the padding."""
+    there = observations["valid"].values == 1
+    if ENTRIES[0] in observations:
+        return np.where(there, np.arange(there.size).reshape(there.shape), 0)
+    return np.where(there, observations["site_index"].values, 0).astype(np.int64)
 
 
-def field(states: np.ndarray, operator: np.ndarray) -> np.ndarray:
-    """h at every site of ``states (..., site)``, in their shape."""
-    if operator.size == 0:
-        return states
-    from assimilearn.observations.operator_kernels import transformed
-
-    reach = operator.size // 2 - 1
-    sums = sum(w * np.roll(states, reach - m, axis=-1) for m, w in enumerate(operator[1:]))
-    return transformed.py_func(int(operator[0]), sums)
-
-
-def differentiable_field(x: Any, operator: np.ndarray) -> Any:
-    """:func:`field` for a torch tensor, with gradients."""
-    import torch
-
-    if operator.size == 0:
-        return x
-    reach = operator.size // 2 - 1
-    z = sum(w * torch.roll(x, reach - m, dims=-1) for m, w in enumerate(operator[1:].tolist()))
-    functions = {
-        IDENTITY: lambda: z,
-        SQUARE: lambda: z**2,
-        ABSOLUTE: lambda: torch.abs(z),
-        LOG: lambda: torch.log(torch.clamp(torch.abs(z), min=FLOOR)),
-        ARCTAN: lambda: torch.arctan(z),
-    }
-    return functions[int(operator[0])]()
+def _from_entries(observations: xr.Dataset, size: int) -> Operator:
+    """One row for each entry of the file, valid or not."""
+    missing = [name for name in ENTRIES if name not in observations]
+    if missing:
+        raise FileError(f"observations with {ENTRIES[0]} need {' and '.join(missing)} too")
+    site, weight, function = (observations[name].values for name in ENTRIES)
+    shape = observations["valid"].shape
+    if site.ndim != 3 or site.shape != weight.shape or site.shape[:2] != shape or function.shape != shape:
+        raise FileError(f"{', '.join(ENTRIES)} of the observations do not have matching shapes")
+    if site.size and (site.min() < 0 or site.max() >= size):
+        raise FileError(f"{ENTRIES[0]} of the observations is not one of the sites 0 to {size - 1}")
+    if not np.isfinite(weight).all() or not np.isin(function, list(FUNCTIONS.values())).all():
+        raise FileError(f"{ENTRIES[1]} or {ENTRIES[2]} of the observations holds values that mean nothing")
+    corners = site.shape[2]
+    return Operator(
+        site.reshape(-1, corners).astype(np.int64),
+        weight.reshape(-1, corners).astype(float),
+        function.reshape(-1).astype(np.int64),
+    )

@@ -15,7 +15,9 @@ import numpy as np
 import xarray as xr
 
 from assimilearn.errors import FileError
-from assimilearn.observations.operators import field, operator_of
+from assimilearn.models.geometry import geometry_of
+from assimilearn.observations.operators import operator_of, rows_of
+from assimilearn.observations.rows import observed_values
 from assimilearn.verification.desroziers import desroziers
 from assimilearn.verification.ensembles import (
     SpreadSkill,
@@ -191,8 +193,8 @@ def observation_minus(states: xr.DataArray, observations: xr.Dataset) -> np.ndar
 
     Of an ensemble mean x this is y - h(x), while the innovations of ensemble methods are y minus the mean of h.
     """
-    seen = field(_finite(states), operator_of(observations, states.sizes["site"]))
-    return observations["value"].values - np.take_along_axis(seen, _sites(observations), axis=1)
+    operator = operator_of(observations, geometry_of({**observations.attrs, "size": states.sizes["site"]}))
+    return observations["value"].values - observed_values(_finite(states), rows_of(observations), operator)
 
 
 def summary(series: dict[str, np.ndarray], test: np.ndarray, whole: bool) -> dict[str, tuple[float, float, float]]:
@@ -250,16 +252,11 @@ def _ranks_of_observations(
     times, columns = np.nonzero(there["valid"].values)
     if times.size == 0:
         return None
-    seen = field(members, operator_of(observations, members.shape[2]))
-    cases = seen[times, :, _sites(there)[times, columns]].T
+    operator = operator_of(there, geometry_of({**observations.attrs, "size": members.shape[2]}))
+    cases = observed_values(members, rows_of(there)[:, None], operator)[times, :, columns].T
     cases = cases + rng.standard_normal(cases.shape) * there["error_std"].values[times, columns]
     counts = rank_histogram(cases, there["value"].values[times, columns], rng)
     return counts, "rank of the observations among the perturbed forecast members"
-
-
-def _sites(observations: xr.Dataset) -> np.ndarray:
-    """Observed sites (time, observation)."""
-    return observations["site_index"].values.astype(np.int64)
 
 
 def _ensemble_index(analysis: xr.Dataset) -> np.ndarray:

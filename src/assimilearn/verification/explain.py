@@ -10,7 +10,9 @@ import numpy as np
 import xarray as xr
 
 from assimilearn.errors import FileError
-from assimilearn.observations.operators import field, operator_of
+from assimilearn.models.geometry import geometry_of
+from assimilearn.observations.operators import operator_of, rows_of
+from assimilearn.observations.rows import observed_values
 from assimilearn.verification.matching import at_times
 
 LARGE = 3.0  # standard deviations of an innovation that ought to be rare: 3 in 1000
@@ -65,8 +67,12 @@ def explain(analysis: xr.Dataset, observations: xr.Dataset, time: float) -> xr.D
     if not np.isfinite(now["forecast_mean"].values).all():
         raise FileError(f"there is no forecast at {float(now['time']):g} MTU to correct")
     sites = seen["site_index"].values[valid].astype(np.int64)
-    operator = operator_of(observations, analysis.sizes["site"])
-    after, before = (field(now[name].values.astype(float), operator)[sites] for name in ("mean", "forecast_mean"))
+    one = seen.expand_dims("time").transpose("time", "observation", ...)
+    operator = operator_of(one, geometry_of({**observations.attrs, "size": analysis.sizes["site"]}))
+    rows = rows_of(one)[0, valid]
+    after, before = (
+        observed_values(now[name].values.astype(float), rows, operator) for name in ("mean", "forecast_mean")
+    )
     innovation, std = (now[name].values[valid].astype(float) for name in ("innovation", "innovation_std"))
     error_std = seen["error_std"].values[valid]
     spread = np.sqrt(np.maximum(std**2 - error_std**2, 0))

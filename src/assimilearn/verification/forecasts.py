@@ -14,9 +14,11 @@ import xarray as xr
 from pydantic import Field
 
 from assimilearn.errors import FileError
+from assimilearn.models.geometry import geometry_of
 from assimilearn.models.lyapunov import lyapunov_exponents
 from assimilearn.models.protocol import Model
-from assimilearn.observations.operators import field, operator_of
+from assimilearn.observations.operators import operator_of, rows_of
+from assimilearn.observations.rows import observed_values
 from assimilearn.settings import Settings
 from assimilearn.verification.climate import pooled_std
 from assimilearn.verification.free_runs import free_run_climate
@@ -177,9 +179,8 @@ def _errors(
     if "state" in verifying:
         error = root_mean_square(states - verifying["state"].values[where])
     else:
-        sites = verifying["site_index"].values.astype(np.int64)[where]
-        seen = field(states, operator_of(verifying, model.size))
-        departures = verifying["value"].values[where] - np.take_along_axis(seen, sites, axis=2)
+        operator = operator_of(verifying, geometry_of({**verifying.attrs, "size": model.size}))
+        departures = verifying["value"].values[where] - observed_values(states, rows_of(verifying)[where], operator)
         there = verifying["valid"].values[where].astype(bool) & (where >= 0)[..., None]
         error = root_mean_square(departures, there)
     return Errors(error / pooled_std(climate), states)

@@ -1,0 +1,106 @@
+"""What one observation is made from: a row of weighted sites, then a function.
+
+    h_r(x) = f_r(sum over corners c of w_rc x_s(r, c))
+
+An :class:`Operator` is the table of all rows r that a record uses. One row a site is the default, and costs nothing.
+Rows with several corners interpolate between sites, or sum over a footprint. f is the identity, the square, the
+absolute value, ln|z| (as in Poterjoy 2016, Mon. Wea. Rev. 144, 59-76) or the arc tangent. Below |z| = ``FLOOR`` the
+logarithm is held, where it would go to minus infinity.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+IDENTITY, SQUARE, ABSOLUTE, LOG, ARCTAN = range(5)
+FUNCTIONS = {"identity": IDENTITY, "square": SQUARE, "absolute": ABSOLUTE, "log": LOG, "arctan": ARCTAN}
+FLOOR = 1e-3
+
+
+class Operator(NamedTuple):
+    """The rows that observations refer to by number.
+
+    Attributes
+    ----------
+    site : ndarray (row, corner), int64
+    weight : ndarray (row, corner)
+        0 in corners that a row does not need.
+    function : ndarray (row,), int64
+        Numbers of :data:`FUNCTIONS`.
+    """
+
+    site: np.ndarray
+    weight: np.ndarray
+    function: np.ndarray
+
+    @property
+    def direct(self) -> bool:
+        """Whether row r is the value of site r: the table is then empty."""
+        return self.function.size == 0
+
+    @property
+    def linear(self) -> bool:
+        """Whether no row has a function but the identity."""
+        return not self.function.any()
+
+    @property
+    def linear_part(self) -> "Operator":
+        """The same rows without their functions."""
+        return self._replace(function=np.zeros_like(self.function))
+
+
+DIRECT = Operator(np.empty((0, 0), dtype=np.int64), np.empty((0, 0)), np.empty(0, dtype=np.int64))
+"""The values of the sites themselves."""
+
+
+def transformed(function: np.ndarray, z: np.ndarray) -> np.ndarray:
+    """f(z), element by element; ``function`` and ``z`` are broadcast against each other."""
+    function, z = np.broadcast_arrays(function, z)
+    result = z.astype(float)
+    for code, f in ARRAY_FUNCTIONS.items():
+        chosen = function == code
+        if chosen.any():
+            result[chosen] = f(z[chosen])
+    return result
+
+
+ARRAY_FUNCTIONS = {
+    SQUARE: np.square,
+    ABSOLUTE: np.abs,
+    LOG: lambda z: np.log(np.maximum(np.abs(z), FLOOR)),
+    ARCTAN: np.arctan,
+}
+
+
+def observed_values(states: np.ndarray, rows: np.ndarray, operator: Operator) -> np.ndarray:
+    """h of ``states (..., site)`` at ``rows (..., observation)``, whose leading axes are broadcast."""
+    lead = np.broadcast_shapes(states.shape[:-1], rows.shape[:-1])
+    states = np.broadcast_to(states, (*lead, states.shape[-1]))
+    rows = np.broadcast_to(rows, (*lead, rows.shape[-1]))
+    if operator.direct:
+        return np.take_along_axis(states, rows, axis=-1)
+    total = np.zeros(rows.shape)
+    for c in range(operator.site.shape[1]):
+        total += operator.weight[rows, c] * np.take_along_axis(states, operator.site[rows, c], axis=-1)
+    return total if operator.linear else transformed(operator.function[rows], total)
+
+
+def differentiable_values(x: Any, rows: np.ndarray, operator: Operator) -> Any:
+    """h of one state, the torch tensor ``x (site,)``, at ``rows (observation,)``, with gradients."""
+    import torch
+
+    if operator.direct:
+        return x[torch.as_tensor(rows)]
+    z = (torch.as_tensor(operator.weight[rows]) * x[torch.as_tensor(operator.site[rows])]).sum(dim=-1)
+    if operator.linear:
+        return z
+    functions = {
+        SQUARE: torch.square,
+        ABSOLUTE: torch.abs,
+        LOG: lambda z: torch.log(torch.clamp(torch.abs(z), min=FLOOR)),
+        ARCTAN: torch.arctan,
+    }
+    codes, parts = operator.function[rows], []
+    for o in range(rows.size):
+        parts.append(functions.get(int(codes[o]), lambda value: value)(z[o]))
+    return torch.stack(parts)
