@@ -22,9 +22,7 @@ from assimilearn.emulators.windows import Step, WindowFit, WindowSettings, fit_w
 from assimilearn.errors import FileError
 from assimilearn.models.geometry import geometry_of
 from assimilearn.observations.checks import check_observations
-from assimilearn.observations.correlation import correlation_of
-from assimilearn.observations.instrument import Instrument
-from assimilearn.observations.operators import operator_of
+from assimilearn.observations.instrument import instrument_of
 
 TRIPLES = 2000  # of the first guess: more would not make it less biased
 
@@ -110,7 +108,7 @@ def check_same_times(analysis: xr.Dataset, observations: xr.Dataset) -> None:
 def check_sites_observed(observations: xr.Dataset, size: int) -> None:
     """Raise FileError unless values of the sites themselves were observed, with independent errors."""
     geometry = geometry_of({**observations.attrs, "size": size})
-    if not Instrument(operator_of(observations, geometry), correlation_of(observations, size)).direct:
+    if not instrument_of(observations, geometry).direct:
         raise FileError("the method windows learns from observations of the state itself, with independent errors")
 
 

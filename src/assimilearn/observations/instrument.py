@@ -3,9 +3,13 @@
 from typing import NamedTuple
 
 import numpy as np
+import xarray as xr
 
-from assimilearn.observations.correlation_kernels import make_independent
+from assimilearn.models.geometry import Geometry
+from assimilearn.observations.correlation import NOWHERE, Correlation, correlation_of
+from assimilearn.observations.correlation_kernels import whiten
 from assimilearn.observations.operator_kernels import jacobian, observed
+from assimilearn.observations.operators import operator_of
 from assimilearn.observations.rows import DIRECT, Operator
 
 
@@ -16,36 +20,52 @@ class Instrument(NamedTuple):
     ----------
     operator : Operator
         What observations are made from.
-    correlation : ndarray (distance,)
-        Of the errors of one time, as in :mod:`assimilearn.observations.correlation`; empty if they are independent.
+    correlation : Correlation
+        Where they are, and the correlation of the errors of one time.
     """
 
     operator: Operator = DIRECT
-    correlation: np.ndarray = np.empty(0)
+    correlation: Correlation = NOWHERE
+
+    @property
+    def correlated(self) -> bool:
+        """Whether errors of one time are correlated."""
+        return self.correlation.length > 0
 
     @property
     def direct(self) -> bool:
         """Whether observations are the values of sites, with independent errors."""
-        return self.operator.direct and self.correlation.size == 0
+        return self.operator.direct and not self.correlated
 
     def see(self, E: np.ndarray, variance: np.ndarray, sites: np.ndarray) -> np.ndarray:
-        """h of each row of E (row, site) with the errors made independent, (row, observation)."""
+        """h of each row of E (row, site), whitened by the error correlation, (row, observation)."""
         Y = observed(np.ascontiguousarray(E), sites, self.operator)
-        return self.independent(Y, variance, sites, E.shape[1])
+        return self.whitened(Y, variance, sites)
 
     def tangents(self, X: np.ndarray, x: np.ndarray, variance: np.ndarray, sites: np.ndarray) -> np.ndarray:
         """H X for X (site, column), (observation, column), H the derivative of what is seen of the state x (site,)."""
         if self.direct:
             return X[sites]
         rows = (jacobian(x, sites, self.operator) @ X).T.copy()
-        return self.independent(rows, variance, sites, x.size).T
+        return self.whitened(rows, variance, sites).T
 
-    def independent(self, rows: np.ndarray, variance: np.ndarray, sites: np.ndarray, size: int) -> np.ndarray:
+    def whitened(self, rows: np.ndarray, variance: np.ndarray, sites: np.ndarray) -> np.ndarray:
         """``rows (row, observation)``, changed in place so that observation errors in them are independent."""
-        if self.correlation.size > 0:
-            make_independent(rows, variance, sites, self.correlation, size)
+        if self.correlated:
+            whiten(rows, variance, sites, self.correlation)
         return rows
 
 
 SITES = Instrument()
 """The values of sites, with independent errors."""
+
+
+def instrument_of(observations: xr.Dataset, geometry: Geometry) -> Instrument:
+    """The instrument that a file of observations tells of.
+
+    Raises
+    ------
+    FileError
+        If what it says of operator or error correlation cannot be used.
+    """
+    return Instrument(operator_of(observations, geometry), correlation_of(observations, geometry))
