@@ -5,7 +5,7 @@ import json
 import numpy as np
 import xarray as xr
 
-from assimilearn.assimilation.divergence import lost_windows, outcome
+from assimilearn.assimilation.divergence import guarded, lost_windows, outcome
 from assimilearn.assimilation.methods import run_of
 from assimilearn.assimilation.problem import pose, refuse_misfit
 from assimilearn.assimilation.record import as_dataset
@@ -62,7 +62,7 @@ def assimilate(
     curve = None
     if settings.tune:
         settings, curve = choose(problem, settings, run, tuning_rng)
-    record = run(problem, settings, run_rng)
+    record = guarded(run, problem, settings, run_rng)
     attributes = {"method": settings.method, **outcome(record, problem, lost_windows(record, problem))}
     dataset = with_periods(as_dataset(record, problem, **attributes), problem.period)
     if getattr(settings, "background_check", None) is not None:

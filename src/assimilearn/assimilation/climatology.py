@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
+from assimilearn.assimilation.divergence import without_impossible
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.record import Record, empty_record
 from assimilearn.assimilation.settings import AnalysisSettings
@@ -25,6 +26,7 @@ def run(problem: Problem, settings: ClimatologySettings, rng: np.random.Generato
     """Climatology at every observation time, forecast and analysis alike; innovations are those of climatology."""
     mean, variance = problem.background.mean, problem.background.variance
     record = empty_record(problem)
+    problem, record.ignored = without_impossible(problem)
     record.mean[:] = record.forecast_mean[:] = mean
     record.spread[:] = record.forecast_spread[:] = np.sqrt(variance)
     valid = problem.valid != 0

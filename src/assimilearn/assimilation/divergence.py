@@ -10,10 +10,12 @@ of times, with sums over all observations,
 
 r and S the variances of the observations and of the innovations that the method expects, d_c the innovations of
 climatology. A window is lost if sum(d^2) exceeds 1.1^2 sum(d_c^2), which climatology does not reach by chance; or if
-the error is more than 3 times what is claimed (9 in variance) and more than half of that of climatology, so that an
+the error is more than 3 times what is claimed (9 in variance) and more than 0.3 times that of climatology, so that an
 assumed observation error that is too small does not count. A run is lost if more than half of its windows are.
 """
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,19 +23,58 @@ import numpy as np
 from assimilearn.assimilation.cycle import ABSURD
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.record import Record
+from assimilearn.assimilation.settings import AnalysisSettings
 
-WINDOW, SHORTEST = 100, 25  # analysis times; a run of less than 400 is cut into four, as far as these are not shorter
+WINDOW, SHORTEST = 100, 10  # analysis times; a run of less than 400 is cut into four, as far as these are not shorter
 WORSE = 1.1  # times the climatological root mean square innovation
 OVERCONFIDENT = 3.0  # times the spread
-FAR = 0.5  # of the climatological standard deviation: smaller errors may be those of a wrong observation error
+FAR = 0.3  # of the climatological standard deviation: smaller errors may be those of a wrong observation error
 MOST = 0.5  # of the windows
+IMPOSSIBLE = 50.0  # standard deviations
 
 
-def give_up(record: Record, k: int) -> None:
-    """Mark the run as diverged at time index ``k``; nothing of that time stands as a result."""
+def guarded(
+    run: Callable[..., Record], problem: Problem, settings: AnalysisSettings, rng: np.random.Generator
+) -> Record:
+    """The record of a method.
+
+    Numbers may overflow on the way, without a warning: what is not finite is looked for at every time, and ends the
+    run. At the first time, which is no forecast, it is looked for here.
+    """
+    with np.errstate(all="ignore"):
+        record = run(problem, settings, rng)
+    if record.diverged is not None and record.mean.size > 0 and not (np.abs(record.mean[0]) < ABSURD).all():
+        give_up(record, 0)
+    return record
+
+
+def without_impossible(problem: Problem) -> tuple[Problem, int]:
+    """The problem without the values that no state of the climatology explains, and how many these are.
+
+    For methods without memory, in which a single one of them must not end a run, nor stand as an analysis: those more
+    than 50 standard deviations from what the climatology expects of the observation.
+    """
+    far = impossible(problem, slice(None))
+    return replace(problem, valid=np.where(far, 0, problem.valid).astype(np.int8)), int(far.sum())
+
+
+def impossible(problem: Problem, here: slice) -> np.ndarray:
+    """Which values of the times ``here`` no state of the climatology explains, (time, observation), bool."""
+    expected, sites = problem.expected, problem.sites[here]
+    with np.errstate(over="ignore"):
+        departure = np.abs(problem.value[here] - expected.mean[sites])
+        allowed = IMPOSSIBLE * np.sqrt(expected.variance[sites] + problem.variance[here])
+    return (problem.valid[here] != 0) & ~(departure <= allowed)
+
+
+def give_up(record: Record, k: int, reason: str = "") -> None:
+    """Mark the run as diverged at time index ``k``, by default with the mean as the reason.
+
+    Nothing of that time stands as a result.
+    """
     stage = "analysis" if (np.abs(record.forecast_mean[k]) < ABSURD).all() else "forecast"
     record.diverged = k
-    record.reason = f"the {stage} mean is not finite, or beyond {ABSURD:g} in size"
+    record.reason = reason or f"the {stage} mean is not finite, or beyond {ABSURD:g} in size"
     for series in (record.mean, record.spread, record.forecast_mean, record.forecast_spread):
         series[k:] = np.nan
     for series in (record.innovation, record.innovation_std, record.adapted):
@@ -86,6 +127,14 @@ def health(windows: np.ndarray) -> dict[str, str | float]:
     return {"lost_fraction": fraction, "status": "lost", "reason": reason}
 
 
+def blame(problem: Problem, k: int) -> str:
+    """A word on values of time k that no state of the climatology explains; empty if there are none."""
+    count = int(impossible(problem, slice(k, k + 1)).sum())
+    if not count:
+        return ""
+    return f"; {count} of the values of this time are more than {IMPOSSIBLE:g} standard deviations from the climatology"
+
+
 def outcome(record: Record, problem: Problem, windows: np.ndarray) -> dict[str, Any]:
     """Attributes that say how the run went; ``windows`` are those of :func:`lost_windows`."""
     attributes: dict[str, Any] = {
@@ -97,6 +146,8 @@ def outcome(record: Record, problem: Problem, windows: np.ndarray) -> dict[str, 
         attributes |= {
             "status": "diverged",
             "diverged_at": float(problem.times[record.diverged]),
-            "reason": record.reason,
+            "reason": record.reason + blame(problem, record.diverged),
         }
+    if record.ignored:
+        attributes["ignored_values"] = record.ignored
     return attributes

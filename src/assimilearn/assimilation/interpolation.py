@@ -7,7 +7,8 @@ Its variance is that of a stationary process with the climatological variance s^
     s^2 (1 + w_1^2 + w_2^2 - 2 w_1 rho(t_1) - 2 w_2 rho(t_2) + 2 w_1 w_2 rho(t_1 + t_2)) + w_1^2 r_1 + w_2^2 r_2
 
 A site that is never observed keeps the climatological mean and spread. There is no forecast: the forecast and
-innovation variables are NaN.
+innovation variables are NaN. Values that no state of the climatology explains, more than 50 standard deviations off,
+are left out: their number is in ``ignored_values``.
 Cost: n times.
 
 With ``order: cubic`` it is a cubic surface in time and space (:mod:`assimilearn.assimilation.space_time`), the start of
@@ -21,6 +22,7 @@ import numpy as np
 from numba import njit
 from pydantic import Field
 
+from assimilearn.assimilation.divergence import without_impossible
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.record import Record, empty_record
 from assimilearn.assimilation.settings import AnalysisSettings
@@ -42,6 +44,7 @@ class InterpolationSettings(AnalysisSettings):
 def run(problem: Problem, settings: InterpolationSettings, rng: np.random.Generator) -> Record:
     """Interpolate every site."""
     record = empty_record(problem)
+    problem, record.ignored = without_impossible(problem)
     record.used[:] = problem.valid
     clock = np.cumsum(problem.steps)
     value, variance = by_site(problem)

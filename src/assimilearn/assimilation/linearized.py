@@ -79,4 +79,4 @@ def run_linearized(
 def first_spread(problem: Problem, record: Record) -> np.ndarray:
     """Standard deviation (site,) of the climatology given the observations used at the first time."""
     HB, S = climatological(problem, 0, record.used[0] != 0)
-    return np.sqrt(problem.background.variance - (HB * np.linalg.solve(S, HB)).sum(axis=0))
+    return np.sqrt(np.maximum(problem.background.variance - (HB * np.linalg.solve(S, HB)).sum(axis=0), 0))

@@ -155,7 +155,9 @@ def fill(x, w, order, moved):
     N, source, left = x.size, 0, w[order[0]]
     for rank in range(N):
         room = 1.0 / N
-        while room > 0:
+        for _ in range(N + 1):  # each turn fills the room or takes the next member
+            if not room > 0:
+                break
             part = min(room, left) if source < N - 1 else room  # the last member takes what rounding leaves
             moved[order[rank]] += N * part * x[order[source]]
             room -= part

@@ -30,8 +30,14 @@ from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.record import Record
 from assimilearn.assimilation.settings import MemberSettings, ModelErrorSettings
 from assimilearn.assimilation.stepping import forecast, write_analysis, write_members
-from assimilearn.assimilation.stepwise import stepwise
+from assimilearn.assimilation.stepwise import Diverged, stepwise
 from assimilearn.observations.operator_kernels import observed
+
+MOST_STAGES = 100  # in which a likelihood enters; a start from the climatology takes fewer than ten
+
+
+class Unreachable(Exception):
+    """The observations are too far from all members."""
 
 
 class ParticleSettings(ModelErrorSettings, MemberSettings):
@@ -152,16 +158,24 @@ def update(
     """Members and weights given the observations; in stages where one would leave too few members.
 
     ``see`` turns members (member, site) into what they would observe (member, observation).
+
+    Raises
+    ------
+    Unreachable
+        If no member has a likelihood, or there is no end of the stages: the observations are too far from all.
     """
     remaining, smallest = 1.0, settings.smallest_share * len(w)
-    while True:
+    for _ in range(MOST_STAGES):
         log_factor = log_likelihood(see(E), y, variance)
+        if not np.isfinite(log_factor[w > 0].max()):
+            raise Unreachable("no member can explain the observations: all are of likelihood zero")
         now = portion(w, log_factor, remaining, smallest)
         w = reweighted(w, now * log_factor)
         remaining -= now
         if remaining <= 0:
             return E, w
         E, w = resample(E, w, settings.regularization, rng)
+    raise Unreachable(f"the observations are not within reach of the members in {MOST_STAGES} stages")
 
 
 def run(problem: Problem, settings: ParticleSettings, rng: np.random.Generator) -> Record:
@@ -177,7 +191,10 @@ def run(problem: Problem, settings: ParticleSettings, rng: np.random.Generator) 
             kept = E[systematic(w, keep_rng)] if run.keep[k] else E
             y, r, sites = run.observations(k, kept, weighted_moments(E, w), predicted)
             see = partial(problem.instrument.see, variance=r, sites=sites)
-            E, w = update(E, w, y, r, see, settings, resampling_rng)
+            try:
+                E, w = update(E, w, y, r, see, settings, resampling_rng)
+            except Unreachable as why:
+                raise Diverged(k, str(why)) from why
             if run.keep[k]:
                 write_members(run.record, run.keep, k, E[systematic(w, keep_rng)])
             run.go_on(k, write_analysis(run.record, k, *weighted_moments(E, w)))

@@ -9,6 +9,8 @@ import numpy as np
 
 INTERVALS = 20  # up to 4^20: an observation that is a million times better than the forecast
 
+MOST_MEANS = 64  # each doubles the digits that agree
+
 
 def enough_poles(most: int, error: float) -> tuple[np.ndarray, np.ndarray]:
     """For each interval as many poles as the error asks for, a multiple of eight for the vector units, or ``most``.
@@ -57,7 +59,9 @@ def means(m1: float) -> list[tuple[float, float]]:
     """Arithmetic means of the arithmetic-geometric mean of 1 and the root of m1, with half the differences."""
     a, b = 1.0, float(np.sqrt(m1))
     steps = [(a, float(np.sqrt(1 - m1)))]
-    while steps[-1][1] > np.finfo(float).eps * a:
+    for _ in range(MOST_MEANS):
+        if steps[-1][1] <= np.finfo(float).eps * a:
+            break
         a, b, c = (a + b) / 2, float(np.sqrt(a * b)), (a - b) / 2
         steps.append((a, c))
     return steps

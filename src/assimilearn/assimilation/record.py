@@ -46,6 +46,8 @@ class Record:
         Index of the time at which the run was given up.
     reason : str
         Why.
+    ignored : int
+        Number of values that a method without memory did not use since they cannot be right.
     """
 
     mean: np.ndarray
@@ -62,6 +64,7 @@ class Record:
     forecast_members: np.ndarray | None = None
     diverged: int | None = None
     reason: str = ""
+    ignored: int = 0
 
     def adapts(self, quantities: Mapping[str, str]) -> None:
         """Make room for the series of ``quantities``."""

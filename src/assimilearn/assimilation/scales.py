@@ -61,8 +61,8 @@ def adapt(state, innovation, innovation_std, variance, used):
     """Update ``state`` in place with the innovations of one time, each array (observation,)."""
     slope = information = 0.0
     for o in range(used.size):
-        if used[o] != 0:
-            S = innovation_std[o] ** 2
+        S = innovation_std[o] ** 2
+        if used[o] != 0 and 0 < S < np.inf:
             share = 1 - variance[o] / S
             slope += share * (min(innovation[o] ** 2 / S, LARGEST_RATIO) - 1) / 2
             information += share**2 / 2

@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 from pydantic import ValidationError
 
+from assimilearn.assimilation.divergence import guarded
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.record import Record
 from assimilearn.assimilation.settings import AnalysisSettings
@@ -49,7 +50,9 @@ def choose(
     first = max(validation[0] - SPINUP, 0)
     part = problem.window(first, validation[-1] + 1)
     seed = int(rng.integers(2**63))
-    scores = [innovation_rmse(run(part, c, np.random.default_rng(seed)), validation - first) for c in candidates]
+    scores = [
+        innovation_rmse(guarded(run, part, c, np.random.default_rng(seed)), validation - first) for c in candidates
+    ]
     best = candidates[int(np.nanargmin(scores))] if np.isfinite(scores).any() else candidates[0]
     curve = xr.DataArray(
         np.reshape(scores, [len(values) for values in grid.values()]),

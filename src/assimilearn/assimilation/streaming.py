@@ -14,7 +14,7 @@ import xarray as xr
 
 from assimilearn import store
 from assimilearn.assimilation.adaptive import quantities
-from assimilearn.assimilation.divergence import innovation_sums, lost, outcome
+from assimilearn.assimilation.divergence import guarded, innovation_sums, lost, outcome
 from assimilearn.assimilation.filtering import LARGEST_CHUNK
 from assimilearn.assimilation.methods import run_of
 from assimilearn.assimilation.problem import Problem, entries, laid_out, refuse_misfit
@@ -72,7 +72,7 @@ def assimilate_to_file(
     with store.stream(around, declared(problem, settings), path, **provenance) as (targets, found):
         record = StreamedRecord(problem, targets)
         run_rng, _ = rng.spawn(2)
-        run_of(settings)(replace(problem, new_record=lambda _: record), settings, run_rng)
+        guarded(run_of(settings), replace(problem, new_record=lambda _: record), settings, run_rng)
         record.fill()
         found |= {"method": settings.method, **outcome(record, problem, lost(record.sums))}
 

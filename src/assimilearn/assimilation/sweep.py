@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
-from assimilearn.assimilation.divergence import lost_windows
+from assimilearn.assimilation.divergence import guarded, lost_windows
 from assimilearn.assimilation.methods import run_of
 from assimilearn.assimilation.problem import Problem, pose, refuse_misfit
 from assimilearn.assimilation.selection import candidate
@@ -157,7 +157,7 @@ def in_order(executor: Executor, experiments: Iterable[tuple[Any, ...]], ahead: 
 def experiment(problem: Problem, truth: np.ndarray, settings: AnalysisSettings, rng: np.random.Generator) -> Scores:
     """Run one setting in one realization, as :func:`assimilearn.assimilation.assimilate` would, and score it."""
     refuse_misfit(problem, settings)
-    record = run_of(settings)(problem, settings, rng.spawn(2)[0])
+    record = guarded(run_of(settings), problem, settings, rng.spawn(2)[0])
     lost = lost_windows(record, problem)
     lost_fraction = float(lost.mean()) if lost.size else 0.0
     if record.diverged is not None:
