@@ -10,10 +10,10 @@ import pytest
 from llvmlite.binding import Linkage
 from numba import njit
 
-from assimilearn.kernels import compile_alike, drop_stale_kernels
+import assimilearn.models  # noqa: F401  # with which kernels begin to be compiled alike
+from assimilearn.kernels import drop_stale_kernels
 
 ROOT = Path(__file__).parents[1]
-compile_alike()
 
 
 def test_kernels_are_dropped_when_any_source_with_kernels_changes_and_only_then(tmp_path):

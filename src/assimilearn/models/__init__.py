@@ -6,6 +6,7 @@ import xarray as xr
 from pydantic import ValidationError
 
 from assimilearn.errors import FileError
+from assimilearn.kernels import compile_alike
 from assimilearn.models.lorenz96 import Lorenz96, Lorenz96Settings
 from assimilearn.models.protocol import CompiledStep, Model, PhysicalModel
 from assimilearn.models.settings import ModelSettings
@@ -23,6 +24,8 @@ __all__ = [
     "build",
     "open_model",
 ]
+
+compile_alike()
 
 AnyModel: TypeAlias = Annotated[ModelSettings, OneOf("model")]
 """Settings of any physical model, told apart by ``method``."""
