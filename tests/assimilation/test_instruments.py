@@ -12,14 +12,16 @@ from assimilearn.assimilation.cost import minimize as minimize_cost
 from assimilearn.assimilation.fourdvar import FourDVarSettings, Window, minimize
 from assimilearn.assimilation.particle import log_likelihood
 from assimilearn.errors import FileError, SettingsError
+from assimilearn.models import geometry
 from assimilearn.models.integrate import advance
 from assimilearn.models.truth import truth_dataset
 from assimilearn.observations import ObservationSettings, observe
-from assimilearn.observations.correlation import correlation
+from assimilearn.observations.correlation import NOWHERE, Correlation
 from assimilearn.observations.correlation_kernels import error_covariance
 from assimilearn.observations.instrument import Instrument
 from assimilearn.observations.operator_kernels import jacobian
-from assimilearn.observations.operators import OperatorSettings, field, operator_of
+from assimilearn.observations.operators import OperatorSettings, footprints, operator_of
+from assimilearn.observations.rows import observed_values
 
 CORRELATED = {"method": "correlated", "length": 2.0}
 FOOTPRINT = {"weights": [0.3, 1.0, -0.4]}
@@ -57,10 +59,15 @@ def analysed(method, observations, model=MODEL, climate=CLIMATE, **settings):
     return assimilate(observations, model, cls(**(few | settings)), climate, np.random.default_rng(0))
 
 
+def correlation(length, n):
+    """Of the errors of all sites of a ring."""
+    return Correlation(length, geometry.ring(n).positions, geometry.ring(n).periods)
+
+
 def kalman_filter(observations, correlated=True):
     """Exact means and variances with the operator and the full R of the file."""
     x, P = CLIMATE["mean"].values, CLIMATE["covariance"].values
-    operator, rho = operator_of(observations, 6), correlation(2.0, 6) if correlated else np.empty(0)
+    operator, rho = operator_of(observations, geometry.ring(6)), correlation(2.0, 6) if correlated else NOWHERE
     means, variances = [], []
     for k in range(observations.sizes["time"]):
         if k > 0:
@@ -68,7 +75,7 @@ def kalman_filter(observations, correlated=True):
         valid = observations["valid"].values[k] == 1
         sites = observations["site_index"].values[k, valid].astype(np.int64)
         H = jacobian(x, sites, operator)
-        R = error_covariance(observations["error_std"].values[k, valid] ** 2, sites, rho, 6)
+        R = error_covariance(observations["error_std"].values[k, valid] ** 2, sites, rho)
         K = np.linalg.solve(H @ P @ H.T + R, H @ P).T
         x = x + K @ (observations["value"].values[k, valid] - H @ x)
         P = P - K @ H @ P
@@ -139,8 +146,8 @@ def test_blue_is_the_best_linear_estimate_of_many_draws_for_a_nonlinear_operator
     draws = 400_000
     rng = np.random.default_rng(0)
     x = CLIMATE["mean"].values + rng.standard_normal((draws, 6)) @ np.linalg.cholesky(CLIMATE["covariance"].values).T
-    operator = OperatorSettings(function="square").encoded
-    y = field(x, operator)[:, [2]] + 0.5 * rng.standard_normal((draws, 1))
+    operator = footprints(OperatorSettings(function="square"), geometry.ring(6))
+    y = observed_values(x, np.array([2]), operator) + 0.5 * rng.standard_normal((draws, 1))
     slope = ((x - x.mean(0)).T @ (y - y.mean(0)) / ((y - y.mean(0)) ** 2).sum())[:, 0]
     observations = observations_of(
         STATES[:2], 0.1, network={"method": "every", "stride": 9, "offset": 2}, operator={"function": "square"}
@@ -155,7 +162,7 @@ def test_blue_is_the_best_linear_estimate_of_many_draws_for_a_nonlinear_operator
 def test_3dvar_is_the_minimizer_of_the_cost_with_the_operator_and_the_full_r():
     observations = observations_of(STATES[:4], 0.1, operator=FOOTPRINT, law=CORRELATED)
     analysis = analysed("3dvar", observations, background_scale=0.3)
-    instrument = Instrument(operator_of(observations, 6), correlation(2.0, 6))
+    instrument = Instrument(operator_of(observations, geometry.ring(6)), correlation(2.0, 6))
     found = minimize_cost(
         analysis["forecast_mean"].values[2].astype(float),
         0.3 * CLIMATE["covariance"].values,
@@ -169,7 +176,9 @@ def test_3dvar_is_the_minimizer_of_the_cost_with_the_operator_and_the_full_r():
 
 def test_the_gradient_of_the_cost_through_a_nonlinear_operator_equals_finite_differences():
     rng = np.random.default_rng(0)
-    instrument = Instrument(OperatorSettings(function="square", weights=[0.3, 1.0, 0.2]).encoded, correlation(2.0, 6))
+    instrument = Instrument(
+        footprints(OperatorSettings(function="square", weights=[0.3, 1.0, 0.2]), geometry.ring(6)), correlation(2.0, 6)
+    )
     x, forecast, y, variance = *rng.standard_normal((3, 6)), rng.uniform(0.5, 2, 6)
     rest = forecast, np.linalg.inv(CLIMATE["covariance"].values), y, variance, np.arange(6), instrument
     slopes = [(cost(x + h, *rest) - cost(x - h, *rest)) / 2e-5 for h in 1e-5 * np.eye(6)]
@@ -212,14 +221,19 @@ def test_ensemble_filters_find_a_chaotic_truth_through_any_operator(ring, method
     analysis = analysed(method, observations, model, climate, members=30, inflation=1.2)
     error = np.sqrt(np.mean((analysis["mean"].values - states)[100:] ** 2))
     assert error < 0.6
-    seen = field(analysis["forecast_mean"].values.astype(float), operator_of(observations, 20))
+    seen = observed_values(
+        analysis["forecast_mean"].values.astype(float), np.arange(20), operator_of(observations, geometry.ring(20))
+    )
     assert np.nanstd(analysis["innovation"].values[100:]) < np.std(observations["value"].values - seen.mean())
 
 
 def test_the_gradient_of_4dvar_through_operator_and_correlation_equals_finite_differences():
     model, truth = lorenz96_truth(1, n=12)
     rng = np.random.default_rng(4)
-    instrument = Instrument(OperatorSettings(function="arctan", weights=[0.2, 0.3, 0.1]).encoded, correlation(2.0, 12))
+    instrument = Instrument(
+        footprints(OperatorSettings(function="arctan", weights=[0.2, 0.3, 0.1]), geometry.ring(12)),
+        correlation(2.0, 12),
+    )
     root = np.linalg.cholesky(0.3 * np.eye(12) + 0.1)
     observations = []
     for count, sites in ((2, np.array([0, 3, 4, 9])), (5, np.arange(12))):
@@ -253,12 +267,12 @@ def test_the_weights_of_particles_are_the_correlated_likelihood():
         np.array([0.5, 2.0, 1.0]),
         correlation(3, 8),
     )
-    instrument = Instrument(OperatorSettings(function="square").encoded, rho)
+    instrument = Instrument(footprints(OperatorSettings(function="square"), geometry.ring(8)), rho)
     y = rng.standard_normal(3)
-    R = error_covariance(variance, sites, rho, 8)
+    R = error_covariance(variance, sites, rho)
     expected = [multivariate_normal.logpdf(y, e[sites] ** 2, R) for e in E]
     see = instrument.see(E, variance, sites)
-    found = log_likelihood(see, instrument.independent(y[None].copy(), variance, sites, 8)[0], variance)
+    found = log_likelihood(see, instrument.whitened(y[None].copy(), variance, sites)[0], variance)
     np.testing.assert_allclose(found - found[0], np.array(expected) - expected[0], rtol=1e-10)
 
 

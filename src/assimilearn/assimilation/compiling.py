@@ -15,7 +15,7 @@ from numba import njit
 
 from assimilearn.assimilation.cycle import compiled_cycle, cycle, ensemble_moments
 from assimilearn.assimilation.model_error import add_noise
-from assimilearn.assimilation.signatures import ERROR, INDEPENDENT, MOMENTS, TREAT
+from assimilearn.assimilation.signatures import ERROR, MOMENTS, TREAT, WHITEN
 from assimilearn.assimilation.treatment import inflate
 from assimilearn.models.signatures import by_pointer
 from assimilearn.observations.correlation_kernels import leave
@@ -46,7 +46,7 @@ def compiling_all_but_the_update() -> Iterator[subprocess.Popen | None]:
 def compile_all_but_the_update() -> None:
     """The cycle, and the kernels of runs with the plain choices for everything but the method."""
     compiled_cycle()
-    plain = (ensemble_moments, MOMENTS), (inflate, TREAT), (leave, INDEPENDENT), (add_noise, ERROR)
+    plain = (ensemble_moments, MOMENTS), (inflate, TREAT), (leave, WHITEN), (add_noise, ERROR)
     for kernel, kind in plain:
         by_pointer(kernel, kind)
 

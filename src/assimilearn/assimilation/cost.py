@@ -56,9 +56,9 @@ def gradient(
 def departures(
     x: np.ndarray, y: np.ndarray, variance: np.ndarray, sites: np.ndarray, instrument: Instrument
 ) -> np.ndarray:
-    """y - h(x), made independent of each other, (observation,)."""
+    """y - h(x), whitened by the error correlation, (observation,)."""
     difference = y - observed(x[None], sites, instrument.operator)
-    return instrument.independent(difference, variance, sites, x.size)[0]
+    return instrument.whitened(difference, variance, sites)[0]
 
 
 def minimize(

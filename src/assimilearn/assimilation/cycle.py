@@ -28,12 +28,12 @@ def compiled_cycle() -> Any:
     return njit(signature, cache=True, nogil=True)(cycle)
 
 
-def cycle(step, error, update, moments, treat, independent, constants, scales, observations, noise, output, E):
+def cycle(step, error, update, moments, treat, whiten, constants, scales, observations, noise, output, E):
     """Run the ensemble E, in place, through consecutive observation times.
 
     Parameters
     ----------
-    step, error, update, moments, treat, independent
+    step, error, update, moments, treat, whiten
         The fields of :class:`assimilearn.assimilation.signatures.Kernels`, one by one: a compiled loop takes a kernel
         by pointer where it is an argument of its own, not inside a tuple.
     constants : Constants
@@ -50,7 +50,7 @@ def cycle(step, error, update, moments, treat, independent, constants, scales, o
     int
         Number of times done: fewer than there are if the ensemble diverged.
     """
-    kernels = Kernels(step, error, update, moments, treat, independent)
+    kernels = Kernels(step, error, update, moments, treat, whiten)
     mean, spread = np.empty(E.shape[1]), np.empty(E.shape[1])
     treatment, n = constants.treatment.copy(), constants.static_variance.size
     stepped = kept = 0
@@ -102,11 +102,12 @@ def expected_by(E, mean, spread, sites, operator, n, moments):
 
     ``mean`` and ``spread (site + parameter,)`` are those of E.
     """
-    expected, std = at_sites(mean, spread, sites)
-    if operator.size > 0:
-        moments(observed(at_all_sites(E, n), sites, operator), expected, std)
-        for o in range(std.size):
-            std[o] = np.sqrt(std[o])
+    if operator.function.size == 0:
+        return at_sites(mean, spread, sites)
+    expected, std = np.empty(sites.size), np.empty(sites.size)
+    moments(observed(at_all_sites(E, n), sites, operator), expected, std)
+    for o in range(std.size):
+        std[o] = np.sqrt(std[o])
     return expected, std
 
 
@@ -119,9 +120,9 @@ def analyse(kernels, constants, treatment, update_noise, treatment_noise, E, spr
     n = constants.static_variance.size
     prior = E.copy() if treatment.size > 0 and treatment[2] > 0 else E[:0]
     Y = observed(at_all_sites(E, n), sites, constants.operator)
-    if constants.correlation.size > 0:
-        kernels.independent(Y, variance, sites, constants.correlation, n)
-        kernels.independent(y.reshape(1, y.size), variance, sites, constants.correlation, n)
+    if constants.correlation.length > 0:
+        kernels.whiten(Y, variance, sites, constants.correlation)
+        kernels.whiten(y.reshape(1, y.size), variance, sites, constants.correlation)
     kernels.update(E, Y, y, variance, sites, constants.update, update_noise)
     if treatment.size > 0:
         kernels.treat(E, prior, spread[:n], treatment, treatment_noise)

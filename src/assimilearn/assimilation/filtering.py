@@ -24,7 +24,7 @@ from assimilearn.assimilation.start import Start, first_analysis, first_ensemble
 from assimilearn.assimilation.treatment import treatment_for
 from assimilearn.models.protocol import Model
 from assimilearn.models.signatures import by_pointer
-from assimilearn.observations.correlation_kernels import leave, make_independent
+from assimilearn.observations.correlation_kernels import leave, whiten
 
 NOISE_SIZE = 2_000_000  # random numbers held at once (16 MB): memory does not grow with the length of the run
 LONGEST_CHUNK = 500  # analysis times between two updates of the progress bar
@@ -146,7 +146,7 @@ def prepare(problem: Problem, method: Filter, settings: AnalysisSettings) -> Run
         update=method.update,
         moments=method.moments,
         treat=treatment.kernel,
-        independent=make_independent if problem.instrument.correlation.size > 0 else leave,
+        whiten=whiten if problem.instrument.correlated else leave,
     )
     run = cycle if model.compiled is None else compiled_for(kernels)
     return Run(run, kernels, constants, Scales(treatment.scale, error.scale), error)

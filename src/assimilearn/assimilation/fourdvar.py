@@ -232,7 +232,7 @@ class Window:
             if step in new:
                 y, variance, sites = new[step]
                 predicted = differentiable_values(x, sites, self.instrument.operator)
-                mix = self.instrument.independent(np.eye(y.size), variance, sites, x.shape[0])
+                mix = self.instrument.whitened(np.eye(y.size), variance, sites)
                 residual = torch.tensor(y) - predicted @ torch.tensor(mix)
                 total = total + (residual**2 / torch.tensor(variance)).sum() / 2
         (slope,) = torch.autograd.grad(total, control)

@@ -68,7 +68,7 @@ def run_linearized(
             run.observations(k, E, (E[0], np.diag(B)), (line.predicted, (HB * line.H).sum(axis=1) + line.unexplained))
             used = record.used[k] != 0
             variance, sites = problem.variance[k, used], problem.sites[k, used]
-            R = error_covariance(variance, sites, problem.instrument.correlation, len(B))
+            R = error_covariance(variance, sites, problem.instrument.correlation)
             S = HB[used] @ line.H[used].T + np.diag(line.unexplained[used]) + R
             gain = np.linalg.solve(S, HB[used])
             E[0] += (problem.value[k, used] - line.predicted[used]) @ gain

@@ -14,11 +14,11 @@ from assimilearn.assimilation.parameters import carried, carrying
 from assimilearn.assimilation.settings import AnalysisSettings
 from assimilearn.clock import step_numbers
 from assimilearn.errors import FileError, SettingsError
+from assimilearn.models.geometry import Geometry, geometry_of
 from assimilearn.models.protocol import Model
 from assimilearn.observations.checks import check_observations
-from assimilearn.observations.correlation import correlation_of
-from assimilearn.observations.instrument import SITES, Instrument
-from assimilearn.observations.operators import operator_of, rows_of
+from assimilearn.observations.instrument import SITES, Instrument, instrument_of
+from assimilearn.observations.operators import rows_of
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,8 @@ class Problem:
     sites : ndarray (time, observation), int64
         Observed sites; where the instrument's operator has a table, numbers of its rows.
     valid : ndarray (time, observation), int8
+    geometry : Geometry
+        Of the state.
     instrument : Instrument
         What is seen of the state, and how the errors of one time are correlated.
     new_record : callable, optional
@@ -57,6 +59,7 @@ class Problem:
     variance: np.ndarray
     sites: np.ndarray
     valid: np.ndarray
+    geometry: Geometry
     instrument: Instrument = SITES
     new_record: Callable[["Problem"], Any] | None = None
     start: Background | None = None
@@ -103,6 +106,7 @@ def laid_out(
     if "period" not in observations.variables:
         raise FileError("the observations lack the coordinate period(time)")
     background = read_background(model_file, model.size)
+    geometry = geometry_of({**observations.attrs, "size": model.size})
     times = observations["time"].values.astype(float)
     return Problem(
         model=model,
@@ -114,7 +118,8 @@ def laid_out(
         variance=variance,
         sites=sites,
         valid=valid,
-        instrument=Instrument(operator_of(observations, geometry), correlation_of(observations, model.size)),
+        geometry=geometry,
+        instrument=instrument_of(observations, geometry),
     )
 
 
@@ -131,7 +136,7 @@ def refuse_misfit(problem: Problem, settings: AnalysisSettings) -> None:
     carrying(problem.model, carried(settings))
     if not problem.instrument.operator.direct and not settings.any_operator:
         raise SettingsError(f"{settings.method} takes observations of the state itself only, not of a function of it")
-    if problem.instrument.correlation.size > 0 and not settings.correlated_errors:
+    if problem.instrument.correlated and not settings.correlated_errors:
         raise SettingsError(
             f"{settings.method} takes observations with independent errors only: tell it that they are "
             '(observations: assumed_correlation: "none", and a larger assumed_error_std)'

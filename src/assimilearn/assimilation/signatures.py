@@ -9,12 +9,13 @@ import numpy as np
 from numba import float32, float64, int8, int64, types
 
 from assimilearn.models.signatures import MATRIX, STEP, VECTOR
+from assimilearn.observations.correlation import Correlation
+from assimilearn.observations.rows import Operator
 
 __all__ = [
     "CONSTANTS",
     "COUNTS",
     "ERROR",
-    "INDEPENDENT",
     "KERNELS",
     "MATRIX",
     "MOMENTS",
@@ -26,6 +27,7 @@ __all__ = [
     "TREAT",
     "UPDATE",
     "VECTOR",
+    "WHITEN",
     "Constants",
     "Kernels",
     "Noise",
@@ -53,8 +55,11 @@ ERROR = types.FunctionType(types.void(MATRIX, float64, MATRIX))
 TREAT = types.FunctionType(types.void(MATRIX, MATRIX, VECTOR, VECTOR, VECTOR))
 """treat(E (member, site), prior (member, site), prior_spread (site,), treatment (3,), noise (noise,)): in place."""
 
-INDEPENDENT = types.FunctionType(types.void(MATRIX, VECTOR, COUNTS, VECTOR, int64))
-"""independent(rows (row, observation), variance, sites (observation,), correlation, size): in place on the rows."""
+OPERATOR = types.NamedTuple((SITES, MATRIX, COUNTS), Operator)
+CORRELATION = types.NamedTuple((float64, MATRIX, VECTOR), Correlation)
+
+WHITEN = types.FunctionType(types.void(MATRIX, VECTOR, COUNTS, CORRELATION))
+"""whiten(rows (row, observation), variance (observation,), sites (observation,), correlation): in place on the rows."""
 
 
 class Kernels(NamedTuple):
@@ -71,7 +76,7 @@ class Kernels(NamedTuple):
     moments : of the type MOMENTS
     treat : of the type TREAT
         Relaxation, inflation and rotation after each update, see :mod:`assimilearn.assimilation.treatment`.
-    independent : of the type INDEPENDENT
+    whiten : of the type WHITEN
         Whitens correlated errors of one time, see :mod:`assimilearn.observations.correlation_kernels`.
     """
 
@@ -80,7 +85,7 @@ class Kernels(NamedTuple):
     update: Any
     moments: Any
     treat: Any
-    independent: Any
+    whiten: Any
 
 
 class Constants(NamedTuple):
@@ -98,10 +103,10 @@ class Constants(NamedTuple):
         Forecast error variance besides that of the ensemble: the diagonal of a static B, else zero.
     limit : float
         Background check: observations with innovations of more than ``limit`` standard deviations are not used.
-    operator : ndarray
-        Observation operator, see :mod:`assimilearn.observations.operator_kernels`; empty for the values of sites.
-    correlation : ndarray (distance,)
-        Of the observation errors of one time; empty if they are uncorrelated.
+    operator : Operator
+        What observations are made from; an empty table for the values of sites.
+    correlation : Correlation
+        Where observations are, and the correlation of the errors of one time.
     """
 
     step: np.ndarray
@@ -110,8 +115,8 @@ class Constants(NamedTuple):
     error_std: float
     static_variance: np.ndarray
     limit: float
-    operator: np.ndarray
-    correlation: np.ndarray
+    operator: Operator
+    correlation: Correlation
 
 
 class Scales(NamedTuple):
@@ -195,8 +200,8 @@ class Output(NamedTuple):
     forecast_members: np.ndarray
 
 
-KERNELS = (STEP, ERROR, UPDATE, MOMENTS, TREAT, INDEPENDENT)
-CONSTANTS = types.NamedTuple((VECTOR, VECTOR, VECTOR, float64, VECTOR, float64, VECTOR, VECTOR), Constants)
+KERNELS = (STEP, ERROR, UPDATE, MOMENTS, TREAT, WHITEN)
+CONSTANTS = types.NamedTuple((VECTOR, VECTOR, VECTOR, float64, VECTOR, float64, OPERATOR, CORRELATION), Constants)
 SCALES = types.NamedUniTuple(VECTOR, 2, Scales)  # what numba takes a named tuple of one type for
 OBSERVATIONS = types.NamedTuple((COUNTS, MATRIX, MATRIX, SITES, FLAGS, COUNTS), Observations)
 NOISE = types.NamedTuple((TENSOR, MATRIX, MATRIX, TENSOR), Noise)

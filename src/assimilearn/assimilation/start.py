@@ -89,9 +89,9 @@ def first_ensemble(
     forecast = problem.background.draw(members, rng)
     y, error_std = problem.value[0, used], np.sqrt(problem.variance[0, used])
     noise = rng.standard_normal((members, y.size))
-    if problem.instrument.correlation.size > 0:
-        rho, sites, size = problem.instrument.correlation, problem.sites[0, used], problem.model.size
-        noise = noise @ np.linalg.cholesky(error_covariance(np.ones(y.size), sites, rho, size)).T
+    if problem.instrument.correlated:
+        C = error_covariance(np.ones(y.size), problem.sites[0, used], problem.instrument.correlation)
+        noise = noise @ np.linalg.cholesky(C).T
     analysis = update(problem, used, forecast, y + error_std * noise)
     analysis += first_state(problem, used, rng)[1] - analysis.mean(axis=0)
     return forecast, analysis
@@ -123,7 +123,7 @@ def climatological(problem: Problem, k: int, used: np.ndarray) -> tuple[np.ndarr
     if problem.instrument.direct:
         return B[sites], B[np.ix_(sites, sites)] + np.diag(variance)
     H = climatological_slopes(problem, sites)
-    R = error_covariance(variance, sites, problem.instrument.correlation, problem.model.size)
+    R = error_covariance(variance, sites, problem.instrument.correlation)
     HB = H @ B
     return HB, HB @ H.T + R + np.diag(problem.expected.unexplained[sites])
 

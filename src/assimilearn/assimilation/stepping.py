@@ -88,7 +88,7 @@ def observations_at(
     Returns
     -------
     y, variance, sites : ndarray (observation,)
-        The observations that pass the background check, made independent of each other.
+        The observations that pass the background check, whitened by the error correlation.
     """
     if predicted is None:
         predicted = at_sites(mean, variance, problem.sites[k])
@@ -97,7 +97,7 @@ def observations_at(
         *(np.sqrt(predicted[1]), limit),
         *(record.innovation[k], record.innovation_std[k], record.used[k]),
     )
-    return problem.instrument.independent(y[None], r, sites, mean.size)[0], r, sites
+    return problem.instrument.whitened(y[None], r, sites)[0], r, sites
 
 
 def predicted_by(problem: Problem, E: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray] | None:

@@ -7,6 +7,7 @@ import xarray as xr
 
 from assimilearn.clock import TOLERANCE, step_numbers
 from assimilearn.errors import FileError
+from assimilearn.models.geometry import geometry_of
 from assimilearn.observations import correlation, operators
 from assimilearn.observations.checks import VARIABLES, entry_problems, refuse, time_problems
 from assimilearn.observations.layout import pack
@@ -182,8 +183,10 @@ def _first_times(padded: xr.Dataset, periods: Periods) -> xr.Dataset:
 
 def _told(dataset: xr.Dataset, size: int) -> dict[str, Any]:
     """The attributes on operator and error correlation that the file has, once it is certain that they can be used."""
-    operators.operator_of(dataset, size)
-    correlation.correlation_of(dataset, size)
+    told = xr.Dataset(attrs=dataset.attrs)
+    geometry = geometry_of({**dataset.attrs, "size": size})
+    operators.operator_of(told, geometry)
+    correlation.correlation_of(told, geometry)
     names = (operators.ATTRIBUTE, correlation.ATTRIBUTE)
     return {name: dataset.attrs[name] for name in names if name in dataset.attrs}
 

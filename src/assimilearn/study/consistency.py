@@ -11,7 +11,6 @@ from assimilearn.assimilation import AnalysisSettings, AnyAnalysis
 from assimilearn.emulators import AnyEmulator, EmulatorSettings
 from assimilearn.errors import PluginError
 from assimilearn.models import build
-from assimilearn.observations.errors import CorrelatedError
 from assimilearn.registry import FromPlugin
 from assimilearn.settings import Settings
 from assimilearn.study.problems import Problem, problems_of, unknown
@@ -189,10 +188,12 @@ def _instrument(scenario: Scenario) -> Iterator[Problem]:
     observing = scenario.observations
     if scenario.data is not None:
         return
-    if len(observing.operator.weights) > min(build(model).size for model in scenario.models.values()):
+    instruments, smallest = observing.each.values(), min(build(model).size for model in scenario.models.values())
+    if max(len(one.operator.weights) for one in instruments) > smallest:
         yield Problem("observations.operator.weights", None, "the footprint has more sites than the model")
-    function = observing.operator.encoded.size > 0
-    correlated = isinstance(observing.law, CorrelatedError) and observing.assumed_correlation == "law"
+    between = any(getattr(one.network, "places", "sites") == "anywhere" for one in instruments)
+    function = between or len(observing.each) > 1 or any(not one.operator.direct for one in instruments)
+    correlated = any(one.tells_correlation for one in instruments)
     methods: dict[str, Any] = {f"analyses.{n}.method": node for n, node in scenario.analyses.items()}
     methods |= {f"loops.{n}.analysis.method": loop.analysis for n, loop in scenario.loops.items()}
     methods |= {f"sweeps.{n}.analysis.method": node.analysis for n, node in scenario.sweeps.items()}
