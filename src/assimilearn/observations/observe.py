@@ -201,8 +201,8 @@ def _rows_of_their_own(
         extra[axis.name] = (np.concatenate(coordinates, axis=1)[..., a], text)
     if len(seen) > 1:
         numbers = np.arange(len(names), dtype=np.int8)
-        text = {"units": "1", "long_name": "instrument", "flag_values": numbers, "flag_meanings": " ".join(names)}
-        extra["instrument"] = (np.concatenate(instrument, axis=1), text)
+        flags = {"units": "1", "long_name": "instrument", "flag_values": numbers, "flag_meanings": " ".join(names)}
+        extra["instrument"] = (np.concatenate(instrument, axis=1), flags)
     return extra
 
 

@@ -8,6 +8,7 @@ absolute value, ln|z| (as in Poterjoy 2016, Mon. Wea. Rev. 144, 59-76) or the ar
 logarithm is held, where it would go to minus infinity.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -94,13 +95,11 @@ def differentiable_values(x: Any, rows: np.ndarray, operator: Operator) -> Any:
     z = (torch.as_tensor(operator.weight[rows]) * x[torch.as_tensor(operator.site[rows])]).sum(dim=-1)
     if operator.linear:
         return z
-    functions = {
+    functions: dict[int, Callable[[Any], Any]] = {
+        IDENTITY: lambda z: z,
         SQUARE: torch.square,
         ABSOLUTE: torch.abs,
         LOG: lambda z: torch.log(torch.clamp(torch.abs(z), min=FLOOR)),
         ARCTAN: torch.arctan,
     }
-    codes, parts = operator.function[rows], []
-    for o in range(rows.size):
-        parts.append(functions.get(int(codes[o]), lambda value: value)(z[o]))
-    return torch.stack(parts)
+    return torch.stack([functions[int(code)](z[o]) for o, code in enumerate(operator.function[rows])])
