@@ -65,7 +65,7 @@ def transformed(function: np.ndarray, z: np.ndarray) -> np.ndarray:
     return result
 
 
-ARRAY_FUNCTIONS = {
+ARRAY_FUNCTIONS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     SQUARE: np.square,
     ABSOLUTE: np.abs,
     LOG: lambda z: np.log(np.maximum(np.abs(z), FLOOR)),
