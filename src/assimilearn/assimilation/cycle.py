@@ -18,8 +18,6 @@ from assimilearn.assimilation.signatures import CONSTANTS, KERNELS, MATRIX, NOIS
 from assimilearn.kernels import FAST
 from assimilearn.observations.operator_kernels import observed
 
-ABSURD = 1e3  # no state of these models comes near; the forecast is lost long before it overflows
-
 
 @cache
 def compiled_cycle() -> Any:
@@ -59,7 +57,7 @@ def cycle(step, error, update, moments, treat, whiten, constants, scales, observ
         stepped = forecast(kernels, constants.step, error_std, noise.model, stepped, observations.steps[k], E)
         walk(E, noise.walk[k])
         moments(E, mean, spread)
-        if not record(mean, spread, constants.static_variance, output.forecast_mean[k], output.forecast_spread[k]):
+        if not record(mean, spread, constants, output.forecast_mean[k], output.forecast_spread[k]):
             return k
         d, d_std, used = output.innovation[k], output.innovation_std[k], output.used[k]
         expected, expected_std = expected_by(E, mean, spread, observations.sites[k], constants.operator, n, moments)
@@ -74,7 +72,7 @@ def cycle(step, error, update, moments, treat, whiten, constants, scales, observ
             analyse(kernels, constants, treatment, noise.update[k], noise.treatment[k], E, spread, y, variance, sites)
         moments(E, mean, spread)
         write_adapted(scales, mean[n:], spread[n:], output.adapted[k])
-        if not record(mean, spread, constants.static_variance, output.mean[k], output.spread[k]):
+        if not record(mean, spread, constants, output.mean[k], output.spread[k]):
             return k
         if observations.keep[k] != 0:
             copy(E, output.members[kept])
@@ -169,15 +167,23 @@ def walk(E, change):
             E[j, first + i] += change[j, i]
 
 
-@njit(cache=True, error_model="numpy")
-def record(mean, spread, static_variance, mean_out, spread_out):
+@register_jitable
+def record(mean, spread, constants, mean_out, spread_out):
     """Turn the variance in ``spread`` into a standard deviation, write both; False if the mean is no longer a state."""
+    return write_moments(
+        mean, spread, constants.static_variance, constants.lowest, constants.highest, mean_out, spread_out
+    )
+
+
+@njit(cache=True, error_model="numpy")
+def write_moments(mean, spread, static_variance, lowest, highest, mean_out, spread_out):
+    """The same with the static variance and the bounds of states one by one, each (site,)."""
     sound = True
     for i in range(mean_out.size):
         spread[i] = np.sqrt(spread[i] + static_variance[i])
         mean_out[i] = mean[i]
         spread_out[i] = spread[i]
-        if not abs(mean[i]) < ABSURD:
+        if not lowest[i] <= mean[i] <= highest[i]:
             sound = False
     return sound
 

@@ -20,17 +20,15 @@ from typing import Any
 
 import numpy as np
 
-from assimilearn.assimilation.cycle import ABSURD
 from assimilearn.assimilation.problem import Problem
-from assimilearn.assimilation.record import Record
+from assimilearn.assimilation.record import FAR, Record
 from assimilearn.assimilation.settings import AnalysisSettings
 
 WINDOW, SHORTEST = 100, 10  # analysis times; a run of less than 400 is cut into four, as far as these are not shorter
 WORSE = 1.1  # times the climatological root mean square innovation
 OVERCONFIDENT = 3.0  # times the spread
-FAR = 0.3  # of the climatological standard deviation: smaller errors may be those of a wrong observation error
+WRONG = 0.3  # of the climatological standard deviation: smaller errors may be those of a wrong observation error
 MOST = 0.5  # of the windows
-IMPOSSIBLE = 50.0  # standard deviations
 
 
 def guarded(
@@ -43,9 +41,14 @@ def guarded(
     """
     with np.errstate(all="ignore"):
         record = run(problem, settings, rng)
-    if record.diverged is not None and record.mean.size > 0 and not (np.abs(record.mean[0]) < ABSURD).all():
+    if record.diverged is not None and record.mean.size > 0 and not is_state(record, record.mean[0]):
         give_up(record, 0)
     return record
+
+
+def is_state(record: Record, mean: np.ndarray) -> bool:
+    """Whether ``mean (site,)`` is within the bounds of states."""
+    return bool(((record.lowest <= mean) & (mean <= record.highest)).all())
 
 
 def without_impossible(problem: Problem) -> tuple[Problem, int]:
@@ -63,7 +66,7 @@ def impossible(problem: Problem, here: slice) -> np.ndarray:
     expected, sites = problem.expected, problem.sites[here]
     with np.errstate(over="ignore"):
         departure = np.abs(problem.value[here] - expected.mean[sites])
-        allowed = IMPOSSIBLE * np.sqrt(expected.variance[sites] + problem.variance[here])
+        allowed = FAR * np.sqrt(expected.variance[sites] + problem.variance[here])
     return (problem.valid[here] != 0) & ~(departure <= allowed)
 
 
@@ -72,9 +75,10 @@ def give_up(record: Record, k: int, reason: str = "") -> None:
 
     Nothing of that time stands as a result.
     """
-    stage = "analysis" if (np.abs(record.forecast_mean[k]) < ABSURD).all() else "forecast"
+    stage = "analysis" if is_state(record, record.forecast_mean[k]) else "forecast"
     record.diverged = k
-    record.reason = reason or f"the {stage} mean is not finite, or beyond {ABSURD:g} in size"
+    far = f"more than {FAR:g} climatological standard deviations from the climatological mean"
+    record.reason = reason or f"the {stage} mean is not finite, or {far}"
     for series in (record.mean, record.spread, record.forecast_mean, record.forecast_spread):
         series[k:] = np.nan
     for series in (record.innovation, record.innovation_std, record.adapted):
@@ -111,7 +115,7 @@ def lost(sums: np.ndarray) -> np.ndarray:
         found, climatological, expected, r = sums[:, : count * length].reshape(4, count, length).sum(axis=2)
         worse = found > WORSE**2 * climatological
         error = found - r
-        overconfident = (error > OVERCONFIDENT**2 * (expected - r)) & (error > FAR**2 * (climatological - r))
+        overconfident = (error > OVERCONFIDENT**2 * (expected - r)) & (error > WRONG**2 * (climatological - r))
     return (worse | overconfident)[1:]
 
 
@@ -132,7 +136,7 @@ def blame(problem: Problem, k: int) -> str:
     count = int(impossible(problem, slice(k, k + 1)).sum())
     if not count:
         return ""
-    return f"; {count} of the values of this time are more than {IMPOSSIBLE:g} standard deviations from the climatology"
+    return f"; {count} of the values of this time are more than {FAR:g} standard deviations from the climatology"
 
 
 def outcome(record: Record, problem: Problem, windows: np.ndarray) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from assimilearn.assimilation.draws import Draws
 from assimilearn.assimilation.model_error import ModelError, model_error
 from assimilearn.assimilation.parameters import carried, carrying, with_parameters
 from assimilearn.assimilation.problem import Problem
-from assimilearn.assimilation.record import Record, empty_record, kept_times
+from assimilearn.assimilation.record import Record, empty_record, kept_times, state_bounds
 from assimilearn.assimilation.screening import check_limit
 from assimilearn.assimilation.settings import AnalysisSettings, MemberSettings
 from assimilearn.assimilation.signatures import KERNELS, UPDATE, Constants, Kernels, Observations, Scales
@@ -130,12 +130,15 @@ def prepare(problem: Problem, method: Filter, settings: AnalysisSettings) -> Run
     """Everything that does not depend on chance; the cycle is compiled where the model is, else interpreted."""
     error, treatment = model_error(settings, problem), treatment_for(settings)
     model, static_variance = carrying(problem.model, carried(settings)), method.static_variance
+    lowest, highest = state_bounds(problem)
     constants = Constants(
         step=np.empty(0) if model.compiled is None else model.compiled.parameters,
         update=np.ascontiguousarray(method.parameters, dtype=float),
         treatment=treatment.parameters,
         error_std=error.std,
         static_variance=np.zeros(problem.model.size) if static_variance is None else static_variance,
+        lowest=lowest,
+        highest=highest,
         limit=check_limit(settings),
         operator=problem.instrument.operator,
         correlation=problem.instrument.correlation,

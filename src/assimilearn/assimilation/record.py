@@ -22,6 +22,7 @@ OBSERVATION_VARIABLES = {
     "innovation": "observation minus forecast mean",
     "innovation_std": "standard deviation of the innovation that the method expects",
 }
+FAR = 50.0  # climatological standard deviations
 SERIES = (*SITE_VARIABLES, *OBSERVATION_VARIABLES, "used", "adapted")
 NOTHING_KEPT = np.empty((0, 0, 0), dtype=np.float32)
 
@@ -38,6 +39,8 @@ class Record:
         1 where the observation entered the analysis.
     adapted : ndarray (time, quantity), float32
         What the run found by itself, in the order of ``quantities``.
+    lowest, highest : ndarray (site,)
+        Bounds of what is a state.
     quantities : dict of name -> long name
     kept : ndarray (kept time,), int64
         Indices of the times at which the ensemble was kept.
@@ -58,6 +61,8 @@ class Record:
     innovation_std: np.ndarray
     used: np.ndarray
     adapted: np.ndarray
+    lowest: np.ndarray
+    highest: np.ndarray
     quantities: Mapping[str, str] = field(default_factory=dict)
     kept: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     members: np.ndarray | None = None
@@ -73,7 +78,8 @@ class Record:
 
     def part(self, here: slice) -> "Record":
         """The record of the times ``here``, to be written in place."""
-        return Record(**{name: getattr(self, name)[here] for name in SERIES})
+        series = {name: getattr(self, name)[here] for name in SERIES}
+        return Record(**series, lowest=self.lowest, highest=self.highest)
 
     def output(self, part: "Record", here: slice, keep: np.ndarray) -> Output:
         """Where the cycle writes the times ``here``: the series of ``part``, and the ensembles where ``keep`` is 1."""
@@ -86,6 +92,17 @@ class Record:
         """The times ``here`` are done: nothing is left to do where ``part`` shares memory with the whole."""
 
 
+def state_bounds(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
+    """Lowest and highest value of every site that counts as a state, each (site,).
+
+    They are 50 climatological standard deviations from the climatological mean: no state of a sound run is a tenth as
+    far, and a forecast is lost long before it overflows. Sites that hardly vary count with a tenth of what others do.
+    """
+    std = np.sqrt(problem.background.variance)
+    far = FAR * np.maximum(std, 0.1 * np.sqrt(np.mean(std**2)))
+    return problem.background.mean - far, problem.background.mean + far
+
+
 def series(*shape: int) -> np.ndarray:
     """Single-precision NaN of a shape."""
     return np.full(shape, np.nan, dtype=np.float32)
@@ -95,6 +112,7 @@ def empty_record(problem: Problem) -> Record:
     """A record of NaN."""
     in_sites = (problem.times.size, problem.model.size)
     in_observations = problem.value.shape
+    lowest, highest = state_bounds(problem)
     return Record(
         mean=series(*in_sites),
         spread=series(*in_sites),
@@ -104,6 +122,8 @@ def empty_record(problem: Problem) -> Record:
         innovation_std=series(*in_observations),
         used=np.zeros(in_observations, dtype=np.int8),
         adapted=series(problem.times.size, 0),
+        lowest=lowest,
+        highest=highest,
     )
 
 

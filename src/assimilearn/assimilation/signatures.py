@@ -101,6 +101,8 @@ class Constants(NamedTuple):
         Standard deviation of the model error of one step.
     static_variance : ndarray (site,)
         Forecast error variance besides that of the ensemble: the diagonal of a static B, else zero.
+    lowest, highest : ndarray (site,)
+        Bounds of what is a state; the run ends where a mean leaves them.
     limit : float
         Background check: observations with innovations of more than ``limit`` standard deviations are not used.
     operator : Operator
@@ -114,6 +116,8 @@ class Constants(NamedTuple):
     treatment: np.ndarray
     error_std: float
     static_variance: np.ndarray
+    lowest: np.ndarray
+    highest: np.ndarray
     limit: float
     operator: Operator
     correlation: Correlation
@@ -201,7 +205,9 @@ class Output(NamedTuple):
 
 
 KERNELS = (STEP, ERROR, UPDATE, MOMENTS, TREAT, WHITEN)
-CONSTANTS = types.NamedTuple((VECTOR, VECTOR, VECTOR, float64, VECTOR, float64, OPERATOR, CORRELATION), Constants)
+CONSTANTS = types.NamedTuple(
+    (VECTOR, VECTOR, VECTOR, float64, VECTOR, VECTOR, VECTOR, float64, OPERATOR, CORRELATION), Constants
+)
 SCALES = types.NamedUniTuple(VECTOR, 2, Scales)  # what numba takes a named tuple of one type for
 OBSERVATIONS = types.NamedTuple((COUNTS, MATRIX, MATRIX, SITES, FLAGS, COUNTS), Observations)
 NOISE = types.NamedTuple((TENSOR, MATRIX, MATRIX, TENSOR), Noise)

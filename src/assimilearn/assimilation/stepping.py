@@ -7,7 +7,7 @@ over the observation times are written in Python around the same compiled kernel
 import numpy as np
 
 from assimilearn.assimilation.cycle import ensemble_moments
-from assimilearn.assimilation.cycle import record as write
+from assimilearn.assimilation.cycle import write_moments as write
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.record import Record
 from assimilearn.assimilation.screening import at_sites, select
@@ -57,13 +57,16 @@ def treat_members(E: np.ndarray, prior: np.ndarray, settings: AnalysisSettings, 
 
 def write_forecast(record: Record, k: int, mean: np.ndarray, variance: np.ndarray) -> bool:
     """Write the forecast moments of time k; False if the mean is no state."""
-    none = np.zeros(mean.size)
-    return write(mean, variance.copy(), none, record.forecast_mean[k], record.forecast_spread[k])
+    bounds = record.lowest, record.highest
+    return write(
+        mean, variance.copy(), np.zeros(mean.size), *bounds, record.forecast_mean[k], record.forecast_spread[k]
+    )
 
 
 def write_analysis(record: Record, k: int, mean: np.ndarray, variance: np.ndarray) -> bool:
     """Write the analysis moments of time k; False if the mean is no state."""
-    return write(mean, variance.copy(), np.zeros(mean.size), record.mean[k], record.spread[k])
+    written = record.mean[k], record.spread[k]
+    return write(mean, variance.copy(), np.zeros(mean.size), record.lowest, record.highest, *written)
 
 
 def observations_at(

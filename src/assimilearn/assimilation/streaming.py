@@ -24,6 +24,7 @@ from assimilearn.assimilation.record import (
     Record,
     coordinates_of,
     series,
+    state_bounds,
 )
 from assimilearn.assimilation.settings import AnalysisSettings, MemberSettings
 from assimilearn.models.protocol import Model
@@ -126,7 +127,7 @@ class StreamedRecord(Record):
 
     def __init__(self, problem: Problem, targets: Any):
         empty = np.empty((0, 0))
-        super().__init__(empty, empty, empty, empty, empty, empty, empty, empty)
+        super().__init__(empty, empty, empty, empty, empty, empty, empty, empty, *state_bounds(problem))
         self.problem, self.targets, self.done = problem, targets, 0
         self.sums = np.zeros((4, problem.times.size))
 
@@ -141,7 +142,8 @@ class StreamedRecord(Record):
         innovation, innovation_std = series(times, p), series(times, p)
         used = np.zeros((times, p), dtype=np.int8)
         adapted = series(times, len(self.quantities))
-        return Record(mean, spread, forecast_mean, forecast_spread, innovation, innovation_std, used, adapted)
+        bounds = self.lowest, self.highest
+        return Record(mean, spread, forecast_mean, forecast_spread, innovation, innovation_std, used, adapted, *bounds)
 
     def put(self, here: slice, part: Record) -> None:
         """Write the times ``here``."""
