@@ -199,6 +199,22 @@ def test_divergence_is_recorded_and_nothing_after_it_stands_as_a_result():
         assert np.isnan(analysis[name][k:]).all()
 
 
+@pytest.mark.parametrize("method", ["etkf", "hybrid"])
+@pytest.mark.parametrize("unit", [1e-5, 1e5])
+def test_what_counts_as_divergence_follows_the_units_of_the_state(method, unit):
+    """The same experiment in other units has the same fate: nothing is absurd at 100,000 that is not at 1."""
+    model, rng = linear_model(), np.random.default_rng(0)
+    states = np.array([np.linalg.matrix_power(model.M, k) @ np.ones(4) for k in range(20)])
+    observations = observe_states(unit * states, 0.1, unit, rng)
+    climate = climatology_file(np.zeros(4), unit**2 * np.eye(4))
+    analysis = assimilate(observations, model, METHODS[method](), climate, np.random.default_rng(1))
+    assert analysis.attrs["status"] == "ok"
+    observations["value"][12:15] *= 1e6
+    analysis = assimilate(observations, model, METHODS[method](), climate, np.random.default_rng(1))
+    assert analysis.attrs["status"] == "diverged"
+    assert "more than 50 climatological standard deviations" in analysis.attrs["reason"]
+
+
 def test_a_filter_that_lost_the_truth_is_flagged_and_a_sound_one_is_not():
     model, truth = lorenz96_truth(600)
     observations, climate = observe_states(truth, 0.05, 1.0, np.random.default_rng(1)), lorenz96_climatology()
