@@ -86,8 +86,8 @@ def test_the_figure_of_loops_reads_the_scores_of_every_cycle():
 
 def test_only_what_is_fitted_to_observations_reads_them_when_it_is_trained():
     plan = base(emulators={"polynomial": {"method": "windows", "trained_on": "interpolation"}})
-    assert plan.learned_observations("polynomial") == [f"{FOLDER}/observations.nc"]
-    assert plan.learned_observations("cnn") == []
+    assert plan.training_inputs("polynomial")["observations"] == f"{FOLDER}/observations.nc"
+    assert "observations" not in plan.training_inputs("cnn")
 
 
 def test_all_that_is_wrong_with_loops_is_told():

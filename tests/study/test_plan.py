@@ -118,11 +118,11 @@ SWEEPS = {
 def test_a_study_may_consist_of_sweeps_alone_and_then_makes_no_observations():
     plan = Plan(resolve({"study": "example", "sweeps": SWEEPS}))
     scenario = plan.scenarios["base"]
-    assert scenario.sweeps == ["results/example/base/sweeps/etkf.nc", "results/example/base/sweeps/blue.nc"]
-    assert plan.scorecard_inputs == ["results/example/base/models/lorenz96.nc", *scenario.sweeps]
+    assert scenario.files("sweeps") == ["results/example/base/sweeps/etkf.nc", "results/example/base/sweeps/blue.nc"]
+    assert plan.scorecard_inputs == ["results/example/base/models/lorenz96.nc", *scenario.files("sweeps")]
     assert scenario.figure_names == ["rmse_against_members", "rmse_against_settings"]
-    assert scenario.figure_inputs("rmse_against_settings") == scenario.sweeps[:1]
-    assert scenario.figure_inputs("rmse_against_members") == scenario.sweeps
+    assert scenario.figure_inputs("rmse_against_settings") == scenario.files("sweeps")[:1]
+    assert scenario.figure_inputs("rmse_against_members") == scenario.files("sweeps")
 
 
 def test_a_sweep_can_use_a_thread_for_each_experiment_up_to_eight():

@@ -10,6 +10,7 @@ import xarray as xr
 from assimilearn import figures, store
 from assimilearn.cli.options import FILE, settings_option
 from assimilearn.errors import FileError
+from assimilearn.study.artifacts import kinds_of
 from assimilearn.verification import Claim
 
 ONE = ("truth", "observations", "model")  # kinds of which a figure takes one file; of the others it takes any number
@@ -56,19 +57,15 @@ def by_kind(datasets: list[xr.Dataset]) -> dict[str, Any]:
     """
     given: dict[str, Any] = defaultdict(dict)
     for dataset in datasets:
-        kind, node = dataset.attrs.get("kind"), dataset.attrs.get("node")
-        if kind not in figures.KINDS:
+        kinds, node = kinds_of(dataset), dataset.attrs.get("node")
+        if not set(kinds) & set(figures.KINDS):
+            kind = dataset.attrs.get("kind")
             raise FileError(f"a file of the kind {kind!r} is in no figure; there are {', '.join(figures.KINDS)}")
-        if kind == "emulators" and "coefficient" in dataset:
-            given["polynomials"][node] = dataset
-        if kind == "forecast_scores" and "lyapunov_exponent" in dataset:
-            given["spectra"][node] = dataset
-        if kind == "sweeps":
-            given["grids"][node] = dataset
-        if kind not in ONE:
-            given[kind][node] = dataset
-        elif kind in given:
-            raise FileError(f"two files of the kind {kind!r} are given, a figure takes one")
-        else:
-            given[kind] = dataset
+        for kind in kinds:
+            if kind not in ONE:
+                given[kind][node] = dataset
+            elif kind in given:
+                raise FileError(f"two files of the kind {kind!r} are given, a figure takes one")
+            else:
+                given[kind] = dataset
     return dict(given)

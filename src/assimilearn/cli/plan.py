@@ -18,9 +18,9 @@ def command(study: Path) -> None:
         for name in scenario.settings.analyses:
             click.echo(f"{scenario.analysis(name)}  <-  {scenario.observations}, {scenario.model_of(name)}")
         for name in scenario.settings.emulators:
-            sources = [scenario.trained_on(name), *scenario.tuning(name), *scenario.learned_observations(name)]
+            sources = [*scenario.training_inputs(name).values(), *scenario.tuning(name)]
             click.echo(f"{scenario.model_file(name)}  <-  {', '.join(sources)}")
-        for name, path in zip(scenario.settings.sweeps, scenario.sweeps, strict=True):
+        for name, path in zip(scenario.settings.sweeps, scenario.files("sweeps"), strict=True):
             click.echo(f"{path}  <-  {scenario.swept_model(name)}")
         for name in scenario.settings.loops:
             folders = f"{scenario.cycle_folder(name, 1)} ... {scenario.cycle_folders(name)[-1]}"

@@ -32,6 +32,7 @@ class LearnSettings(EmulatorSettings):
 
     needs: ClassVar[tuple[str, ...]] = ("analysis", "observations")
     states_coefficients: ClassVar[bool] = True
+    threads: ClassVar[int] = 2
 
     method: Literal["windows"] = "windows"
     polynomial: PolynomialSettings = Field(PolynomialSettings(), description="the family of tendencies")

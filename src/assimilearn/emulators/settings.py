@@ -10,13 +10,14 @@ class EmulatorSettings(Settings):
 
     ``needs`` says which files an emulator is trained on, ``trained_in_epochs`` whether training passes over them many
     times, ``goes_on`` whether it can begin with the weights of an earlier emulator, ``states_coefficients`` whether
-    its file tells what was learned as coefficients with uncertainties.
+    its file tells what was learned as coefficients with uncertainties, ``threads`` how many of them training can use.
     """
 
     needs: ClassVar[tuple[str, ...]] = ("analysis",)
     trained_in_epochs: ClassVar[bool] = False
     goes_on: ClassVar[bool] = False
     states_coefficients: ClassVar[bool] = False
+    threads: ClassVar[int] = 1
 
     method: str
 

@@ -14,6 +14,7 @@ from assimilearn.models import build
 from assimilearn.registry import FromPlugin
 from assimilearn.settings import Settings
 from assimilearn.study.problems import Problem, problems_of, unknown
+from assimilearn.study.references import references
 from assimilearn.study.schema import AnalysisNode, EmulatorNode, OfAnalysis, OfEmulator, Scenario
 
 UNIONS: tuple[tuple[type[Settings], Any], ...] = (
@@ -44,44 +45,26 @@ def inconsistencies(scenario: Scenario) -> list[Problem]:
 
 
 def _unknown_names(scenario: Scenario) -> Iterator[Problem]:
-    models = [*scenario.models, *scenario.emulators, *scenario.loops]
-    analyses = [*scenario.analyses, *scenario.loops]
     for name in scenario.models.keys() & scenario.emulators.keys():
         yield Problem(f"emulators.{name}", None, "a model under `models` has the same name: rename one of the two")
     if not scenario.analyses and not scenario.sweeps:
         yield Problem("analyses", None, "name one analysis or more, or something under `sweeps`")
-    for name, sweep in scenario.sweeps.items():
-        if sweep.model is not None and sweep.model not in models:
-            yield Problem(f"sweeps.{name}.model", None, unknown("model, emulator or loop", sweep.model, models))
     for section in ("models", "emulators", "analyses"):
         for name in scenario.loops.keys() & getattr(scenario, section).keys():
             yield Problem(f"loops.{name}", None, f"the same name stands under `{section}`: rename one of the two")
     if scenario.truth.model is not None and scenario.truth.model not in scenario.models:
         yield Problem("truth.model", None, unknown("model", scenario.truth.model, scenario.models))
-    for name, analysis in scenario.analyses.items():
-        if analysis.model is not None and analysis.model not in models:
-            message = unknown("model, emulator or loop", analysis.model, models)
-            yield Problem(f"analyses.{name}.model", None, message)
-    for name, emulator in scenario.emulators.items():
-        if emulator.trained_on not in analyses:
-            message = unknown("analysis", emulator.trained_on, analyses)
-            yield Problem(f"emulators.{name}.trained_on", None, message)
-    for name, loop in scenario.loops.items():
-        if loop.start not in analyses:
-            yield Problem(f"loops.{name}.start", None, unknown("analysis", loop.start, analyses))
+    for reference in references(scenario):
+        if reference.found(scenario) is None:
+            message = unknown(reference.target.what, reference.name, reference.allowed(scenario))
+            yield Problem(f"{reference.place}.{reference.setting}", None, message)
 
 
 def _needs_itself(scenario: Scenario) -> Iterator[Problem]:
     """An emulator may not learn from an analysis that needs the emulator, nor a loop start from what needs the loop."""
-    section = {name: "emulators" for name in scenario.emulators} | {name: "loops" for name in scenario.loops}
-    source = {name: "analyses" for name in scenario.analyses} | {name: "loops" for name in scenario.loops}
-
-    def of(places: dict[str, str], name: str) -> list[str]:
-        return [f"{places[name]}.{name}"] if name in places else []
-
-    needs = {f"emulators.{n}": of(source, e.trained_on) for n, e in scenario.emulators.items()}
-    needs |= {f"loops.{n}": of(source, loop.start) for n, loop in scenario.loops.items()}
-    needs |= {f"analyses.{n}": of(section, a.model) for n, a in scenario.analyses.items() if a.model}
+    needs: dict[str, list[str]] = {}
+    for reference in references(scenario):
+        needs.setdefault(reference.place, []).extend(filter(None, [reference.found(scenario)]))
     try:
         TopologicalSorter(needs).prepare()
     except CycleError as error:

@@ -15,7 +15,9 @@ from typing import Any
 from assimilearn.figures import FIGURES
 from assimilearn.observations.networks import NetworkFile
 from assimilearn.settings import Settings
+from assimilearn.study import artifacts
 from assimilearn.study.code import Code, code_digest, code_of
+from assimilearn.study.references import named
 from assimilearn.study.scenarios import Resolved
 from assimilearn.study.schema import OfAnalysis, OfEmulator, Scenario
 from assimilearn.study.variations import variations
@@ -172,10 +174,20 @@ class ScenarioPlan:
         """Path of the analysis that an emulator learns from."""
         return self.analysis(self.settings.emulators[emulator].trained_on)
 
-    def learned_observations(self, emulator: str) -> list[str]:
-        """Path of the observations, for emulators that are fitted to them, or nothing."""
-        node: Any = self.settings.emulators[emulator]
-        return [self.observations] if "observations" in node.needs else []
+    def training_inputs(self, emulator: str) -> dict[str, str]:
+        """Paths of all that an emulator needs to be trained, by the name of the need."""
+        return self._needed(self.settings.emulators[emulator])
+
+    def _needed(self, node: Any) -> dict[str, str]:
+        """Paths of all that a node that learns ``needs``: files by their kind, or other nodes by the setting."""
+        paths = {"analysis": self.analysis(node.trained_on), "observations": self.observations, "climate": self.climate}
+        paths |= {name: self.model_file(value) for name, value in named(node).items() if name == "model"}
+        return {need: paths[need] for need in node.needs}
+
+    def training_options(self, emulator: str) -> str:
+        """The options that name what an emulator needs besides its analysis."""
+        inputs = self.training_inputs(emulator).items()
+        return " ".join(f"--{need} {quote(path)}" for need, path in inputs if need != "analysis")
 
     def tuning(self, emulator: str) -> list[str]:
         """Path of the search that an emulator's settings come from, or nothing."""
@@ -244,9 +256,15 @@ class ScenarioPlan:
         """Path of the emulator of the cycle before, or nothing."""
         return [f"{self.cycle_folder(loop, cycle - 1)}/emulator.nc"] if cycle > 1 else []
 
+    def training_threads(self, emulator: str) -> int:
+        """Threads that the training of an emulator can use."""
+        node: Any = self.settings.emulators[emulator]
+        threads: int = node.threads
+        return threads
+
     def cycle_threads(self, loop: str) -> int:
         """Threads that training in a loop can use."""
-        return 2 if "observations" in self.settings.loops[loop].emulator.needs else 1
+        return self.settings.loops[loop].emulator.threads
 
     def cycle_emulator_settings(self, loop: str, cycle: int) -> str:
         """Settings of the emulator of a cycle; the number of cycles is not among them."""
@@ -254,11 +272,6 @@ class ScenarioPlan:
         return canonical(node.emulator.model_dump(mode="json") | (node.first if cycle == 1 else {}))
 
     # ---- sweeps -----------------------------------------------------------------------------------------------
-
-    @property
-    def sweeps(self) -> list[str]:
-        """Paths of the scores of all sweeps."""
-        return [f"{self.root}/sweeps/{name}.nc" for name in self.settings.sweeps]
 
     def swept_model(self, sweep: str) -> str:
         """Path of the forecast model of a sweep."""
@@ -275,51 +288,23 @@ class ScenarioPlan:
 
     # ---- targets ----------------------------------------------------------------------------------------------
 
-    @property
-    def forecast_models(self) -> list[str]:
-        """Every model whose forecasts are scored: the first physical model, the emulators and those of the loops.
-
-        None without analyses, which forecasts start from.
-        """
-        if not self.settings.analyses:
-            return []
-        return [self.first_model, *self.settings.emulators, *self.settings.loops]
-
-    @property
-    def analysis_scores(self) -> list[str]:
-        """Paths of the scores of all analyses."""
-        return [f"{self.root}/scores/analyses/{name}.nc" for name in self._all_analyses]
-
-    @property
-    def _all_analyses(self) -> list[str]:
-        return [*self.settings.analyses, *self.settings.loops]
-
-    @property
-    def loop_scores(self) -> list[str]:
-        """Paths of the scores of the analysis of every cycle of every loop."""
-        return [
-            f"{self.root}/scores/loops/{name}/{cycle}.nc"
-            for name, loop in self.settings.loops.items()
-            for cycle in range(1, loop.cycles + 1)
-        ]
-
-    @property
-    def forecast_scores(self) -> list[str]:
-        """Paths of the scores of all forecasts."""
-        return [f"{self.root}/scores/forecasts/{name}.nc" for name in self.forecast_models]
+    def files(self, kind: str) -> list[str]:
+        """Paths of all files of a kind, by the names that the figures use."""
+        return [f"{self.root}/{path}" for path in artifacts.files(self.settings, kind)]
 
     @property
     def scored(self) -> list[str]:
         """Everything that the scorecard reads."""
         models = [self.model_file(name) for name in self.settings.models]
-        return [*models, *self.analysis_scores, *self.forecast_scores, *self.sweeps]
+        scores = [path for kind in ("analysis_scores", "forecast_scores", "sweeps") for path in self.files(kind)]
+        return [*models, *scores]
 
     @property
     def figure_names(self) -> list[str]:
         """Figures to draw: those asked for, or all that the scenario has data for."""
         names = self.settings.figures if self.settings.figures is not None else list(FIGURES)
         names = [name for name in names if not FIGURES[name].of_study]
-        return [name for name in names if all(self._files(kind) for kind in FIGURES[name].needed)]
+        return [name for name in names if all(self.files(kind) for kind in FIGURES[name].needed)]
 
     @property
     def figures(self) -> list[str]:
@@ -328,44 +313,7 @@ class ScenarioPlan:
 
     def figure_inputs(self, name: str) -> list[str]:
         """Every file that a figure reads."""
-        return [path for kind in FIGURES[name].kinds for path in self._files(kind)]
-
-    def _files(self, kind: str) -> list[str]:
-        """Files of one kind, by the names that the figures use."""
-        match kind:
-            case "truth":
-                return self.truth
-            case "observations":
-                return [self.observations]
-            case "model":
-                return [self.climate]
-            case "analyses":
-                return [self.analysis(name) for name in self._all_analyses]
-            case "analysis_scores":
-                return self.analysis_scores
-            case "forecast_scores":
-                return self.forecast_scores
-            case "spectra":
-                return self.forecast_scores if self.settings.forecasts.lyapunov_duration > 0 else []
-            case "emulators":  # a figure of training shows those that are trained in epochs
-                nodes: dict[str, Any] = dict(self.settings.emulators)
-                return [self.model_file(name) for name, node in nodes.items() if node.trained_in_epochs]
-            case "sweeps":
-                return self.sweeps
-            case "grids":  # those over a setting with several numbers, besides the members
-                return [
-                    path for path, node in zip(self.sweeps, self.settings.sweeps.values(), strict=True) if node.is_grid
-                ]
-            case "polynomials":
-                nodes = {**self.settings.emulators, **{n: loop.emulator for n, loop in self.settings.loops.items()}}
-                return [self.model_file(name) for name, node in nodes.items() if node.states_coefficients]
-            case "claims" | "rows" | "variations":  # an option of the verb, or of the whole study
-                return []
-            case "loop_scores":
-                return self.loop_scores
-            case "tuning":
-                return [path for name in self.settings.emulators for path in self.tuning(name)]
-        raise ValueError(f"figures know no files of the kind {kind!r}")
+        return [path for kind in FIGURES[name].kinds for path in self.files(kind)]
 
     # ---- settings ---------------------------------------------------------------------------------------------
 

@@ -1,0 +1,156 @@
+"""The kinds of files that a scenario makes: where they stand, and which verbs write and read them.
+
+A file names its kind in its attribute ``kind``. What figures call a kind is one of these, or a view: those of them that
+hold something more.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+import xarray as xr
+
+Scenario = Any  # of the schema, which is not imported: the verb that draws figures would depend on every method
+
+
+class Artifact(NamedTuple):
+    """One kind of file.
+
+    Attributes
+    ----------
+    path : below the folder of the scenario, with the name of the node for ``{}``
+    written_by, read_by : verbs
+    nodes : names of the nodes of a scenario that have such a file
+    """
+
+    path: str
+    written_by: tuple[str, ...]
+    read_by: tuple[str, ...]
+    nodes: Callable[[Scenario], Iterable[str]]
+
+
+class View(NamedTuple):
+    """Those files of a kind that hold something.
+
+    Attributes
+    ----------
+    of : kind of file
+    planned : whether the file of a node will hold it
+    held : whether a file does hold it
+    """
+
+    of: str
+    planned: Callable[[Scenario, str], bool]
+    held: Callable[[xr.Dataset], bool]
+
+
+ARTIFACTS: dict[str, Artifact] = {
+    "model": Artifact(
+        "models/{}.nc",
+        ("climate",),
+        ("simulate", "ingest", "ingest-truth", "assimilate", "assimilate-again", "sweep", "score-forecasts"),
+        lambda scenario: scenario.models,
+    ),
+    "truth": Artifact(
+        "truth.nc",
+        ("simulate", "ingest-truth"),
+        ("observe", "score-analysis", "score-forecasts", "figure"),
+        lambda scenario: ["truth"] if scenario.data is None or scenario.data.truth is not None else [],
+    ),
+    "observations": Artifact(
+        "observations.nc",
+        ("observe", "ingest"),
+        ("ingest-truth", "assimilate", "train", "learn-again", "assimilate-again", "score-analysis", "score-forecasts"),
+        lambda scenario: ["observations"],
+    ),
+    "analyses": Artifact(
+        "analyses/{}.nc",
+        ("assimilate", "best-cycle"),
+        ("tune", "train", "learn-again", "assimilate-again", "score-analysis", "score-forecasts", "figure"),
+        lambda scenario: [*scenario.analyses, *scenario.loops],
+    ),
+    "tuning": Artifact(
+        "tuning/{}.nc",
+        ("tune",),
+        ("train", "figure"),
+        lambda scenario: [name for name, node in scenario.emulators.items() if node.tune],
+    ),
+    "emulators": Artifact(
+        "emulators/{}.nc",
+        ("train", "best-cycle"),
+        ("assimilate", "sweep", "score-forecasts", "figure"),
+        lambda scenario: [*scenario.emulators, *scenario.loops],
+    ),
+    "sweeps": Artifact("sweeps/{}.nc", ("sweep",), ("scorecard", "figure"), lambda scenario: scenario.sweeps),
+    "analysis_scores": Artifact(
+        "scores/analyses/{}.nc",
+        ("score-analysis",),
+        ("scorecard", "figure"),
+        lambda scenario: [*scenario.analyses, *scenario.loops],
+    ),
+    "loop_scores": Artifact(
+        "scores/loops/{}.nc",
+        ("score-analysis",),
+        ("figure",),
+        lambda scenario: [f"{n}/{k}" for n, loop in scenario.loops.items() for k in range(1, loop.cycles + 1)],
+    ),
+    "forecast_scores": Artifact(
+        "scores/forecasts/{}.nc",
+        ("score-forecasts",),
+        ("scorecard", "figure"),
+        lambda scenario: forecast_models(scenario),
+    ),
+}
+"""Kind -> file."""
+
+VIEWS: dict[str, View] = {
+    "model": View("model", lambda scenario, name: name == next(iter(scenario.models)), lambda file: True),
+    "spectra": View(
+        "forecast_scores",
+        lambda scenario, name: scenario.forecasts.lyapunov_duration > 0,
+        lambda file: "lyapunov_exponent" in file,
+    ),
+    "emulators": View(
+        "emulators",
+        lambda scenario, name: name in scenario.emulators and learner(scenario, name).trained_in_epochs,
+        lambda file: True,
+    ),
+    "polynomials": View(
+        "emulators",
+        lambda scenario, name: learner(scenario, name).states_coefficients,
+        lambda file: "coefficient" in file,
+    ),
+    "grids": View("sweeps", lambda scenario, name: scenario.sweeps[name].is_grid, lambda file: True),
+}
+"""What figures call some files of a kind -> which; any other kind is all files of it."""
+
+
+def forecast_models(scenario: Scenario) -> list[str]:
+    """Every model whose forecasts are scored: the first physical model, the emulators and those of the loops.
+
+    None without analyses, which forecasts start from.
+    """
+    return [next(iter(scenario.models)), *scenario.emulators, *scenario.loops] if scenario.analyses else []
+
+
+def learner(scenario: Scenario, name: str) -> Any:
+    """Settings of an emulator, or of that of a loop."""
+    return scenario.loops[name].emulator if name in scenario.loops else scenario.emulators[name]
+
+
+def files(scenario: Scenario, kind: str) -> list[str]:
+    """Paths, below the folder of the scenario, of all files of a kind or of a view of one; none for any other name."""
+    view = VIEWS.get(kind)
+    of = view.of if view else kind
+    if of not in ARTIFACTS:
+        return []
+    artifact = ARTIFACTS[of]
+    return [
+        artifact.path.format(name) for name in artifact.nodes(scenario) if view is None or view.planned(scenario, name)
+    ]
+
+
+def kinds_of(file: xr.Dataset) -> list[str]:
+    """What figures call a file: its kind, and the views that it is in."""
+    kind = str(file.attrs.get("kind"))
+    views = [name for name, view in VIEWS.items() if view.of == kind and name != kind and view.held(file)]
+    return [*([kind] if kind in ARTIFACTS else []), *views]
