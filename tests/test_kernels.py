@@ -10,8 +10,9 @@ import pytest
 from llvmlite.binding import Linkage
 from numba import njit
 
-import assimilearn.models  # noqa: F401  # with which kernels begin to be compiled alike
-from assimilearn.kernels import drop_stale_kernels
+from assimilearn.kernels import compile_alike, drop_stale_kernels
+
+compile_alike()
 
 ROOT = Path(__file__).parents[1]
 

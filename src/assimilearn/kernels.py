@@ -58,8 +58,8 @@ def drop_stale_kernels(root: Path = ROOT) -> bool:
 def compile_alike() -> None:
     """From now on a kernel becomes the same machine code whatever was compiled or loaded before it.
 
-    It must be called before the first kernel is compiled or loaded: ``assimilearn.models``, on which all packages with
-    kernels stand but one, does so when it is imported, and so do the kernels of ``assimilearn.observations``.
+    It must be called before the first kernel is compiled or loaded: ``assimilearn.assimilation``,
+    ``assimilearn.emulators`` and every file with kernels on the floors below them do so when they are imported.
     """
     from llvmlite.binding import Linkage, parse_bitcode
     from numba.core.codegen import JITCodeLibrary, JITCPUCodegen

@@ -4,6 +4,7 @@ from assimilearn.emulators.emulator import Emulator
 from assimilearn.emulators.learn import LearnSettings
 from assimilearn.emulators.settings import EmulatorSettings
 from assimilearn.emulators.train import KINDS, AnyEmulator, open_emulator, train, with_values
+from assimilearn.kernels import compile_alike
 
 __all__ = [
     "KINDS",
@@ -15,3 +16,5 @@ __all__ = [
     "train",
     "with_values",
 ]
+
+compile_alike()

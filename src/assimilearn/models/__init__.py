@@ -1,17 +1,18 @@
 """Forecast models and what can be said of them: dynamics, integration, climate, Lyapunov exponents."""
 
-from typing import Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import xarray as xr
 from pydantic import ValidationError
 
 from assimilearn.errors import FileError
-from assimilearn.kernels import compile_alike
-from assimilearn.models.lorenz96 import Lorenz96, Lorenz96Settings
 from assimilearn.models.protocol import CompiledStep, Model, PhysicalModel
 from assimilearn.models.settings import ModelSettings
 from assimilearn.registry import part_in_file, part_of
 from assimilearn.unions import OneOf
+
+if TYPE_CHECKING:
+    from assimilearn.models.lorenz96 import Lorenz96, Lorenz96Settings
 
 __all__ = [
     "AnyModel",
@@ -25,10 +26,17 @@ __all__ = [
     "open_model",
 ]
 
-compile_alike()
-
 AnyModel: TypeAlias = Annotated[ModelSettings, OneOf("model")]
 """Settings of any physical model, told apart by ``method``."""
+
+
+def __getattr__(name: str) -> Any:
+    """Lorenz-96, which brings the compiler, is imported only where it is used."""
+    if name not in ("Lorenz96", "Lorenz96Settings"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from assimilearn.models import lorenz96
+
+    return getattr(lorenz96, name)
 
 
 def build(settings: ModelSettings) -> PhysicalModel:

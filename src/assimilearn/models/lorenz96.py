@@ -15,9 +15,11 @@ from numba import njit
 from pydantic import Field
 
 from assimilearn.errors import SettingsError
-from assimilearn.kernels import FAST
+from assimilearn.kernels import FAST, compile_alike
 from assimilearn.models.protocol import CompiledStep, Model
 from assimilearn.models.settings import ModelSettings
+
+compile_alike()
 
 
 class Lorenz96Settings(ModelSettings):

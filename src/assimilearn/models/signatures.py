@@ -4,6 +4,10 @@ from typing import Any
 
 from numba import float64, types
 
+from assimilearn.kernels import compile_alike
+
+compile_alike()
+
 MATRIX, VECTOR = float64[:, ::1], float64[::1]
 
 STEP = types.FunctionType(types.void(MATRIX, VECTOR))
