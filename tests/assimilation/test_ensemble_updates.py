@@ -10,7 +10,15 @@ from assimilearn.assimilation.enkf_n import enkf_n_update
 from assimilearn.assimilation.esrf import esrf_update
 from assimilearn.assimilation.etkf import etkf_update
 from assimilearn.assimilation.letkf import letkf_update
+from assimilearn.assimilation.local.domain import encoded
 from assimilearn.assimilation.rotations import rotate, rotation_noise
+from assimilearn.assimilation.tapers import gaspari_cohn
+
+
+def ring(radius, taper="gaspari_cohn"):
+    """The parameters of local updates on the ring of 8 sites."""
+    return encoded(taper, radius, np.arange(8.0)[:, None], np.array([8.0]))
+
 
 UPDATES = {
     "etkf": (etkf_update, ()),
@@ -19,7 +27,7 @@ UPDATES = {
     "esrf": (esrf_update, ()),
     "enkf-n": (enkf_n_update, (1.0,)),
     "eakf": (eakf_update, (1.0, 0.5, 0.1)),
-    "letkf": (letkf_update, np.array([1.0, 0.5, 0.1])),
+    "letkf": (letkf_update, ring(1.0)),
 }
 NETWORKS = {"every site": np.arange(8), "three sites": np.array([1, 4, 6]), "one site twice": np.array([2, 2, 5])}
 
@@ -206,15 +214,15 @@ def test_a_local_observation_moves_each_site_by_the_tapered_regression_on_the_ob
 @pytest.mark.parametrize("N", [2, 5, 12])
 def test_letkf_without_a_taper_is_the_etkf_member_by_member(N, sites):
     E, y, variance, _ = case(N, sites)
-    local = updated(letkf_update, E, y, variance, sites, np.ones(5))
+    local = updated(letkf_update, E, y, variance, sites, ring(9.0, "boxcar"))
     np.testing.assert_allclose(local, updated(etkf_update, E, y, variance, sites), atol=1e-9)
 
 
 @pytest.mark.parametrize("sites", NETWORKS.values(), ids=NETWORKS)
 def test_letkf_is_at_each_site_an_etkf_whose_errors_grow_with_distance(sites):
     E, y, variance, _ = case(6, sites)
-    taper = np.array([1.0, 0.7, 0.2])
-    analysis = updated(letkf_update, E, y, variance, sites, taper)
+    taper = gaspari_cohn(np.arange(5), 0.7)
+    analysis = updated(letkf_update, E, y, variance, sites, ring(0.7))
     for i in range(8):
         distance = np.minimum((sites - i) % 8, (i - sites) % 8)
         near = distance < 3

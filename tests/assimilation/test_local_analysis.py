@@ -1,0 +1,137 @@
+"""Local analyses on rings, planes and scattered points, against a dense ETKF at every site."""
+
+import numpy as np
+import pytest
+
+from assimilearn.assimilation.letkf import letkf_update
+from assimilearn.assimilation.local.domain import encoded, opened
+from assimilearn.assimilation.local.tiles import observations_near_tiles, tree_of
+from assimilearn.assimilation.tapers import NEGLIGIBLE, TAPERS
+
+NO_NOISE = np.empty(0)
+
+
+def plane(rows, columns):
+    return np.stack(np.meshgrid(np.arange(rows), np.arange(columns), indexing="ij"), axis=-1).reshape(-1, 2) * 1.0
+
+
+RNG = np.random.default_rng
+DOMAINS = {
+    "ring": (np.arange(230.0)[:, None], np.array([230.0])),
+    "torus": (plane(14, 19), np.array([14.0, 19.0])),
+    "channel": (plane(14, 19), np.array([14.0, np.inf])),
+    "plane": (plane(14, 19), np.zeros(2)),
+    "scattered": (RNG(5).uniform(0, 20, (150, 3)), np.zeros(3)),
+}
+
+
+def apart(one, other, periods):
+    """Distances (..., point) of positions (..., axis)."""
+    gap = np.abs(one - other)
+    return np.sqrt((np.where((periods > 0) & np.isfinite(periods), np.minimum(gap, periods - gap), gap) ** 2).sum(-1))
+
+
+def observed(positions, N=8, p=60, seed=0):
+    """Members, what they observe, observations, variances, and the places of these, which are between the sites."""
+    rng = RNG(seed)
+    places = positions.min(axis=0) + rng.random((p, positions.shape[1])) * np.ptp(positions, axis=0)
+    return (
+        *(rng.standard_normal((N, len(positions))), rng.standard_normal((N, p))),
+        *(rng.standard_normal(p), rng.uniform(0.5, 2.0, p), places),
+    )
+
+
+def letkf(E, Y, y, variance, parameters):
+    moved = E.copy()
+    letkf_update(moved, Y.copy(), y, variance, np.arange(y.size), parameters, NO_NOISE)
+    return moved
+
+
+def dense_letkf(E, Y, y, variance, places, positions, periods, taper, radius):
+    """The reference: at every site an ETKF with all observations, their error variances divided by the taper."""
+    N, moved = len(E), E.copy()
+    A, dY = E - E.mean(axis=0), Y - Y.mean(axis=0)
+    for i, here in enumerate(positions):
+        w = TAPERS[taper](apart(places, here, periods), radius)
+        w = np.where(w > NEGLIGIBLE, w, 0)
+        S, d = dY * np.sqrt(w / ((N - 1) * variance)), (y - Y.mean(axis=0)) * np.sqrt(w / variance)
+        values, V = np.linalg.eigh(np.eye(N) + S @ S.T)
+        weights = V / values @ V.T @ S @ d / np.sqrt(N - 1)
+        moved[:, i] = E[:, i].mean() + weights @ A[:, i] + V / np.sqrt(values) @ V.T @ A[:, i]
+    return moved
+
+
+@pytest.mark.parametrize("taper", TAPERS)
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_the_letkf_is_a_dense_etkf_at_every_site(domain, taper):
+    positions, periods = DOMAINS[domain]
+    *seen, places = observed(positions)
+    local = letkf(*seen, encoded(taper, 2.5, positions, periods, places))
+    np.testing.assert_allclose(local, dense_letkf(*seen, places, positions, periods, taper, 2.5), atol=1e-10)
+
+
+@pytest.mark.parametrize("N", [2, 3, 40])
+@pytest.mark.parametrize("radius", [0.05, 1000.0])
+def test_few_and_many_members_and_any_radius(N, radius):
+    positions, periods = DOMAINS["torus"]
+    *seen, places = observed(positions, N)
+    local = letkf(*seen, encoded("gaspari_cohn", radius, positions, periods, places))
+    expected = dense_letkf(*seen, places, positions, periods, "gaspari_cohn", radius)
+    np.testing.assert_allclose(local, expected, atol=1e-8)
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_where_no_observation_reaches_the_forecast_stays(count):
+    positions, periods = DOMAINS["torus"]
+    E, Y, y, variance, places = observed(positions, p=count)
+    local = letkf(E, Y, y, variance, encoded("gaspari_cohn", 1.0, positions, periods, places))
+    far = np.ones(len(positions), bool)
+    for place in places:
+        far &= apart(positions, place, periods) > 2 * np.sqrt(10 / 3)
+    assert far.sum() > 200
+    np.testing.assert_allclose(local[:, far], E[:, far], atol=1e-14)
+    assert (np.abs(local - E)[:, ~far] > 1e-6).any() == (count > 0)
+
+
+def test_to_shift_everything_on_a_torus_shifts_the_analysis():
+    positions, periods = DOMAINS["torus"]
+    E, Y, y, variance, places = observed(positions)
+    here = letkf(E, Y, y, variance, encoded("gaspari_cohn", 2.0, positions, periods, places)).reshape(-1, 14, 19)
+    moved = np.roll(E.reshape(-1, 14, 19), (5, -8), axis=(1, 2)).reshape(E.shape)
+    there = letkf(moved, Y, y, variance, encoded("gaspari_cohn", 2.0, positions, periods, np.add(places, [5, -8])))
+    np.testing.assert_allclose(there.reshape(-1, 14, 19), np.roll(here, (5, -8), axis=(1, 2)), atol=1e-10)
+
+
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_tiles_share_out_all_sites_and_know_every_observation_in_reach(domain):
+    positions, periods = DOMAINS[domain]
+    places = observed(positions, p=200)[-1]
+    space = opened(encoded("boxcar", 1.5, positions, periods, places))
+    near, first, tiles = observations_near_tiles(space, np.arange(200))
+    order = space.order.astype(int)
+    np.testing.assert_array_equal(np.sort(order), np.arange(len(positions)))
+    assert np.diff(tiles).max() <= 96
+    assert np.diff(tiles).min() > 40
+    for t in range(tiles.size - 1):
+        sites, listed = order[tiles[t] : tiles[t + 1]], near[first[t] : first[t + 1]]
+        distance = apart(positions[sites][:, None], places, periods)
+        assert set(np.flatnonzero((distance < 1.5 * np.sqrt(3)).any(axis=0))) <= set(listed)
+        assert np.unique(listed).size == listed.size
+
+
+def test_the_search_compares_few_observations_however_many_there_are():
+    """Those that a tile is compared with are those in reach of the box around it, and not all."""
+    for side in (64, 256):
+        positions = plane(side, side)
+        space = opened(encoded("gaspari_cohn", 1.0, positions, np.full(2, float(side))))
+        near, first, _ = observations_near_tiles(space, np.arange(side**2))
+        assert near.size < 5 * side**2
+        assert np.diff(first).max() < 500
+
+
+def test_sites_of_one_tile_are_near_each_other():
+    order, nodes = tree_of(plane(64, 64))
+    boxes = nodes[nodes[:, 2] == 1]
+    assert len(boxes) == 43
+    assert (boxes[:, 6:] - boxes[:, 4:6]).max() <= 16
+    assert np.unique(order).size == 64**2
