@@ -196,8 +196,11 @@ WRONG_STEPS = {
     "another shape": ('{"x": fields["x"][..., 1:]}', "returns 'x' of the shape (2, 3) from its step, given (2, 4)"),
     "another field": ('{"y": fields["x"]}', "has the fields x, and its step returns y"),
     "no fields": ('fields["x"]', "returns ndarray from its step, not fields by name"),
-    "an error": ('{"x": fields["z"]}', "fails in its step: KeyError: 'z'"),
-    "changes its input": ('fields.update(x=np.add(fields["x"], 1, out=fields["x"])) or fields', "changes the fields "),
+    "an error": ('{"x": fields["z"]}', "fails: KeyError: 'z'"),
+    "changes its input": (
+        'fields.update(x=np.add(fields["x"], 1, out=fields["x"])) or fields',
+        "changes what it is given",
+    ),
 }
 
 

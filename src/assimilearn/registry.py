@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib import import_module, metadata
 from pathlib import Path
+from traceback import extract_tb
 from types import ModuleType
 from typing import Any, ClassVar, Literal, NamedTuple
 
@@ -164,6 +165,14 @@ class Plugged(Part):
         """An error of this part: file, line, and what is wrong."""
         place = self.place if line is None else self.place._replace(line=line)
         return PluginError(f"{place}: the {self.kind} {self.name!r} {message}")
+
+    def failure(self, error: Exception) -> PluginError:
+        """What the code of the user raised, with the line of its file."""
+        lines = [frame.lineno for frame in extract_tb(error.__traceback__) if frame.filename == self.place.file]
+        line = lines[-1] if lines else None
+        if isinstance(error, ValueError) and "read-only" in str(error):
+            return self.error("changes what it is given: compute new arrays", line)
+        return self.error(f"fails: {type(error).__name__}: {first_line(error)}", line)
 
     @cached_property
     def settings(self) -> type[Settings]:

@@ -46,6 +46,8 @@ class Filter:
     static_variance : ndarray (site,), optional
         Forecast error variance of methods that carry a single state.
     moments : numba dispatcher of the signature MOMENTS
+    compiled : bool
+        Whether ``update`` is compiled; the cycle of a Python function is interpreted.
     """
 
     update: Any
@@ -54,6 +56,7 @@ class Filter:
     noise: int = 0
     static_variance: np.ndarray | None = None
     moments: Any = ensemble_moments
+    compiled: bool = True
 
 
 def ensemble_filter(
@@ -127,7 +130,7 @@ class Run(NamedTuple):
 
 
 def prepare(problem: Problem, method: Filter, settings: AnalysisSettings) -> Run:
-    """Everything that does not depend on chance; the cycle is compiled where the model is, else interpreted."""
+    """Everything that does not depend on chance; the cycle is compiled where model and update are."""
     error, treatment = model_error(settings, problem), treatment_for(settings)
     model, static_variance = carrying(problem.model, carried(settings)), method.static_variance
     lowest, highest = state_bounds(problem)
@@ -143,15 +146,16 @@ def prepare(problem: Problem, method: Filter, settings: AnalysisSettings) -> Run
         operator=problem.instrument.operator,
         correlation=problem.instrument.correlation,
     )
+    whole = model.compiled if method.compiled else None
     kernels = Kernels(
-        step=in_place(model) if model.compiled is None else model.compiled.step,
+        step=in_place(model) if whole is None else whole.step,
         error=error.kernel,
         update=method.update,
         moments=method.moments,
         treat=treatment.kernel,
         whiten=whiten if problem.instrument.correlated else leave,
     )
-    run = cycle if model.compiled is None else compiled_for(kernels)
+    run = cycle if whole is None else compiled_for(kernels)
     return Run(run, kernels, constants, Scales(treatment.scale, error.scale), error)
 
 

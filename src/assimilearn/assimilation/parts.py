@@ -27,6 +27,7 @@ KINDS = {
             "4dvar": "fourdvar:FourDVarSettings",
             "hybrid": "hybrid:HybridSettings",
         },
-        base="settings:EnsembleSettings",
+        base="plugin:MethodSettings",
+        adapter="plugin",
     ),
 }

@@ -1,6 +1,5 @@
 """Models of users: a function that maps named fields one step forward, as a Model of flat states."""
 
-import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from assimilearn.errors import AssimilearnError, PluginError
+from assimilearn.errors import AssimilearnError
 from assimilearn.models.geometry import Geometry, grid, without_space
 from assimilearn.models.protocol import CompiledStep
 from assimilearn.models.settings import ModelSettings
@@ -68,20 +67,11 @@ class PluginModel:
         except AssimilearnError:
             raise
         except Exception as error:
-            raise self._failure(error) from error
+            raise self.part.failure(error) from error
         self._check(stepped, given)
         return self.geometry.join({name: np.asarray(stepped[name], dtype=float) for name in given}).reshape(
             states.shape
         )
-
-    def _failure(self, error: Exception) -> PluginError:
-        """What the function of the user raised, with the line of its file."""
-        file = self.part.place.file
-        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
-        line = lines[-1] if lines else None
-        if isinstance(error, ValueError) and "read-only" in str(error):
-            return self.part.error("changes the fields that it is given: compute new ones", line)
-        return self.part.error(f"fails in its step: {type(error).__name__}: {first_line(error)}", line)
 
     def _check(self, stepped: Any, given: Mapping[str, np.ndarray]) -> None:
         """Raise PluginError unless the fields that came back are like those that went in."""
@@ -119,6 +109,11 @@ class Adapter:
     def build(self, settings: ModelSettings) -> PluginModel:
         """The model that ``settings`` describe."""
         return PluginModel(self.part, settings)
+
+    def try_out(self, settings: ModelSettings) -> None:
+        """Take one step from random numbers, to see that it can be done."""
+        model = self.build(settings)
+        model.step(np.random.default_rng(0).standard_normal((2, model.size)))
 
 
 def settings_of(settings: ModelSettings) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from assimilearn.assimilation import AnalysisSettings, AnyAnalysis
 from assimilearn.emulators import AnyEmulator, EmulatorSettings
 from assimilearn.errors import PluginError
 from assimilearn.models import build
+from assimilearn.models.geometry import Geometry, ring
 from assimilearn.registry import FromPlugin
 from assimilearn.settings import Settings
 from assimilearn.study.problems import Problem, problems_of, unknown
@@ -40,7 +41,7 @@ def inconsistencies(scenario: Scenario) -> list[Problem]:
         *_network(scenario),
         *_instrument(scenario),
         *_parameters(scenario),
-        *_first_steps(scenario),
+        *_tried_parts(scenario),
     ]
 
 
@@ -209,15 +210,22 @@ def _parameters(scenario: Scenario) -> Iterator[Problem]:
                 yield Problem(f"{path}.parameters.{name}", None, unknown("parameter", name, physical.estimable))
 
 
-def _first_steps(scenario: Scenario) -> Iterator[Problem]:
-    """Models of plug-ins take one step each, to see that they can."""
-    for name, settings in scenario.models.items():
-        if isinstance(settings, FromPlugin):
-            model = build(settings)
+def _tried_parts(scenario: Scenario) -> Iterator[Problem]:
+    """Models of plug-ins take one step each, and methods make one analysis, to see that they can."""
+    tries: list[tuple[str, Any, tuple[Geometry, ...]]] = [
+        (f"models.{n}", node, ()) for n, node in scenario.models.items()
+    ]
+    model: Any = build(next(iter(scenario.models.values())))
+    geometry = getattr(model, "geometry", ring(model.size))
+    tries += [(f"analyses.{n}", node, (geometry,)) for n, node in scenario.analyses.items()]
+    tries += [(f"loops.{n}.analysis", loop.analysis, (geometry,)) for n, loop in scenario.loops.items()]
+    tries += [(f"sweeps.{n}.analysis", sweep.analysis, (geometry,)) for n, sweep in scenario.sweeps.items()]
+    for place, node, arguments in tries:
+        if isinstance(node, FromPlugin):
             try:
-                model.step(np.random.default_rng(0).standard_normal((2, model.size)))
+                node.part.implementation.try_out(node, *arguments)
             except PluginError as error:
-                yield Problem(f"models.{name}", None, str(error))
+                yield Problem(place, None, str(error))
 
 
 def _truth_exists(scenario: Scenario) -> bool:
