@@ -53,6 +53,21 @@ def test_callees_in_the_code_of_a_kernel_are_its_own():
     assert Linkage.linkonce_odr not in linkage and Linkage.external in linkage
 
 
+@pytest.mark.workflow_slow
+@pytest.mark.parametrize("package", ["models", "observations", "assimilation", "emulators"])
+def test_whatever_file_with_kernels_is_imported_first_they_are_compiled_alike(package):
+    files = [p for p in (ROOT / "src" / "assimilearn" / package).rglob("*.py") if "from numba" in p.read_text()]
+    assert files
+    probe = "import sys, importlib; importlib.import_module(sys.argv[1]); import numba.core.codegen as c; "
+    probe += "print(c.JITCPUCodegen._library_class.__name__)"
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    for path in files if package in ("models", "observations") else files[:1]:
+        name = ".".join(path.relative_to(ROOT / "src").with_suffix("").parts)
+        command = [sys.executable, "-c", probe, name]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        assert done.stdout.strip() == "PrivateCallees", name
+
+
 def test_operators_are_compiled_anew_for_other_fast_math_flags():
     """x**2 of the first kernel would serve all later ones, and be contracted with their sums or not."""
 
