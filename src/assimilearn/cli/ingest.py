@@ -5,9 +5,10 @@ from pathlib import Path
 import click
 
 from assimilearn import store
-from assimilearn.cli.options import FILE, Origin, naming, origin_options, settings_option
+from assimilearn.cli.options import FILE, Duration, Origin, naming, origin_options, settings_option
 from assimilearn.models import open_model
 from assimilearn.observations import ingest
+from assimilearn.observations.brought import read_brought
 from assimilearn.periods import Periods
 
 
@@ -19,10 +20,24 @@ from assimilearn.periods import Periods
 @click.option(
     "--error-std", type=click.FloatRange(0, min_open=True), help="error standard deviation, instead of that in FILE"
 )
+@click.option("--time-unit", type=Duration(), help='length of one MTU, as "6 hours", where FILE has physical times')
 @origin_options
-def command(file: Path, output: Path, model: Path, periods: Periods, error_std: float | None, origin: Origin) -> None:
+def command(
+    file: Path,
+    output: Path,
+    model: Path,
+    periods: Periods,
+    error_std: float | None,
+    time_unit: float | None,
+    origin: Origin,
+) -> None:
     """Check the observations of a FILE that you bring, and write them in the workflow's form to OUTPUT."""
-    physics = open_model(store.read(model))
+    climate = store.read(model)
+    physics = open_model(climate)
     with naming(file):
-        dataset = ingest(store.read(file), periods, physics.size, physics.time_step, error_std)
+        dataset = ingest(
+            *(read_brought(file), periods, physics.size, physics.time_step, error_std),
+            time_unit=time_unit,
+            climate=climate,
+        )
     origin.write(dataset, output, "observations", periods, {"file": file, "model": model})

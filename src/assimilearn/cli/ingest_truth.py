@@ -8,6 +8,7 @@ from assimilearn import store
 from assimilearn.cli.options import FILE, Origin, naming, origin_options
 from assimilearn.models import open_model
 from assimilearn.observations import ingest_truth
+from assimilearn.observations.brought import read_brought
 
 
 @click.command("ingest-truth")
@@ -18,9 +19,9 @@ from assimilearn.observations import ingest_truth
 @origin_options
 def command(file: Path, output: Path, observations: Path, model: Path, origin: Origin) -> None:
     """Check the truth of a FILE that you bring, and write it at the observation times to OUTPUT."""
-    physics = open_model(store.read(model))
-    observed = store.read(observations)
-    times, flags = observed["time"].values, observed["period"].values
+    climate = store.read(model)
+    physics = open_model(climate)
+    observed = store.read(observations, require=["time", "period"])
     with naming(file):
-        dataset = ingest_truth(store.read(file), times, flags, physics.size, physics.time_step)
+        dataset = ingest_truth(read_brought(file), observed, physics.size, physics.time_step, climate)
     origin.write(dataset, output, "truth", {}, {"file": file, "observations": observations})

@@ -1,5 +1,6 @@
-"""Data that users bring: observations in either of two forms, and a truth if there is one (see data/README.md)."""
+"""Data that users bring: observations in any of three forms, and a truth if there is one (see data/README.md)."""
 
+import logging
 from typing import Any
 
 import numpy as np
@@ -10,25 +11,34 @@ from assimilearn.errors import FileError
 from assimilearn.models.geometry import geometry_of
 from assimilearn.observations import correlation, operators
 from assimilearn.observations.checks import VARIABLES, entry_problems, refuse, time_problems
+from assimilearn.observations.dates import Clock, clock_of, model_times
+from assimilearn.observations.forms import merged_reports, ordered, padded_rows, site_numbers
 from assimilearn.observations.layout import pack
+from assimilearn.observations.plausible import far_values
 from assimilearn.periods import Periods, period_flags
 
-ROWS = ("time", "observation")
+LOG = logging.getLogger(__name__)
 
 
 def ingest(
-    dataset: xr.Dataset, periods: Periods, size: int, time_step: float, error_std: float | None = None
+    dataset: xr.Dataset,
+    periods: Periods,
+    size: int,
+    time_step: float,
+    error_std: float | None = None,
+    *,
+    time_unit: float | None = None,
+    climate: xr.Dataset | None = None,
 ) -> xr.Dataset:
     """Observations that a user brought, in the project's layout.
 
     Parameters
     ----------
     dataset : Dataset
-        Either gridded, ``observations(time, site)`` with NaN where nothing was observed, or padded: ``value`` and
-        ``site_index`` (time, observation), ``valid`` beside them or NaN in ``value``. The error standard deviation
-        ``error_std`` is a variable with some or none of these dimensions, or an attribute. The attributes ``operator``
-        (JSON) and ``error_correlation_length`` (sites) say if other than the state itself is observed, or errors of one
-        time are correlated.
+        Of :func:`assimilearn.observations.brought.read_brought`, in one of the forms of
+        :mod:`assimilearn.observations.forms`. The error standard deviation ``error_std`` is a variable with some or
+        none of the dimensions, or an attribute. The attributes ``operator`` (JSON) and ``error_correlation_length``
+        say if other than the state itself is observed, or errors of one time are correlated.
     periods : Periods
         Of a longer file the first ``periods.total`` times are used.
     size : int
@@ -37,50 +47,64 @@ def ingest(
         Step of the model in MTU; times must be multiples of it.
     error_std : float, optional
         Used instead of what the file says.
+    time_unit : float, optional
+        Seconds in one MTU, for files whose times are in physical units; those with dates are counted from the first.
+    climate : Dataset, optional
+        Model file: values far outside its climatology are refused.
 
     Returns
     -------
     Dataset of the layout of :func:`assimilearn.observations.layout.pack`, with the attributes ``size``, ``time_step``
-    and, if the times are equally spaced, ``interval`` (MTU).
+    and, if they apply, ``interval`` (MTU, of equally spaced times) and those of the clock
+    (:class:`assimilearn.observations.dates.Clock`).
 
     Raises
     ------
     FileError
         If the file cannot be used; the message lists every problem with its contents.
     """
-    if "time" not in dataset.variables:
-        raise FileError("observations need the coordinate time, in MTU")
-    if "observations" in dataset:
-        padded = _from_grid(dataset, size, error_std)
-    elif "value" in dataset and "site_index" in dataset:
-        padded = _from_rows(dataset, error_std)
-    else:
-        found = ", ".join(sorted(map(str, dataset.variables)))
-        raise FileError(
-            "observations are needed as observations(time, site), or as value and site_index (time, observation); "
-            f"the file holds {found}"
-        )
+    padded = padded_rows(dataset, size, error_std)
+    times, clock = model_times(padded["time"].variable, Clock(time_unit), time_step)
+    padded = padded.assign_coords(time=("time", times))
+    told = _told(dataset, size)
     padded = _first_times(padded, periods)
-    refuse(time_problems(padded["time"].values, time_step) + entry_problems(padded, size), "observations")
-    steps = step_numbers(padded["time"].values, time_step)
+    if correlation.ATTRIBUTE not in told:
+        padded, merged = merged_reports(padded)
+        if merged:
+            LOG.warning("%d reports of a site that had another at the same time were merged with it", merged)
+    problems = time_problems(padded["time"].values, time_step) + entry_problems(padded, size)
     value, std, sites, valid = (padded[name].values for name in VARIABLES)
+    if not problems:
+        of_state = None if operators.ATTRIBUTE in told else climate
+        seen = np.where(valid == 1, value, np.nan)
+        problems = far_values(seen, padded["time"].values, std, of_state, sites, "value")
+    refuse(problems, "observations")
+    steps = step_numbers(padded["time"].values, time_step)
     packed = pack(steps * time_step, period_flags(periods), sites, value, std, valid == 1)
-    return packed.assign_attrs(size=size, time_step=time_step, **_interval(steps, time_step), **_told(dataset, size))
+    units = str(dataset["observations" if "observations" in dataset else "value"].attrs.get("units", "1"))
+    for name in ("value", "error_std"):
+        packed[name].attrs["units"] = units
+    attributes = {"size": size, "time_step": time_step, **_interval(steps, time_step), **told, **clock.attributes}
+    return packed.assign_attrs(attributes)
 
 
-def ingest_truth(dataset: xr.Dataset, times: np.ndarray, flags: np.ndarray, size: int, time_step: float) -> xr.Dataset:
+def ingest_truth(
+    dataset: xr.Dataset, observations: xr.Dataset, size: int, time_step: float, climate: xr.Dataset | None = None
+) -> xr.Dataset:
     """A truth that a user brought, at the observation times.
 
     Parameters
     ----------
     dataset : Dataset
         ``state(time, site)``; it may hold more times than are needed.
-    times, flags : ndarray (time,)
-        Observation times in MTU and their periods.
+    observations : Dataset
+        Of :func:`ingest`: its times, periods and clock.
     size : int
         Number of sites of the model.
     time_step : float
         Step of the model in MTU.
+    climate : Dataset, optional
+        Model file: values far outside its climatology are refused.
 
     Returns
     -------
@@ -94,20 +118,25 @@ def ingest_truth(dataset: xr.Dataset, times: np.ndarray, flags: np.ndarray, size
     from assimilearn.models.truth import truth_dataset  # with the models comes the compiler
 
     if "state" not in dataset or "time" not in dataset.variables:
-        raise FileError("a truth is needed as state(time, site) with the coordinate time in MTU")
-    refuse(time_problems(dataset["time"].values, None), "true states")
-    states = _ordered(dataset, "state", ("time", "site"))
-    own = dataset["time"].values.astype(float)
+        raise FileError("a truth is needed as state(time, site) with the coordinate time")
+    own, _ = model_times(dataset["time"].variable, clock_of(observations), time_step)
+    refuse(time_problems(own, None), "true states")
+    states = ordered(dataset, "state", ("time", "site"))
+    sites = site_numbers(dataset, states.shape[1], size)
+    problems = [f"there are {sites.size} sites; the model has {size}"] if sites.size != size else []
+    refuse(problems, "true states")
+    states = states[:, np.argsort(sites, kind="stable")]
+    times, flags = observations["time"].values, observations["period"].values
     nearest = _nearest(own, times)
     absent = np.abs(own[nearest] - times) > TOLERANCE * time_step
-    problems = []
-    if states.shape[1] != size:
-        problems.append(f"there are {states.shape[1]} sites; the model has {size}")
     if absent.any():
         first = times[np.argmax(absent)]
         problems.append(f"{np.count_nonzero(absent)} of {times.size} observation times are absent, first {first:g} MTU")
-    if not np.isfinite(states[nearest]).all():
-        problems.append("state is not finite at some observation times")
+    bad = ~np.isfinite(states[nearest])
+    if bad.any():
+        first = times[np.argwhere(bad)[0, 0]]
+        problems.append(f"state is missing or not finite in {np.count_nonzero(bad)} places, first at {first:g} MTU")
+    problems += far_values(states[nearest], times, 0.0, climate, np.arange(size), "state")
     refuse(problems, "true states")
     return truth_dataset(times, flags, states[nearest], time_step)
 
@@ -117,56 +146,6 @@ def _nearest(own: np.ndarray, times: np.ndarray) -> np.ndarray:
     after = np.minimum(np.searchsorted(own, times), own.size - 1)
     before = np.maximum(after - 1, 0)
     return np.where(np.abs(times - own[before]) < np.abs(own[after] - times), before, after)
-
-
-def _from_grid(dataset: xr.Dataset, size: int, error_std: float | None) -> xr.Dataset:
-    """Rows of all sites from ``observations(time, site)``; what is NaN is not valid."""
-    values = _ordered(dataset, "observations", ("time", "site"))
-    if values.shape[1] != size:
-        raise FileError(f"observations has {values.shape[1]} sites; the model has {size}")
-    std = _error_std(dataset, dataset["observations"], ("time", "site"), error_std)
-    return _rows(dataset, values, std, np.broadcast_to(np.arange(size), values.shape), ~np.isnan(values))
-
-
-def _from_rows(dataset: xr.Dataset, error_std: float | None) -> xr.Dataset:
-    """Rows as they are; without ``valid`` what is NaN is not valid."""
-    values = _ordered(dataset, "value", ROWS)
-    valid = _ordered(dataset, "valid", ROWS) if "valid" in dataset else ~np.isnan(values)
-    std = _error_std(dataset, dataset["value"], ROWS, error_std)
-    return _rows(dataset, values, std, _ordered(dataset, "site_index", ROWS), valid)
-
-
-def _rows(dataset: xr.Dataset, *columns: np.ndarray) -> xr.Dataset:
-    """A dataset of the variables VARIABLES from ``columns``, each (time, observation)."""
-    return xr.Dataset(
-        {name: (ROWS, column) for name, column in zip(VARIABLES, columns, strict=True)},
-        coords={"time": dataset["time"].variable},
-    )
-
-
-def _ordered(dataset: xr.Dataset, name: str, dims: tuple[str, str]) -> np.ndarray:
-    """The numbers of a variable, its dimensions in the order ``dims``."""
-    variable = dataset[name].variable
-    if set(variable.dims) != set(dims) or variable.dtype.kind not in "fiub":
-        found = f"{name}({', '.join(map(str, variable.dims))}) of type {variable.dtype}"
-        raise FileError(f"{name} must hold numbers with the dimensions {', '.join(dims)}; found is {found}")
-    return variable.transpose(*dims).values.astype(float)
-
-
-def _error_std(dataset: xr.Dataset, observed: xr.DataArray, dims: tuple[str, str], given: float | None) -> np.ndarray:
-    """Error standard deviation of every entry of ``observed``: ``given``, or else a variable, or else an attribute."""
-    std: Any = given
-    if std is None and "error_std" in dataset:
-        std = dataset["error_std"].variable
-    if std is None:
-        std = observed.attrs.get("error_std", dataset.attrs.get("error_std"))
-    if std is None:
-        raise FileError("error_std is neither in the file, as a variable or an attribute, nor in the settings")
-    try:
-        variable = std if isinstance(std, xr.Variable) else xr.Variable((), float(std))
-        return variable.set_dims({dim: observed.sizes[dim] for dim in dims}).transpose(*dims).values.astype(float)
-    except (TypeError, ValueError) as error:
-        raise FileError(f"error_std must be one number, or numbers along {', '.join(dims)}: {error}") from error
 
 
 def _first_times(padded: xr.Dataset, periods: Periods) -> xr.Dataset:

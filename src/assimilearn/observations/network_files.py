@@ -1,19 +1,27 @@
 """A network from a file: the sites that are observed at each time, as rows of a table or as padded rows.
 
-CSV: a header line with ``time`` and ``site``, then one line for each observation. NetCDF: ``site_index(time,
-observation)`` with the coordinate ``time``, and ``valid`` beside it where rows are padded, or -1 in the padding; a file
-of observations is one. Times are in MTU.
+CSV: a header line with ``time`` and ``site``, in any order and among other columns, then one line for each observation;
+commas, semicolons or tabs between them. NetCDF: ``site_index(time, observation)`` with the coordinate ``time``, and
+``valid`` beside it where rows are padded, or a missing value or -1 in the padding; a file of observations is one. Times
+are in MTU.
 """
 
+import codecs
+import csv
 from pathlib import Path
 
 import numpy as np
 
-from assimilearn import store
 from assimilearn.clock import TOLERANCE
 from assimilearn.errors import FileError
+from assimilearn.observations.brought import read_brought
+from assimilearn.observations.dates import Clock, model_times
+from assimilearn.observations.forms import ROWS, ordered
 
 ABSENT = -1
+TABLES = (".csv", ".tsv", ".txt")
+COLUMNS = ("time", "site")
+SEPARATORS = ",;\t"
 
 
 def sites_from_file(path: str | Path, size: int, times: np.ndarray) -> np.ndarray:
@@ -21,7 +29,7 @@ def sites_from_file(path: str | Path, size: int, times: np.ndarray) -> np.ndarra
 
     Parameters
     ----------
-    path : path of a CSV (ending in .csv) or NetCDF file
+    path : path of a table (ending in .csv, .tsv or .txt) or a NetCDF file
     size : int
         Number of sites of the state.
     times : ndarray (time,)
@@ -37,7 +45,7 @@ def sites_from_file(path: str | Path, size: int, times: np.ndarray) -> np.ndarra
         If the file cannot be read, lists a site that does not exist or one twice at a time, or times between two
         observation times, or none of them.
     """
-    listed, sites = from_csv(Path(path)) if str(path).endswith(".csv") else from_netcdf(Path(path))
+    listed, sites = read_network(path)
     within = (listed > times[0] - 1e-9) & (listed < times[-1] + 1e-9)
     listed, sites = listed[within], sites[within]
     nearest = np.abs(times[:, None] - np.unique(listed)).argmin(axis=0) if listed.size else np.empty(0, int)
@@ -66,26 +74,91 @@ def sites_from_file(path: str | Path, size: int, times: np.ndarray) -> np.ndarra
     return result
 
 
-def from_csv(path: Path) -> tuple[np.ndarray, np.ndarray]:
+def read_network(path: str | Path) -> tuple[np.ndarray, np.ndarray]:
+    """Time and site of every observation that a file lists, each (row,).
+
+    Raises
+    ------
+    FileError
+        If the file cannot be read; of a table the message says in which line.
+    """
+    path = Path(path)
+    return from_table(path) if path.suffix.lower() in TABLES else from_netcdf(path)
+
+
+def from_table(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Time and site of every observation, each (row,)."""
+    lines = text_of(path).splitlines()
+    first = next((k for k, line in enumerate(lines) if line.strip() and not line.lstrip().startswith("#")), len(lines))
+    separator = max(SEPARATORS, key="".join(lines[first : first + 1]).count)
+    table = csv.reader((line + "\n" for line in lines[first:]), delimiter=separator)
+    rows: list[list[float]] = []
+    names: list[str] = []
     try:
-        with open(path, encoding="utf-8") as file:
-            names = [name.strip() for name in file.readline().split(",")]
-            columns = [names.index(name) for name in ("time", "site")]
-            table = np.loadtxt(file, delimiter=",", usecols=columns, ndmin=2)
-    except FileNotFoundError as error:
-        raise FileError(f"{path}: no such file") from error
-    except (ValueError, UnicodeDecodeError) as error:
-        raise FileError(f"{path}: needed is a header line with time and site, then numbers ({error})") from error
-    return table[:, 0], table[:, 1]
+        names = [name.strip().lower() for name in next(table, [])]
+        places = _places(path, first + 1, names)
+        for fields in table:
+            line = first + table.line_num
+            if fields and len(fields) != len(names):
+                raise FileError(f"{path}, line {line}: it has {len(fields)} fields, the header {len(names)}")
+            if fields:
+                rows.append([_number(path, line, n, fields[p]) for n, p in zip(COLUMNS, places, strict=True)])
+    except csv.Error as error:
+        raise FileError(f"{path}, line {first + table.line_num}: {error}") from error
+    if not rows:
+        raise FileError(f"{path}: it lists no observation below its header")
+    found = np.array(rows)
+    return found[:, 0], found[:, 1]
+
+
+def _places(path: Path, line: int, names: list[str]) -> list[int]:
+    """Where time and site stand in the header."""
+    for name in COLUMNS:
+        if names.count(name) != 1:
+            many = "twice or more" if name in names else "not at all"
+            raise FileError(f"{path}, line {line}: a header with time and site is needed; {name} stands there {many}")
+    return [names.index(name) for name in COLUMNS]
+
+
+def _number(path: Path, line: int, name: str, text: str) -> float:
+    """A finite number."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = np.nan
+    if not np.isfinite(value):
+        raise FileError(f"{path}, line {line}: {name} is {text.strip()!r}, not a finite number")
+    return value
+
+
+def text_of(path: Path) -> str:
+    """The text of a file in UTF-8 or UTF-16; bytes that are neither, as in names in Latin-1, are read as Latin-1."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise FileError(f"{path}: cannot be read ({error.strerror})") from error
+    if b"\0" in content and not content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise FileError(f"{path}: this is no text")
+    try:
+        if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            return content.decode("utf-16")
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("latin-1")
 
 
 def from_netcdf(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Time and site of every observation, each (row,)."""
-    dataset = store.read(path, require=["time", "site_index"])
-    sites = dataset["site_index"]
-    if sites.dims != ("time", "observation") or sites.dtype.kind not in "iuf":
-        raise FileError(f"{path}: site_index must hold numbers with the dimensions (time, observation)")
-    padding = (sites.values == ABSENT) | np.isnan(sites.values)
-    there = dataset["valid"].values == 1 if "valid" in dataset else ~padding
-    return np.repeat(dataset["time"].values.astype(float), there.sum(axis=1)), sites.values[there].astype(float)
+    dataset = read_brought(path)
+    missing = [name for name in ("time", "site_index") if name not in dataset.variables]
+    if missing:
+        raise FileError(f"{path}: a network needs {' and '.join(missing)}")
+    try:
+        sites = ordered(dataset, "site_index", ROWS)
+        times, _ = model_times(dataset["time"].variable, Clock(), None)
+        there = ordered(dataset, "valid", ROWS) == 1 if "valid" in dataset else (sites != ABSENT) & ~np.isnan(sites)
+    except FileError as error:
+        raise FileError(f"{path}: {error}") from error
+    if not np.isfinite(times).all():
+        raise FileError(f"{path}: time is not finite at index {int(np.argmin(np.isfinite(times)))}")
+    return np.repeat(times, there.sum(axis=1)), sites[there]
