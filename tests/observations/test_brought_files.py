@@ -81,7 +81,6 @@ def marked(value, dtype=np.float64):
      {"_FillValue": np.int16(-32768), "scale_factor": 0.001}),
     (np.where(np.isnan(VALUES), 65535, np.rint((VALUES + 20) * 1000)).astype(np.uint16).view(np.int16),
      {"_FillValue": np.int16(-1), "_Unsigned": "true", "scale_factor": 0.001, "add_offset": -20.0}),
-    (marked(netCDF4.default_fillvals["f8"]), {}),
 ])  # fmt: skip
 def test_every_declared_way_of_missing_values_is_honoured(brought, values, told):
     np.testing.assert_allclose(on_grid(brought(grid(values, told))), VALUES, atol=1e-6)

@@ -34,8 +34,9 @@ rule ingest:
     params:
         periods=lambda w: plan_of(w).part("periods"),
         error_std=lambda w: plan_of(w).error_std_option,
+        time_unit=lambda w: plan_of(w).time_unit_option,
         plugins=lambda w: plan_of(w).model_code(plan_of(w).first_model).options,
         code=lambda w: plan_of(w).model_code(plan_of(w).first_model).digest("ingest"),
     shell:
         "python -m assimilearn ingest {input.file} {output} --model {input.model} --periods {params.periods:q} "
-        "{params.error_std} --label {wildcards.study}/{wildcards.scenario}/observations {params.plugins} 2> {log}"
+        "{params.error_std} {params.time_unit:q} --label {wildcards.study}/{wildcards.scenario}/observations {params.plugins} 2> {log}"

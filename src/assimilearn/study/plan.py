@@ -372,6 +372,12 @@ class ScenarioPlan:
         return "" if error_std is None else f"--error-std {error_std}"
 
     @property
+    def time_unit_option(self) -> list[str]:
+        """Words of the option that says how long one MTU is, where the study does."""
+        time_unit = self.brought.get("time_unit")
+        return [] if time_unit is None else ["--time-unit", time_unit]
+
+    @property
     def brought(self) -> dict[str, Any]:
         """The user's files and the error that goes with them."""
         return self.settings.data.model_dump(mode="json") if self.settings.data else {}

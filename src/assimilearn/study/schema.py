@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, TypeAlias
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from assimilearn.assimilation import AnyAnalysis
 from assimilearn.assimilation.twin import TwinSettings
@@ -12,6 +12,7 @@ from assimilearn.loops import Stopping
 from assimilearn.models import AnyModel, Lorenz96Settings
 from assimilearn.models.climate import ClimateSettings
 from assimilearn.models.truth import TruthSettings
+from assimilearn.observations.dates import seconds_of
 from assimilearn.observations.observe import ObservationSettings
 from assimilearn.periods import Periods
 from assimilearn.settings import Settings
@@ -109,6 +110,16 @@ class BroughtData(Settings):
     observations: str = Field(description="NetCDF file of the observations")
     truth: str | None = Field(None, description="NetCDF file of the truth, if it is known")
     error_std: float | None = Field(None, gt=0, description="error standard deviation, instead of that in the file")
+    time_unit: str | None = Field(
+        None, description='length of one MTU, as "6 hours": for files whose times are in physical units or dates'
+    )
+
+    @field_validator("time_unit")
+    @classmethod
+    def _is_a_duration(cls, value: str | None) -> str | None:
+        if value is not None:
+            seconds_of(value)
+        return value
 
 
 class Scenario(Settings):
