@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from assimilearn.assimilation.letkf import letkf_update
+from assimilearn.assimilation.letks import letks_update
 from assimilearn.assimilation.local.domain import encoded, opened
 from assimilearn.assimilation.local.tiles import observations_near_tiles, tree_of
+from assimilearn.assimilation.lpf import lpf_update
 from assimilearn.assimilation.tapers import NEGLIGIBLE, TAPERS
 
 NO_NOISE = np.empty(0)
@@ -68,6 +70,27 @@ def test_the_letkf_is_a_dense_etkf_at_every_site(domain, taper):
     *seen, places = observed(positions)
     local = letkf(*seen, encoded(taper, 2.5, positions, periods, places))
     np.testing.assert_allclose(local, dense_letkf(*seen, places, positions, periods, taper, 2.5), atol=1e-10)
+
+
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_filter_and_smoother_see_at_every_site_the_observations_around_it_alone(domain):
+    """As on a single site with the observations that count there, their error variances divided by the taper."""
+    positions, periods = DOMAINS[domain]
+    E, Y, y, variance, places = observed(positions)
+    around = encoded("gaspari_cohn", 1.5, positions, periods, places)
+    moved, smoothed, rows = E.copy(), np.hstack([E, 2 * E]), np.arange(y.size)
+    lpf_update(moved, Y, y, variance, rows, np.append(0.2, around), NO_NOISE)
+    letks_update(smoothed, Y.copy(), y, variance, rows, around)
+    for i, here in enumerate(positions):
+        factor = TAPERS["gaspari_cohn"](apart(places, here, periods), 1.5)
+        o = np.flatnonzero(factor > NEGLIGIBLE)
+        alone = encoded("boxcar", 1.0, np.zeros((1, 1)), np.zeros(1), np.zeros((o.size, 1)))
+        one, past = E[:, [i]].copy(), np.stack([E[:, i], 2 * E[:, i]], axis=1)
+        seen = y[o], variance[o] / factor[o], np.arange(o.size)
+        lpf_update(one, Y[:, o].copy(), *seen, np.append(0.2, alone), NO_NOISE)
+        letks_update(past.reshape(len(E), 2), Y[:, o].copy(), *seen, alone)
+        np.testing.assert_allclose(moved[:, i], one[:, 0], atol=1e-10)
+        np.testing.assert_allclose(smoothed[:, [i, len(positions) + i]], past, atol=1e-10)
 
 
 @pytest.mark.parametrize("N", [2, 3, 40])

@@ -9,8 +9,9 @@ from twins import LinearModel, climatology_file, linear_model, lorenz96_climatol
 
 from assimilearn.assimilation import METHODS, assimilate
 from assimilearn.assimilation.lienks import minimize
+from assimilearn.assimilation.local.domain import encoded
 from assimilearn.assimilation.problem import pose
-from assimilearn.assimilation.tapers import gaspari_cohn, ring_taper
+from assimilearn.assimilation.tapers import gaspari_cohn
 from assimilearn.models.integrate import advance
 
 EVERYWHERE = {"taper": "boxcar", "localization_radius": 1e6}
@@ -103,10 +104,10 @@ def solved(problem, x, E, steps, y, radius):
 
 def test_every_site_ends_at_the_solution_of_its_own_linear_problem_around_the_common_trajectory():
     problem, (E, newest, steps, y, r, sites) = window_of_lorenz96(members=8)
-    taper, off = ring_taper("gaspari_cohn", 2.0, 20), {}
+    domain, off = encoded("gaspari_cohn", 2.0, np.arange(20.0)[:, None], np.array([20.0])), {}
     for iterations in (1, 40):
         settings = METHODS["lienks"](members=8, iterations=iterations, tolerance=1e-8, bundle=1e-5)
-        analysis = minimize(problem, settings, taper, E, newest, steps, y, r, sites)
+        analysis = minimize(problem, settings, domain, E, newest, steps, y, r, sites)
         mean, variance = solved(problem, analysis.mean(axis=0), E, steps, y, 2.0)
         off[iterations] = np.abs(analysis.mean(axis=0) - mean).max()
     assert off[40] < 1e-4
@@ -123,7 +124,8 @@ def test_without_a_taper_no_slope_of_the_nonlinear_cost_is_left():
         return precision @ (x - E.mean(axis=0)) - jacobian(problem.model, x, steps).T @ misfit
 
     settings = METHODS["lienks"](members=30, iterations=40, tolerance=1e-8, bundle=1e-5, **EVERYWHERE)
-    analysis = minimize(problem, settings, np.ones(11), E, newest, steps, y, r, sites)
+    everywhere = encoded("boxcar", 20.0, np.arange(20.0)[:, None], np.array([20.0]))
+    analysis = minimize(problem, settings, everywhere, E, newest, steps, y, r, sites)
     before, after = (np.abs(gradient(x)).max() for x in (E.mean(axis=0), analysis.mean(axis=0)))
     assert after < 1e-3 * before
 

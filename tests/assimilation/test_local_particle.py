@@ -6,8 +6,10 @@ from pydantic import ValidationError
 from twins import climatology_file, linear_model, lorenz96_climatology, lorenz96_truth, observe_states
 
 from assimilearn.assimilation import METHODS, assimilate
+from assimilearn.assimilation.local.domain import encoded
 from assimilearn.assimilation.lpf import fill, lpf_update, temper, transport, weigh
 from assimilearn.assimilation.particle import effective_size, weighted_moments
+from assimilearn.assimilation.tapers import gaspari_cohn
 
 NO_NOISE = np.empty(0)
 
@@ -19,11 +21,16 @@ def weighted(N=50, seed=0):
     return rng.standard_normal(N), w / w.sum()
 
 
-def updated(E, sites, y, variance, parameters):
-    """E after one update; ``parameters`` are the smallest share and the taper."""
+def ring(n, radius):
+    """No smallest share, and a ring of n sites; a radius of 0.1 reaches the site itself, of 0.5 its neighbours too."""
+    return np.concatenate([[0.0], encoded("gaspari_cohn", radius, np.arange(float(n))[:, None], np.array([float(n)]))])
+
+
+def updated(E, sites, y, variance, radius):
+    """E after one update."""
     E, sites = E.copy(), np.asarray(sites)
     y, variance = np.asarray(y, dtype=float), np.asarray(variance, dtype=float)
-    lpf_update(E, E[:, sites].copy(), y, variance, sites, np.asarray(parameters, dtype=float), NO_NOISE)
+    lpf_update(E, E[:, sites].copy(), y, variance, sites, ring(E.shape[1], radius), NO_NOISE)
     return E
 
 
@@ -64,7 +71,7 @@ def test_one_member_with_all_the_weight_takes_the_others_along():
 
 def test_many_members_find_the_gaussian_posterior():
     prior, y, r = np.random.default_rng(0).normal(1.0, 2.0, (20_000, 1)), 3.0, 1.5
-    moved = updated(prior, [0], [y], [r], [0.0, 1.0])
+    moved = updated(prior, [0], [y], [r], 0.1)
     gain = 4 / (4 + r)
     assert moved.mean() == pytest.approx(1 + gain * (y - 1), abs=0.03)
     assert moved.var() == pytest.approx(4 * (1 - gain), rel=0.03)
@@ -77,7 +84,7 @@ def test_the_posterior_may_have_two_peaks():
     density = np.exp(-((grid - 0.2) ** 2) / (2 * 1.5**2) - (4 - grid**2) ** 2 / (2 * 0.5))
     density /= density.sum()
     E = x.copy()
-    lpf_update(E, x**2, np.array([4.0]), np.array([0.5]), np.array([0]), np.array([0.0, 1.0]), NO_NOISE)
+    lpf_update(E, x**2, np.array([4.0]), np.array([0.5]), np.array([0]), ring(1, 0.1), NO_NOISE)
     for low, high in ((-3, -1), (-1, 1), (1, 3)):
         inside = ((low < E[:, 0]) & (E[:, 0] < high)).mean()
         assert inside == pytest.approx(density[(low < grid) & (grid < high)].sum(), abs=0.02)
@@ -85,15 +92,15 @@ def test_the_posterior_may_have_two_peaks():
 
 def test_an_observation_acts_only_where_its_taper_reaches_around_the_ring():
     E = np.random.default_rng(2).standard_normal((30, 10))
-    moved = updated(E, [9], [2.0], [0.5], [0.0, 1.0, 0.4])
+    moved = updated(E, [9], [2.0], [0.5], 0.5)
     changed = np.abs(moved - E).max(axis=0) > 1e-9
     np.testing.assert_array_equal(np.flatnonzero(changed), [0, 8, 9])
 
 
 def test_a_taper_enlarges_the_error_variance():
     E = np.repeat(np.random.default_rng(3).standard_normal((30, 1)), 4, axis=1)  # every site is the same
-    near = updated(E, [0], [1.0], [0.5 / 0.4], [0.0, 1.0])
-    far = updated(E, [0], [1.0], [0.5], [0.0, 1.0, 0.4])
+    near = updated(E, [0], [1.0], [0.5 / gaspari_cohn(1.0, 0.5)], 0.1)
+    far = updated(E, [0], [1.0], [0.5], 0.5)
     np.testing.assert_allclose(far[:, 1], near[:, 0])
 
 

@@ -3,12 +3,8 @@
 import numpy as np
 import pytest
 
-from assimilearn.assimilation.letks import letks_update
-from assimilearn.assimilation.lpf import lpf_update
-from assimilearn.assimilation.nearby import by_site, most_at_a_site, nearby, taper_around
+from assimilearn.assimilation.nearby import by_site, nearby, taper_around
 from assimilearn.assimilation.tapers import ring_taper
-
-NO_NOISE = np.empty(0)
 
 
 def network(n, p, seed=0):
@@ -43,11 +39,6 @@ def test_without_observations_nothing_is_found():
     assert found_by(3, np.empty(0, np.int64), np.ones(2), 8) == {}
 
 
-def test_the_most_that_one_site_has_is_counted():
-    assert most_at_a_site(by_site(np.array([4, 1, 4, 4]), 6)[1]) == 3
-    assert most_at_a_site(by_site(np.empty(0, np.int64), 6)[1]) == 1
-
-
 class Counted(np.ndarray):
     """An array that counts how often it is read."""
 
@@ -68,30 +59,3 @@ def test_the_walk_reads_the_sites_in_reach_alone_however_long_the_ring():
         )
         reads.append(Counted.reads)
     assert reads == [3 * (2 * taper.size - 1)] * 2  # where those of a site begin and end, and the one it has
-
-
-def ensemble(n, p, N=8):
-    """Members, what they observe, observations, variances and sites."""
-    rng, sites = np.random.default_rng(1), network(n, p)
-    E = rng.standard_normal((N, n))
-    return E, E[:, sites].copy(), rng.standard_normal(p), rng.uniform(0.5, 2.0, p), sites
-
-
-@pytest.mark.parametrize("radius", [0.5, 2.0, 50.0])
-def test_every_site_is_analysed_as_by_the_observations_that_a_search_of_all_finds(radius):
-    """The local filter and smoother, given site by site only what the search finds, with the taper in the variance."""
-    n, p = 12, 15
-    E, Y, y, variance, sites = ensemble(n, p)
-    taper = ring_taper("gaspari_cohn", radius, n)
-    moved, smoothed = E.copy(), np.hstack([E, 2 * E])
-    lpf_update(moved, Y, y, variance, sites, np.concatenate([[0.2], taper]), NO_NOISE)
-    letks_update(smoothed, Y.copy(), y, variance, sites, taper, n)
-    for site in range(n):
-        near = found_by_distance(site, sites, taper, n)
-        o, tapered = list(near), variance[list(near)] / list(near.values())
-        one, past = E[:, [site]].copy(), np.stack([E[:, site], 2 * E[:, site]], axis=1)
-        here = np.zeros(len(o), np.int64)
-        lpf_update(one, Y[:, o].copy(), y[o], tapered, here, np.array([0.2, 1.0]), NO_NOISE)
-        letks_update(past, Y[:, o].copy(), y[o], tapered, here, np.ones(1), 1)
-        np.testing.assert_allclose(moved[:, site], one[:, 0], atol=1e-12)
-        np.testing.assert_allclose(smoothed[:, [site, n + site]], past, atol=1e-12)

@@ -8,7 +8,7 @@ this is. With a taper of 1 everywhere it is the global smoother (:mod:`assimilea
 
 Errors move while they are forecast, the taper stays where the observation is: the longer the lag, the more of what
 localization keeps out would have been right. So the lag that is best is shorter than that of a global smoother.
-Cost: 5 N^3 + N^2 (m + lag) flops for a site with m observations in reach; these are found along the ring: linear in n.
+Cost: 5 N^3 + N^2 (m + lag) flops for a site with m observations in reach; found tile by tile: linear in n.
 """
 
 from functools import partial
@@ -19,12 +19,13 @@ from numba import njit
 from pydantic import Field
 
 from assimilearn.assimilation.algebra import centre, recompose, scaled
-from assimilearn.assimilation.nearby import by_site, nearby, taper_around
+from assimilearn.assimilation.local.domain import domain_of, opened
+from assimilearn.assimilation.local.products import most_between, reaching, tapers_of
+from assimilearn.assimilation.local.tiles import observations_near_tiles
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.record import Record
 from assimilearn.assimilation.settings import LocalSettings
 from assimilearn.assimilation.smoothing import LaggedSettings, run_smoother
-from assimilearn.assimilation.tapers import ring_taper
 from assimilearn.assimilation.transform import transform
 
 
@@ -39,31 +40,37 @@ class LETKSSettings(LaggedSettings, LocalSettings):
 
 
 @njit(cache=True, error_model="numpy")
-def letks_update(Z, Y, y, variance, sites, taper, n):
-    """One analysis, in place on the augmented ensemble Z (member, time and site) of n sites; Y is overwritten.
+def letks_update(Z, Y, y, variance, sites, parameters):
+    """One analysis, in place on the augmented ensemble Z (member, time and site); Y is overwritten.
 
-    ``taper`` is given at distances 0, 1, 2 ...
+    ``parameters`` are those of :mod:`assimilearn.assimilation.local.domain`.
     """
+    domain = opened(parameters)
+    n = domain.order.size
     N, times = Z.shape[0], Z.shape[1] // n
     mean = centre(Z)
     d = scaled(Y, y, variance)
     A, at_site = np.empty((N, times)), np.empty(times)
-    order, first = by_site(sites, n)
-    factor, found, weight = taper_around(taper, n), np.empty(d.size, np.int64), np.empty(d.size)
-    for site in range(n):
-        count = nearby(site, order, first, factor, found, weight)
-        if count == 0:
-            continue
-        S, near = tapered(Y, d, found[:count], weight[:count])
-        for t in range(times):
-            at_site[t] = mean[t * n + site]
-            for j in range(N):
-                A[j, t] = Z[j, t * n + site]
-        transform(A, at_site, S, near)
-        for t in range(times):
-            mean[t * n + site] = at_site[t]
-            for j in range(N):
-                Z[j, t * n + site] = A[j, t]
+    near, first, tiles = observations_near_tiles(domain, sites)
+    most = most_between(first)
+    W, found, weight = np.empty((most, most_between(tiles))), np.empty(most, np.int64), np.empty(most)
+    for tile in range(tiles.size - 1):
+        chosen = domain.order[tiles[tile] : tiles[tile + 1]].astype(np.int64)
+        kept = tapers_of(domain, chosen, sites, near[first[tile] : first[tile + 1]], W)
+        for lane in range(chosen.size):
+            site, count = chosen[lane], reaching(kept, W, lane, found, weight)
+            if count == 0:
+                continue
+            S, at_hand = tapered(Y, d, found[:count], weight[:count])
+            for t in range(times):
+                at_site[t] = mean[t * n + site]
+                for j in range(N):
+                    A[j, t] = Z[j, t * n + site]
+            transform(A, at_site, S, at_hand)
+            for t in range(times):
+                mean[t * n + site] = at_site[t]
+                for j in range(N):
+                    Z[j, t * n + site] = A[j, t]
     recompose(Z, mean, 1.0)
 
 
@@ -81,6 +88,5 @@ def tapered(S, d, found, weight):
 
 def run(problem: Problem, settings: LETKSSettings, rng: np.random.Generator) -> Record:
     """Cycle the augmented ensemble."""
-    n = problem.model.size
-    taper = ring_taper(settings.taper, settings.localization_radius, n)
-    return run_smoother(problem, settings, partial(letks_update, taper=taper, n=n), rng)
+    update = partial(letks_update, parameters=domain_of(problem, settings, "letks"))
+    return run_smoother(problem, settings, update, rng)

@@ -43,15 +43,14 @@ from pydantic import Field
 
 from assimilearn.assimilation.algebra import scaled
 from assimilearn.assimilation.krylov import inverse_and_root
-from assimilearn.assimilation.nearby import by_site, nearby, taper_around
+from assimilearn.assimilation.local.domain import domain_of, opened
+from assimilearn.assimilation.local.products import most_between, tapered_products, tapers_of
+from assimilearn.assimilation.local.tiles import observations_near_tiles
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.record import Record
 from assimilearn.assimilation.settings import LocalizationSettings
 from assimilearn.assimilation.sliding import SlidingSettings, run_sliding
 from assimilearn.assimilation.stepping import forecast
-from assimilearn.assimilation.tapers import ring_taper
-
-SITES = 16  # worked on side by side
 
 
 class LIEnKSSettings(LocalizationSettings, SlidingSettings):
@@ -72,7 +71,7 @@ class LIEnKSSettings(LocalizationSettings, SlidingSettings):
 
 
 @njit(cache=True, error_model="numpy")
-def local_step(w, A, S, d, sites, taper, transformed):
+def local_step(w, A, S, d, sites, parameters, transformed):
     """One iteration at every site: moves w in place and writes T A; returns the length of the step, rms over sites.
 
     Parameters
@@ -83,49 +82,41 @@ def local_step(w, A, S, d, sites, taper, transformed):
     d : ndarray (observation,)
         With what the observations have been made to change: d + delta.
     sites : ndarray (observation,)
-    taper : ndarray
-        At distances 0, 1, 2 ...
+    parameters : ndarray
+        Those of :mod:`assimilearn.assimilation.local.domain`.
     """
-    N, n = A.shape
-    order, first = by_site(sites, n)
-    factor, found, weight = taper_around(taper, n), np.empty(d.size, np.int64), np.empty(d.size)
-    square = 0.0
-    for begin in range(0, n, SITES):
-        width = min(SITES, n - begin)
-        # two lanes for each site: S d in the first, from which its weights are solved, and its anomalies in the second
-        C, a = np.zeros((N, N, 2 * width)), np.zeros((N, 2 * width))
-        for lane in range(width):
-            count = nearby(begin + lane, order, first, factor, found, weight)
-            add_products(S, d, found[:count], weight[:count], C, a, lane)
-            for j in range(N):
-                a[j, width + lane] = A[j, begin + lane]
-                for i in range(j + 1):
-                    C[j, i, width + lane] = C[j, i, lane]
-        solution, root = np.empty((N, 2 * width)), np.empty((N, 2 * width))
-        inverse_and_root(C, a, solution, root)
+    domain = opened(parameters)
+    near, first, tiles = observations_near_tiles(domain, sites)
+    N, lanes, square = A.shape[0], most_between(tiles), 0.0
+    W = np.empty((most_between(first), lanes))
+    C, gradient = np.empty((N, N, lanes)), np.empty((N, lanes))
+    # two lanes for each site: S d in the first, from which its weights are solved, and its anomalies in the second
+    twice, a = np.empty((N, N, 2 * lanes)), np.zeros((N, 2 * lanes))
+    solution, root = np.empty((N, 2 * lanes)), np.empty((N, 2 * lanes))
+    for tile in range(tiles.size - 1):
+        chosen = domain.order[tiles[tile] : tiles[tile + 1]].astype(np.int64)
+        kept = tapers_of(domain, chosen, sites, near[first[tile] : first[tile + 1]], W)
+        tapered_products(S, d, kept, W, C, gradient)
         for j in range(N):
-            for lane in range(width):
-                square += (solution[j, lane] - w[j, begin + lane]) ** 2
-                w[j, begin + lane] = solution[j, lane]
-                transformed[j, begin + lane] = root[j, width + lane]
-    return np.sqrt(square / n)
-
-
-@njit(cache=True, error_model="numpy")
-def add_products(S, d, found, weight, C, pull, lane):
-    """Add to one lane S S^T, its lower triangle, and S d, of the observations ``found``, times their weights."""
-    for i in range(S.shape[0]):
-        for j in range(i + 1):
-            for c in range(found.size):
-                C[i, j, lane] += weight[c] * S[i, found[c]] * S[j, found[c]]
-        for c in range(found.size):
-            pull[i, lane] += weight[c] * S[i, found[c]] * d[found[c]]
+            a[j, :lanes] = gradient[j]
+            for lane in range(chosen.size):
+                a[j, lanes + lane] = A[j, chosen[lane]]
+            for i in range(j + 1):
+                twice[j, i, :lanes] = C[j, i]
+                twice[j, i, lanes:] = C[j, i]
+        inverse_and_root(twice, a, solution, root)
+        for j in range(N):
+            for lane in range(chosen.size):
+                square += (solution[j, lane] - w[j, chosen[lane]]) ** 2
+                w[j, chosen[lane]] = solution[j, lane]
+                transformed[j, chosen[lane]] = root[j, lanes + lane]
+    return np.sqrt(square / A.shape[1])
 
 
 def minimize(
     problem: Problem,
     settings: LIEnKSSettings,
-    taper: np.ndarray,
+    domain: np.ndarray,
     E: np.ndarray,
     newest: np.ndarray,
     steps: int,
@@ -137,8 +128,8 @@ def minimize(
 
     Parameters
     ----------
-    taper : ndarray
-        At distances 0, 1, 2 ...
+    domain : ndarray
+        Of :mod:`assimilearn.assimilation.local.domain`.
     E, newest : ndarray (member, site)
         The ensemble at the start, and its forecast at the end of the window.
     steps : int
@@ -153,7 +144,7 @@ def minimize(
     S = problem.instrument.see(newest, variance, sites)
     d = scaled(S, y, variance)
     for iteration in range(settings.iterations):
-        length = local_step(w, A, S, d, sites, taper, transformed)
+        length = local_step(w, A, S, d, sites, domain, transformed)
         increment = (w * A).sum(axis=0) / np.sqrt(N - 1)
         if not length > settings.tolerance or iteration == settings.iterations - 1:  # also where it is NaN
             break
@@ -169,5 +160,5 @@ def minimize(
 
 def run(problem: Problem, settings: LIEnKSSettings, rng: np.random.Generator) -> Record:
     """Slide the window over the observation times."""
-    taper = ring_taper(settings.taper, settings.localization_radius, problem.model.size)
-    return run_sliding(problem, settings, partial(minimize, problem, settings, taper), rng)
+    domain = domain_of(problem, settings, "lienks")
+    return run_sliding(problem, settings, partial(minimize, problem, settings, domain), rng)

@@ -21,7 +21,7 @@ error variance that is larger for that site (as in Poterjoy, Wicker & Buehner 20
 elsewhere it is 1. Members cannot be drawn beyond the extremes of the forecast: once all are far from the truth, they
 follow the nearest one and lose their spread, whatever the inflation. So a little noise after each model step
 (``model_error``) is part of the method, also where the model is perfect.
-Cost: N (m + log N) for a site with m observations in reach; these are found along the ring: linear in n.
+Cost: N (m + log N) for a site with m observations in reach; found tile by tile: linear in n.
 """
 
 from typing import Annotated, ClassVar, Literal
@@ -31,11 +31,12 @@ from numba import njit
 from pydantic import Field
 
 from assimilearn.assimilation.filtering import ensemble_filter, run_filter
-from assimilearn.assimilation.nearby import by_site, nearby, taper_around
+from assimilearn.assimilation.local.domain import domain_of, opened
+from assimilearn.assimilation.local.products import most_between, reaching, tapers_of
+from assimilearn.assimilation.local.tiles import observations_near_tiles
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.record import Record
 from assimilearn.assimilation.settings import LocalSettings
-from assimilearn.assimilation.tapers import ring_taper
 
 HALVINGS = 20  # of the interval in which beta is sought
 
@@ -71,21 +72,25 @@ class LPFSettings(LocalSettings):
 
 @njit(cache=True, error_model="numpy")
 def lpf_update(E, Y, y, variance, sites, parameters, noise):
-    """One analysis, in place on E; parameters are the smallest share, and the taper at distances 0, 1, 2 ..."""
-    N, n = E.shape
-    smallest, factor = parameters[0] * N, taper_around(parameters[1:], n)
+    """One analysis, in place on E; parameters are the smallest share, and those of the domain."""
+    N = E.shape[0]
+    smallest, domain = parameters[0] * N, opened(parameters[1:])
     log_factor, w, x = np.empty(N), np.empty(N), np.empty(N)
-    order, first = by_site(sites, n)
-    found, weight = np.empty(y.size, np.int64), np.empty(y.size)
-    for site in range(n):
-        count = nearby(site, order, first, factor, found, weight)
-        log_likelihood(Y, y, variance, found[:count], weight[:count], log_factor)
-        temper(log_factor, smallest, w)
-        for j in range(N):
-            x[j] = E[j, site]
-        transport(x, w)
-        for j in range(N):
-            E[j, site] = x[j]
+    near, first, tiles = observations_near_tiles(domain, sites)
+    most = most_between(first)
+    W, found, weight = np.empty((most, most_between(tiles))), np.empty(most, np.int64), np.empty(most)
+    for tile in range(tiles.size - 1):
+        chosen = domain.order[tiles[tile] : tiles[tile + 1]].astype(np.int64)
+        kept = tapers_of(domain, chosen, sites, near[first[tile] : first[tile + 1]], W)
+        for lane in range(chosen.size):
+            count = reaching(kept, W, lane, found, weight)
+            log_likelihood(Y, y, variance, found[:count], weight[:count], log_factor)
+            temper(log_factor, smallest, w)
+            for j in range(N):
+                x[j] = E[j, chosen[lane]]
+            transport(x, w)
+            for j in range(N):
+                E[j, chosen[lane]] = x[j]
 
 
 @njit(cache=True, error_model="numpy")
@@ -169,6 +174,5 @@ def fill(x, w, order, moved):
 
 def run(problem: Problem, settings: LPFSettings, rng: np.random.Generator) -> Record:
     """Cycle the ensemble."""
-    taper = ring_taper(settings.taper, settings.localization_radius, problem.model.size)
-    parameters = np.concatenate([[settings.smallest_share], taper])
+    parameters = np.concatenate([[settings.smallest_share], domain_of(problem, settings, "lpf")])
     return run_filter(problem, ensemble_filter(lpf_update, settings, parameters), settings, rng)

@@ -24,15 +24,6 @@ def by_site(sites, n):
 
 
 @njit(cache=True, error_model="numpy")
-def most_at_a_site(first):
-    """The largest number of observations of one site, 1 at least."""
-    most = 1
-    for i in range(first.size - 1):
-        most = max(most, first[i + 1] - first[i])
-    return most
-
-
-@njit(cache=True, error_model="numpy")
 def taper_around(taper, n):
     """The taper at offsets -m ... m, or at every site once if the reach is the whole ring of n."""
     width = min(2 * taper.size - 1, n)

@@ -39,6 +39,10 @@ def tapers_of(domain, chosen, rows, near, W):
 def tapered_products(S, d, kept, W, C, weighted):
     """Write S S^T, its lower triangle, to C (member, member, lane), and S d to ``weighted (member, lane)``."""
     N, lanes, m = S.shape[0], W.shape[1], kept.size
+    if m == 0:
+        C[:] = 0.0
+        weighted[:] = 0.0
+        return
     near = np.empty((N + 1, m))
     for k in range(m):
         for j in range(N):
@@ -68,3 +72,14 @@ def most_between(first):
     for k in range(first.size - 1):
         most = max(most, first[k + 1] - first[k])
     return most
+
+
+@njit(cache=True, error_model="numpy")
+def reaching(kept, W, lane, found, weight):
+    """Write the observations that reach one lane, and their tapers; how many there are."""
+    count = 0
+    for k in range(kept.size):
+        if W[k, lane] > 0:
+            found[count], weight[count] = kept[k], W[k, lane]
+            count += 1
+    return count
