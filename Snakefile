@@ -3,12 +3,6 @@ from snakemake.utils import min_version
 min_version("9.19")
 
 
-# A study file given with --configfile stands alone: it is not merged with the default study.
-if "study" not in config:
-
-    configfile: "config/config.yaml"
-
-
 report: "workflow/report/study.rst"
 
 

@@ -64,6 +64,6 @@ def test_filters_that_are_told_of_no_correlation_are_free_to_use_it():
 def test_the_plan_names_the_file_of_a_network_and_the_intervals():
     config = study({"network": {"method": "file", "path": "data/buoys.csv"}, "every": [1, 3]})
     plan = Plan(resolve(config)).scenarios["base"]
-    assert plan.network_file == ["data/buoys.csv"]
+    assert plan.network_files == ["data/buoys.csv"]
     assert plan.every == "[1,3]"
-    assert Plan(resolve(study({}))).scenarios["base"].network_file == []
+    assert Plan(resolve(study({}))).scenarios["base"].network_files == []

@@ -2,7 +2,6 @@
 
 import copy
 import json
-import shlex
 
 from assimilearn.study.plan import Plan
 from assimilearn.study.scenarios import merge, resolve
@@ -79,7 +78,7 @@ def test_settings_of_one_node_do_not_depend_on_another():
 def test_without_a_truth_nothing_asks_for_it():
     scenario = base(data={"observations": "data/mine.nc"})
     assert scenario.truth == []
-    assert scenario.truth_option == ""
+    assert scenario.truth_option == []
     asked = [path for name in scenario.figure_names for path in scenario.figure_inputs(name)]
     assert not any(path.endswith("truth.nc") for path in asked)
 
@@ -140,6 +139,6 @@ def test_a_sweep_with_a_learned_model_needs_its_file_and_not_its_name():
 def test_claims_are_handed_to_the_figures_that_show_them_only():
     plan = plan_of(sweeps=SWEEPS, claims={"base/blue/rmse": {"published": 0.95, "source": "it's a paper"}})
     scenario = plan.scenarios["base"]
-    option = shlex.split(scenario.claims_option("rmse_against_members", plan.claims))
+    option = scenario.claims_option("rmse_against_members", plan.claims)
     assert option == ["--claims", plan.claims]
-    assert scenario.claims_option("hovmoller", plan.claims) == ""
+    assert scenario.claims_option("hovmoller", plan.claims) == []

@@ -76,6 +76,7 @@ def test_settings_of_a_plugin_are_validated_where_they_stand(folder):
     assert problems(folder, models=models) == [
         "models.pond.dampin: there is no setting 'dampin'; did you mean 'damping'? Allowed: damping, method (got 0.2)",
         "models.lake.damping: expected number (got 'strong')",
+        "analyses.ring.model: there is no model, emulator or loop 'ring'. Allowed: lake, pond",
     ]
 
 
@@ -119,8 +120,8 @@ def test_editing_a_plugin_changes_the_code_of_what_uses_it_and_of_nothing_else(f
 
 def test_verbs_are_handed_the_plugins_that_they_use_and_no_others(folder):
     plan = Plan(load(folder / "study.yaml")).scenarios["base"]
-    assert plan.analysis_code("blue").options == "--plugin my_parts.py"
-    assert plan.analysis_code("ring").options == ""
+    assert plan.analysis_code("blue").options == ["--plugin", "my_parts.py"]
+    assert plan.analysis_code("ring").options == []
 
 
 def test_the_kept_study_finds_its_plugins_from_the_folder_of_its_results(folder):

@@ -17,6 +17,6 @@ rule assimilate:
         plugins=lambda w: plan_of(w).analysis_code(w.analysis).options,
         code=lambda w: plan_of(w).analysis_code(w.analysis).digest("assimilate"),
     shell:
-        "python -m assimilearn assimilate {input.observations} {output} --model {input.model} "
-        "--climate {input.climate} --settings {params.settings:q} --seed {params.seed} "
-        "--label {wildcards.study}/{wildcards.scenario}/{wildcards.analysis} {params.plugins} 2> {log}"
+        "python -m assimilearn assimilate {input.observations:q} {output:q} --model {input.model:q} "
+        "--climate {input.climate:q} --settings {params.settings:q} --seed {params.seed:q} "
+        "--label {wildcards.study:q}/{wildcards.scenario:q}/{wildcards.analysis:q} {params.plugins:q} 2> {log:q}"

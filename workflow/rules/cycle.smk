@@ -15,18 +15,17 @@ rule learn_again:
     params:
         settings=lambda w: plan_of(w).cycle_emulator_settings(w.loop, int(w.cycle)),
         stopping=lambda w: plan_of(w).settings.loops[w.loop].stopping.canonical(),
-        previous=lambda w: " ".join(
-            f"--previous {path}"
-            for path in plan_of(w).emulator_before(w.loop, int(w.cycle))
+        previous=lambda w: option(
+            "--previous", plan_of(w).emulator_before(w.loop, int(w.cycle))
         ),
         seed=seed_of,
         plugins=lambda w: plan_of(w).cycle_code(w.loop).options,
         code=lambda w: plan_of(w).cycle_code(w.loop).digest("learn-again"),
     shell:
-        "python -m assimilearn learn-again {input.analysis} {output} --observations {input.observations} "
-        "{params.previous} --settings {params.settings:q} --stopping {params.stopping:q} --workers {threads} "
-        "--cycle {wildcards.cycle} --seed {params.seed} "
-        "--label {wildcards.study}/{wildcards.scenario}/{wildcards.loop}.{wildcards.cycle} {params.plugins} 2> {log}"
+        "python -m assimilearn learn-again {input.analysis:q} {output:q} --observations {input.observations:q} "
+        "{params.previous:q} --settings {params.settings:q} --stopping {params.stopping:q} --workers {threads} "
+        "--cycle {wildcards.cycle:q} --seed {params.seed:q} "
+        "--label {wildcards.study:q}/{wildcards.scenario:q}/{wildcards.loop:q}.{wildcards.cycle:q} {params.plugins:q} 2> {log:q}"
 
 
 rule assimilate_again:
@@ -47,10 +46,10 @@ rule assimilate_again:
         plugins=lambda w: plan_of(w).cycle_code(w.loop).options,
         code=lambda w: plan_of(w).cycle_code(w.loop).digest("assimilate-again"),
     shell:
-        "python -m assimilearn assimilate-again {input.observations} {output} --emulator {input.emulator} "
-        "--previous {input.previous} --climate {input.climate} --settings {params.settings:q} "
-        "--cycle {wildcards.cycle} --seed {params.seed} "
-        "--label {wildcards.study}/{wildcards.scenario}/{wildcards.loop}.{wildcards.cycle} {params.plugins} 2> {log}"
+        "python -m assimilearn assimilate-again {input.observations:q} {output:q} --emulator {input.emulator:q} "
+        "--previous {input.previous:q} --climate {input.climate:q} --settings {params.settings:q} "
+        "--cycle {wildcards.cycle:q} --seed {params.seed:q} "
+        "--label {wildcards.study:q}/{wildcards.scenario:q}/{wildcards.loop:q}.{wildcards.cycle:q} {params.plugins:q} 2> {log:q}"
 
 
 rule best_cycle:
@@ -72,8 +71,8 @@ rule best_cycle:
         seed=seed_of,
         code=PLAN.code("best-cycle"),
     shell:
-        "python -m assimilearn best-cycle {output.analysis} {output.emulator} {params.folders} --seed {params.seed} "
-        "--label {wildcards.study}/{wildcards.scenario}/{wildcards.loop} 2> {log}"
+        "python -m assimilearn best-cycle {output.analysis:q} {output.emulator:q} {params.folders:q} --seed {params.seed:q} "
+        "--label {wildcards.study:q}/{wildcards.scenario:q}/{wildcards.loop:q} 2> {log:q}"
 
 
 rule score_cycle:
@@ -92,6 +91,6 @@ rule score_cycle:
         seed=seed_of,
         code=PLAN.code("score-analysis"),
     shell:
-        "python -m assimilearn score-analysis {input.analysis} {output} --observations {input.observations} "
-        "{params.truth} --seed {params.seed} "
-        "--label {wildcards.study}/{wildcards.scenario}/{wildcards.loop}.{wildcards.cycle} 2> {log}"
+        "python -m assimilearn score-analysis {input.analysis:q} {output:q} --observations {input.observations:q} "
+        "{params.truth:q} --seed {params.seed:q} "
+        "--label {wildcards.study:q}/{wildcards.scenario:q}/{wildcards.loop:q}.{wildcards.cycle:q} 2> {log:q}"

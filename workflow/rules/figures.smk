@@ -22,8 +22,8 @@ rule figure:
         caption=lambda w: (REPORT / "figures" / f"{w.figure}.rst").read_text(),
         code=lambda w: PLAN.figure_code(w.figure),
     shell:
-        "python -m assimilearn figure {wildcards.figure} {output.pdf} {input} "
-        "{params.claims} 2> {log}"
+        "python -m assimilearn figure {wildcards.figure:q} {output.pdf:q} {input:q} "
+        "{params.claims:q} 2> {log:q}"
 
 
 # Figures of the whole study, from its scorecard.
@@ -49,8 +49,8 @@ rule study_figure:
         caption=lambda w: (REPORT / "figures" / f"{w.figure}.rst").read_text(),
         code=lambda w: PLAN.figure_code(w.figure),
     shell:
-        "python -m assimilearn figure {wildcards.figure} {output.pdf} {input} "
-        "--variations {params.variations:q} --claims {params.claims:q} 2> {log}"
+        "python -m assimilearn figure {wildcards.figure:q} {output.pdf:q} {input:q} "
+        "--variations {params.variations:q} --claims {params.claims:q} 2> {log:q}"
 
 
 # The study as it was given, JSON and so YAML too: `snakemake --configfile results/<study>/study.json` runs it again.
@@ -63,9 +63,9 @@ rule study:
     conda:
         "../../environment.yml"
     params:
-        config=canonical(PLAN.portable(config, FOLDER)),
+        config=canonical(PLAN.portable(STUDY.content, FOLDER)),
     shell:
-        "printf '%s\\n' {params.config:q} > {output} 2> {log}"
+        "printf '%s\\n' {params.config:q} > {output:q} 2> {log:q}"
 
 
 rule report:
@@ -82,4 +82,4 @@ rule report:
     params:
         snakefile=lambda w: Path(workflow.basedir) / "Snakefile",
     shell:
-        "snakemake results --snakefile {params.snakefile} --configfile {input.study} --report {output} 2> {log}"
+        "snakemake results --snakefile {params.snakefile:q} --configfile {input.study:q} --report {output:q} 2> {log:q}"

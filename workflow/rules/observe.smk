@@ -1,7 +1,6 @@
 rule observe:
     input:
         truth="results/{study}/{scenario}/truth.nc",
-        network=lambda w: plan_of(w).network_file,
     output:
         "results/{study}/{scenario}/observations.nc",
     log:
@@ -12,16 +11,16 @@ rule observe:
         "../../environment.yml"
     params:
         settings=lambda w: plan_of(w).part("observations"),
+        content=lambda w: plan_of(w).network_content,
         seed=seed_of,
         code=PLAN.code("observe"),
     shell:
-        "python -m assimilearn observe {input.truth} {output} --settings {params.settings:q} "
-        "--seed {params.seed} --label {wildcards.study}/{wildcards.scenario}/observations 2> {log}"
+        "python -m assimilearn observe {input.truth:q} {output:q} --settings {params.settings:q} "
+        "--seed {params.seed:q} --label {wildcards.study:q}/{wildcards.scenario:q}/observations 2> {log:q}"
 
 
 rule ingest:
     input:
-        file=lambda w: plan_of(w).brought["observations"],
         model=lambda w: plan_of(w).climate,
     output:
         "results/{study}/{scenario}/observations.nc",
@@ -32,11 +31,14 @@ rule ingest:
     conda:
         "../../environment.yml"
     params:
+        file=lambda w: plan_of(w).brought["observations"],
+        content=lambda w: content_of(plan_of(w).brought["observations"]),
         periods=lambda w: plan_of(w).part("periods"),
         error_std=lambda w: plan_of(w).error_std_option,
         time_unit=lambda w: plan_of(w).time_unit_option,
         plugins=lambda w: plan_of(w).model_code(plan_of(w).first_model).options,
         code=lambda w: plan_of(w).model_code(plan_of(w).first_model).digest("ingest"),
     shell:
-        "python -m assimilearn ingest {input.file} {output} --model {input.model} --periods {params.periods:q} "
-        "{params.error_std} {params.time_unit:q} --label {wildcards.study}/{wildcards.scenario}/observations {params.plugins} 2> {log}"
+        "python -m assimilearn ingest --model {input.model:q} --periods {params.periods:q} {params.error_std:q} "
+        "{params.time_unit:q} --label {wildcards.study:q}/{wildcards.scenario:q}/observations {params.plugins:q} "
+        "-- {params.file:q} {output:q} 2> {log:q}"

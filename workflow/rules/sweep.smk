@@ -3,7 +3,6 @@ rule sweep:
         model=lambda w: plan_of(w).swept_model(w.sweep),
         truth_model=lambda w: plan_of(w).model_file(plan_of(w).truth_model),
         climate=lambda w: plan_of(w).climate,
-        network=lambda w: plan_of(w).network_file,
     output:
         "results/{study}/{scenario}/sweeps/{sweep}.nc",
     log:
@@ -15,11 +14,12 @@ rule sweep:
         settings=lambda w: plan_of(w).sweep_settings(w.sweep),
         truth=lambda w: plan_of(w).truth_settings,
         observations=lambda w: plan_of(w).part("observations"),
+        content=lambda w: plan_of(w).network_content,
         seed=seed_of,
         plugins=lambda w: plan_of(w).sweep_code(w.sweep).options,
         code=lambda w: plan_of(w).sweep_code(w.sweep).digest("sweep"),
     shell:
-        "python -m assimilearn sweep {output} --model {input.model} --truth-model {input.truth_model} "
-        "--climate {input.climate} --settings {params.settings:q} --truth {params.truth:q} "
-        "--observations {params.observations:q} --workers {threads} --seed {params.seed} "
-        "--label {wildcards.study}/{wildcards.scenario}/{wildcards.sweep} {params.plugins} 2> {log}"
+        "python -m assimilearn sweep {output:q} --model {input.model:q} --truth-model {input.truth_model:q} "
+        "--climate {input.climate:q} --settings {params.settings:q} --truth {params.truth:q} "
+        "--observations {params.observations:q} --workers {threads} --seed {params.seed:q} "
+        "--label {wildcards.study:q}/{wildcards.scenario:q}/{wildcards.sweep:q} {params.plugins:q} 2> {log:q}"

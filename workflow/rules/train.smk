@@ -13,14 +13,12 @@ rule train:
     threads: lambda w: plan_of(w).training_threads(w.emulator)
     params:
         settings=lambda w: plan_of(w).emulator_settings(w.emulator),
-        tuned=lambda w: " ".join(
-            f"--tuned {path}" for path in plan_of(w).tuning(w.emulator)
-        ),
+        tuned=lambda w: option("--tuned", plan_of(w).tuning(w.emulator)),
         inputs=lambda w: plan_of(w).training_options(w.emulator),
         seed=seed_of,
         plugins=lambda w: plan_of(w).model_code(w.emulator).options,
         code=lambda w: plan_of(w).model_code(w.emulator).digest("train"),
     shell:
-        "python -m assimilearn train {input.analysis} {output} --settings {params.settings:q} "
-        "{params.tuned} {params.inputs} --workers {threads} --seed {params.seed} "
-        "--label {wildcards.study}/{wildcards.scenario}/{wildcards.emulator} {params.plugins} 2> {log}"
+        "python -m assimilearn train {input.analysis:q} {output:q} --settings {params.settings:q} "
+        "{params.tuned:q} {params.inputs:q} --workers {threads} --seed {params.seed:q} "
+        "--label {wildcards.study:q}/{wildcards.scenario:q}/{wildcards.emulator:q} {params.plugins:q} 2> {log:q}"

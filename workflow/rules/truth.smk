@@ -12,8 +12,8 @@ rule climate:
         plugins=lambda w: plan_of(w).model_code(w.model).options,
         code=lambda w: plan_of(w).model_code(w.model).digest("climate"),
     shell:
-        "python -m assimilearn climate {output} --model {params.model:q} --settings {params.settings:q} "
-        "--seed {params.seed} --label {wildcards.study}/{wildcards.scenario}/{wildcards.model} {params.plugins} 2> {log}"
+        "python -m assimilearn climate {output:q} --model {params.model:q} --settings {params.settings:q} "
+        "--seed {params.seed:q} --label {wildcards.study:q}/{wildcards.scenario:q}/{wildcards.model:q} {params.plugins:q} 2> {log:q}"
 
 
 rule simulate:
@@ -35,14 +35,13 @@ rule simulate:
         plugins=lambda w: plan_of(w).model_code(plan_of(w).truth_model).options,
         code=lambda w: plan_of(w).model_code(plan_of(w).truth_model).digest("simulate"),
     shell:
-        "python -m assimilearn simulate {input.model} {output} --settings {params.settings:q} "
-        "--periods {params.periods:q} --every {params.every:q} --seed {params.seed} "
-        "--label {wildcards.study}/{wildcards.scenario}/truth {params.plugins} 2> {log}"
+        "python -m assimilearn simulate {input.model:q} {output:q} --settings {params.settings:q} "
+        "--periods {params.periods:q} --every {params.every:q} --seed {params.seed:q} "
+        "--label {wildcards.study:q}/{wildcards.scenario:q}/truth {params.plugins:q} 2> {log:q}"
 
 
 rule ingest_truth:
     input:
-        file=lambda w: plan_of(w).brought["truth"],
         observations="results/{study}/{scenario}/observations.nc",
         model=lambda w: plan_of(w).climate,
     output:
@@ -54,10 +53,13 @@ rule ingest_truth:
     conda:
         "../../environment.yml"
     params:
+        file=lambda w: plan_of(w).brought["truth"],
+        content=lambda w: content_of(plan_of(w).brought["truth"]),
         plugins=lambda w: plan_of(w).model_code(plan_of(w).first_model).options,
         code=lambda w: plan_of(w)
         .model_code(plan_of(w).first_model)
         .digest("ingest-truth"),
     shell:
-        "python -m assimilearn ingest-truth {input.file} {output} --observations {input.observations} "
-        "--model {input.model} --label {wildcards.study}/{wildcards.scenario}/truth {params.plugins} 2> {log}"
+        "python -m assimilearn ingest-truth --observations {input.observations:q} --model {input.model:q} "
+        "--label {wildcards.study:q}/{wildcards.scenario:q}/truth {params.plugins:q} "
+        "-- {params.file:q} {output:q} 2> {log:q}"

@@ -22,6 +22,6 @@ rule tune:
         plugins=lambda w: plan_of(w).model_code(w.emulator).options,
         code=lambda w: plan_of(w).model_code(w.emulator).digest("tune"),
     shell:
-        "python -m assimilearn tune {input.analysis} {output} --settings {params.settings:q} "
-        "--search {params.search:q} --workers {threads} --seed {params.seed} "
-        "--label {wildcards.study}/{wildcards.scenario}/{wildcards.emulator} {params.plugins} 2> {log}"
+        "python -m assimilearn tune {input.analysis:q} {output:q} --settings {params.settings:q} "
+        "--search {params.search:q} --workers {threads} --seed {params.seed:q} "
+        "--label {wildcards.study:q}/{wildcards.scenario:q}/{wildcards.emulator:q} {params.plugins:q} 2> {log:q}"

@@ -14,9 +14,9 @@ rule score_analysis:
         seed=seed_of,
         code=PLAN.code("score-analysis"),
     shell:
-        "python -m assimilearn score-analysis {input.analysis} {output} --observations {input.observations} "
-        "{params.truth} --seed {params.seed} "
-        "--label {wildcards.study}/{wildcards.scenario}/{wildcards.analysis} 2> {log}"
+        "python -m assimilearn score-analysis {input.analysis:q} {output:q} --observations {input.observations:q} "
+        "{params.truth:q} --seed {params.seed:q} "
+        "--label {wildcards.study:q}/{wildcards.scenario:q}/{wildcards.analysis:q} 2> {log:q}"
 
 
 rule score_forecasts:
@@ -39,10 +39,10 @@ rule score_forecasts:
         plugins=lambda w: plan_of(w).model_code(w.model).options,
         code=lambda w: plan_of(w).model_code(w.model).digest("score-forecasts"),
     shell:
-        "python -m assimilearn score-forecasts {input.model} {output} --analysis {input.analysis} "
-        "--observations {input.observations} --climate {input.climate} {params.truth} "
-        "--settings {params.settings:q} --seed {params.seed} "
-        "--label {wildcards.study}/{wildcards.scenario}/{wildcards.model} {params.plugins} 2> {log}"
+        "python -m assimilearn score-forecasts {input.model:q} {output:q} --analysis {input.analysis:q} "
+        "--observations {input.observations:q} --climate {input.climate:q} {params.truth:q} "
+        "--settings {params.settings:q} --seed {params.seed:q} "
+        "--label {wildcards.study:q}/{wildcards.scenario:q}/{wildcards.model:q} {params.plugins:q} 2> {log:q}"
 
 
 rule scorecard:
@@ -62,4 +62,4 @@ rule scorecard:
         claims=PLAN.claims,
         code=PLAN.code("scorecard"),
     shell:
-        "python -m assimilearn scorecard {output} {input} --claims {params.claims:q} 2> {log}"
+        "python -m assimilearn scorecard {output:q} {input:q} --claims {params.claims:q} 2> {log:q}"

@@ -4,6 +4,8 @@ import importlib
 import logging
 import os
 import sys
+import traceback
+from typing import NoReturn
 
 import click
 
@@ -11,6 +13,9 @@ from assimilearn import __version__
 from assimilearn.cli.lean import import_xarray
 from assimilearn.errors import AssimilearnError
 from assimilearn.kernels import drop_stale_kernels
+
+DEBUG = "ASSIMILEARN_DEBUG"
+"""The variable that does what the option --debug does, for the verbs of a workflow."""
 
 VERBS = {
     "climate": "Run a physical model freely and describe its climate",
@@ -61,11 +66,14 @@ class Verbs(click.Group):
 
 @click.command(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="assimilearn")
-def group() -> None:
+@click.option("--debug", is_flag=True, envvar=DEBUG, help=f"show the traceback of an error (also: {DEBUG}=1)")
+def group(debug: bool) -> None:
     """Data assimilation and machine learning on chaotic geophysical models.
 
     Every verb reads files, calls one function, and writes one file; the workflow chains them, and each works by hand.
     """
+    if debug:
+        os.environ[DEBUG] = "1"
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s", datefmt="%H:%M:%S")
     for chatty in ("fontTools", "distributed"):  # they tell every glyph and every connection
         logging.getLogger(chatty).setLevel(logging.WARNING)
@@ -81,11 +89,22 @@ def tell_cost() -> None:
 
 
 def main() -> None:
-    """Run a verb; a mistake of the user is one clear message, and in a log the traceback stands before it."""
+    """Run a verb; whatever goes wrong is one clear message, and its traceback is told with --debug only."""
     try:
         group(prog_name="assimilearn")
     except AssimilearnError as error:
-        if not sys.stderr.isatty():
-            logging.getLogger("assimilearn").exception("failed")
-        click.echo(f"error: {error}", err=True)
-        sys.exit(1)
+        fail(str(error))
+    except Exception as error:  # a mistake of ours: say where, and how to see more
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        what = " ".join(f"{type(error).__name__}: {error}".split())
+        fail(
+            f"unexpected {what} ({place.filename}, line {place.lineno}); `assimilearn --debug ...` shows the traceback"
+        )
+
+
+def fail(message: str) -> NoReturn:
+    """Print the message, after the traceback where it is asked for, and end with status 1."""
+    if os.environ.get(DEBUG):
+        traceback.print_exc()
+    click.echo(f"error: {message}", err=True)
+    sys.exit(1)

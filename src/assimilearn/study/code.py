@@ -11,7 +11,6 @@ import re
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
-from shlex import quote
 from types import CodeType
 from typing import NamedTuple
 
@@ -42,9 +41,9 @@ class Code(NamedTuple):
         return code_digest(verb, *self.files)
 
     @property
-    def options(self) -> str:
-        """The options that have a verb load the plug-ins, quoted for a shell."""
-        return " ".join(f"--plugin {quote(relative(source))}" for source in self.plugins)
+    def options(self) -> list[str]:
+        """Words of the options that have a verb load the plug-ins; the rule quotes each word."""
+        return [word for source in self.plugins for word in ("--plugin", relative(source))]
 
 
 def code_of(*nodes: Settings) -> Code:

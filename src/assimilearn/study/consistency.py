@@ -1,6 +1,6 @@
 """What a schema cannot say: names that must exist, chains that must not loop, settings that must fit each other."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
@@ -14,9 +14,11 @@ from assimilearn.models import build
 from assimilearn.models.geometry import Geometry, ring
 from assimilearn.registry import FromPlugin
 from assimilearn.settings import Settings
+from assimilearn.study.lengths import SIZES_AND_LENGTHS
 from assimilearn.study.problems import Problem, problems_of, unknown
 from assimilearn.study.references import references
 from assimilearn.study.schema import AnalysisNode, EmulatorNode, OfAnalysis, OfEmulator, Scenario
+from assimilearn.study.valid_part import NAMING, NODES, Place
 
 UNIONS: tuple[tuple[type[Settings], Any], ...] = (
     (OfAnalysis, AnalysisNode),
@@ -27,22 +29,29 @@ UNIONS: tuple[tuple[type[Settings], Any], ...] = (
 """What could stand in the place of a node, by the class that all of them are of."""
 
 
-def inconsistencies(scenario: Scenario) -> list[Problem]:
-    """Every problem of a scenario whose parts are each valid."""
-    return [
-        *_unknown_names(scenario),
-        *_needs_itself(scenario),
-        *_tuned_settings(scenario),
-        *_loop_settings(scenario),
-        *_searches(scenario),
-        *_sweeps(scenario),
-        *_periods(scenario),
-        *_forecasts(scenario),
-        *_network(scenario),
-        *_instrument(scenario),
-        *_parameters(scenario),
-        *_tried_parts(scenario),
-    ]
+def inconsistencies(scenario: Scenario, broken: Collection[Place] = ()) -> list[Problem]:
+    """Every problem of a scenario whose parts are each valid.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    broken : places that hold a default or a stand-in, as :func:`assimilearn.study.valid_part.valid_part` gives them
+        Nothing is said of them, nor where a section that counts is among them.
+    """
+    if () in broken:
+        return []
+    sections = {place[0] for place in broken}
+    names = () if {place[0] for place in broken if len(place) == 1} & {*NODES} else (_unknown_names, _needs_itself)
+    checks = [*names, *(check for check, read in CHECKS.items() if not sections & {*read})]
+    found = [problem for check in checks for problem in check(scenario)]
+    return [problem for problem in found if not any(_of_stand_in(problem.path, place) for place in broken)]
+
+
+def _of_stand_in(path: str, place: Place) -> bool:
+    """Whether a path is that of a place which holds no settings of the user's, and is no name of another node."""
+    text = ".".join(map(str, place))
+    inside = f"{path}.".startswith(f"{text}.")
+    return inside and (path == text or path.rsplit(".", 1)[-1] not in NAMING)
 
 
 def _unknown_names(scenario: Scenario) -> Iterator[Problem]:
@@ -79,6 +88,8 @@ def _tuned_settings(scenario: Scenario) -> Iterator[Problem]:
             grid = node.tune if section == "analyses" else getattr(node.tune, "grid", None)
             path = f"{section}.{name}.tune" + ("" if section == "analyses" else ".grid")
             for setting, values in (grid or {}).items():
+                if not values:
+                    yield Problem(f"{path}.{setting}", None, "needs a value or more")
                 if setting not in type(node).model_fields:
                     yield Problem(f"{path}.{setting}", None, unknown("setting", setting, type(node).model_fields))
                     continue
@@ -226,6 +237,22 @@ def _tried_parts(scenario: Scenario) -> Iterator[Problem]:
                 node.part.implementation.try_out(node, *arguments)
             except PluginError as error:
                 yield Problem(place, None, str(error))
+
+
+CHECKS: dict[Callable[[Scenario], Iterator[Problem]], tuple[str, ...]] = {
+    _tuned_settings: (),
+    _loop_settings: (),
+    _searches: (),
+    _sweeps: (),
+    _periods: ("periods",),
+    _forecasts: ("models", "truth", "periods", "observations", "forecasts"),
+    _network: ("models", "truth", "observations"),
+    _instrument: ("models", "observations"),
+    _parameters: ("models",),
+    _tried_parts: ("models",),
+    **SIZES_AND_LENGTHS,
+}
+"""Every check but those of names, with the sections that it compares."""
 
 
 def _truth_exists(scenario: Scenario) -> bool:

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from math import prod
 from pathlib import Path
-from shlex import quote
 from typing import Any
 
 from assimilearn.figures import FIGURES
@@ -17,6 +16,7 @@ from assimilearn.observations.networks import NetworkFile
 from assimilearn.settings import Settings
 from assimilearn.study import artifacts
 from assimilearn.study.code import Code, code_digest, code_of
+from assimilearn.study.content import content_of
 from assimilearn.study.references import named
 from assimilearn.study.scenarios import Resolved
 from assimilearn.study.schema import OfAnalysis, OfEmulator, Scenario
@@ -108,6 +108,11 @@ class Plan:
         """Digest of the code behind a figure."""
         return code_digest("figure", *self.registry["figure", name].files)
 
+    @property
+    def brought_files(self) -> list[str]:
+        """Paths of all files that the user brings, each once."""
+        return list(dict.fromkeys(path for s in self.scenarios.values() for path in s.brought_files))
+
     def names(self, section: str) -> str:
         """Regular expression of all names under `analyses`, `emulators`, `loops` or `sweeps`, in any scenario."""
         names = {name for s in self.scenarios.values() for name in getattr(s.settings, section)}
@@ -184,10 +189,10 @@ class ScenarioPlan:
         paths |= {name: self.model_file(value) for name, value in named(node).items() if name == "model"}
         return {need: paths[need] for need in node.needs}
 
-    def training_options(self, emulator: str) -> str:
+    def training_options(self, emulator: str) -> list[str]:
         """The options that name what an emulator needs besides its analysis."""
         inputs = self.training_inputs(emulator).items()
-        return " ".join(f"--{need} {quote(path)}" for need, path in inputs if need != "analysis")
+        return [word for need, path in inputs if need != "analysis" for word in option(f"--{need}", [path])]
 
     def tuning(self, emulator: str) -> list[str]:
         """Path of the search that an emulator's settings come from, or nothing."""
@@ -351,25 +356,36 @@ class ScenarioPlan:
         return canonical(self.settings.observations.every)
 
     @property
-    def network_file(self) -> list[str]:
-        """Path of the file that the simulated network comes from, or nothing."""
-        network = self.settings.observations.network
-        return [network.path] if isinstance(network, NetworkFile) else []
+    def network_files(self) -> list[str]:
+        """Paths of the files that simulated networks come from."""
+        networks = [instrument.network for instrument in self.settings.observations.each.values()]
+        return [network.path for network in networks if isinstance(network, NetworkFile)]
 
     @property
-    def truth_option(self) -> str:
+    def network_content(self) -> list[str]:
+        """Digests of the files that simulated networks come from."""
+        return [content_of(path) for path in self.network_files]
+
+    @property
+    def brought_files(self) -> list[str]:
+        """Paths of the files that the user brings."""
+        files = [self.brought.get(name) for name in ("observations", "truth")] if self.brought else self.network_files
+        return [path for path in files if path is not None]
+
+    @property
+    def truth_option(self) -> list[str]:
         """The option that names the truth, where one is known."""
-        return " ".join(f"--truth {path}" for path in self.truth)
+        return option("--truth", self.truth)
 
-    def claims_option(self, figure: str, claims: str) -> str:
+    def claims_option(self, figure: str, claims: str) -> list[str]:
         """The option that hands the published numbers to a figure that shows them."""
-        return f"--claims {quote(claims)}" if "claims" in FIGURES[figure].kinds else ""
+        return option("--claims", [claims] if "claims" in FIGURES[figure].kinds else [])
 
     @property
-    def error_std_option(self) -> str:
+    def error_std_option(self) -> list[str]:
         """The option that gives the error of brought observations, where the study does."""
         error_std = self.brought.get("error_std")
-        return "" if error_std is None else f"--error-std {error_std}"
+        return option("--error-std", [] if error_std is None else [str(error_std)])
 
     @property
     def time_unit_option(self) -> list[str]:
@@ -381,6 +397,11 @@ class ScenarioPlan:
     def brought(self) -> dict[str, Any]:
         """The user's files and the error that goes with them."""
         return self.settings.data.model_dump(mode="json") if self.settings.data else {}
+
+
+def option(name: str, values: Iterable[str]) -> list[str]:
+    """Words of a command line that give the option once for each value; the rule quotes each word."""
+    return [word for value in values for word in (name, value)]
 
 
 def canonical(content: Any) -> str:

@@ -61,7 +61,7 @@ def problems_of(error: ValidationError, data: Any, schema: Mapping[str, Any], pr
     """
     items: dict[tuple[Any, ...], list[Any]] = {}
     for item in error.errors(include_url=False):
-        items.setdefault(_written_path(item["loc"], data), []).append(item)
+        items.setdefault(written_path(item["loc"], data), []).append(item)
     found = []
     for place, here in items.items():
         beside, value, message = _explained(place, here, data, schema)
@@ -95,10 +95,17 @@ def _explained(
             if isinstance(value, Mapping) and name in value:  # settings that do not fit each other name one of them
                 return [name], value[name], Setting.at((*place, name), data, schema).clashing(value[name], reason)
             return [], value, message
+        case "string_pattern_mismatch" if item["ctx"]["pattern"] == NAME_PATTERN:
+            return [], value, "names are of lower-case letters and digits, with single hyphens between them"
+        case "string_type" if isinstance(value, bool | int | float):
+            return [], value, "expected a text: put it in quotes"
         case kind_of_error if place and (len(items) > 1 or kind_of_error.endswith(OTHER_KIND)):
             return [], value, Setting.at(place, data, schema).other_kind(value)
     return [], value, item["msg"][0].lower() + item["msg"][1:]
 
+
+NAME_PATTERN = r"^[a-z0-9]+(-[a-z0-9]+)*$"
+"""What a name in a study may look like."""
 
 OTHER_KIND = ("_type", "_parsing", "_from_float", "literal_error")
 """How the names end of pydantic's errors on values that are not of the right kind, as a word for a number."""
@@ -174,10 +181,10 @@ def listed(names: Sequence[str]) -> str:
     return " and ".join([*([", ".join(names[:-1])] if names[1:] else []), *names[-1:]])
 
 
-def _written_path(loc: Sequence[Any], data: Any) -> tuple[Any, ...]:
+def written_path(loc: Sequence[Any], data: Any) -> tuple[Any, ...]:
     """The path of an error without the union tags that pydantic puts into it."""
     path: list[Any] = []
-    for part in loc:
+    for part in (part for part in loc if part != "[key]"):
         if isinstance(data, Mapping) and part not in data and part == data.get("method"):
             continue
         if isinstance(data, Mapping):

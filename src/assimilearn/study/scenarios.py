@@ -1,21 +1,21 @@
 """From a study file to checked scenarios: merge, validate, and tell every problem at once."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from assimilearn import plugins
-from assimilearn.errors import FileError, PluginError
+from assimilearn.errors import PluginError
 from assimilearn.registry import Registry, registry
 from assimilearn.study.consistency import inconsistencies
 from assimilearn.study.problems import ConfigurationError, Problem, problems_of
+from assimilearn.study.reading import Config, read_config
 from assimilearn.study.schema import Scenario, Study
-
-NODES = ("models", "analyses", "emulators", "loops", "sweeps")
+from assimilearn.study.texts import as_texts
+from assimilearn.study.valid_part import NODES, Part, valid_part
 
 
 class Resolved(NamedTuple):
@@ -44,29 +44,34 @@ def load(path: str | Path) -> Resolved:
     ConfigurationError
         If anything in it is wrong; the message lists every problem.
     """
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-        config = yaml.safe_load(text)
-    except OSError as error:
-        raise FileError(f"{path}: cannot be read ({error.strerror})") from error
-    except yaml.YAMLError as error:
-        raise FileError(f"{path}: is not YAML: {error}") from error
-    return resolve(config, Path(path).parent)
+    config = read_config(path)
+    return resolve(config.content, Path(path).parent, config.problems)
 
 
-def resolve(config: Any, folder: Path = Path()) -> Resolved:
+def together(files: Sequence[str | Path], changes: Mapping[str, Any]) -> Config:
+    """Several study files as one: later ones are put over earlier ones, and ``changes`` over all; see :func:`load`."""
+    read = [read_config(path) for path in files]
+    content: Any = {}
+    for part in [*(config.content for config in read), changes]:
+        content = merge(content, part) if isinstance(part, Mapping) and isinstance(content, Mapping) else part
+    return Config(content, [problem for config in read for problem in config.problems])
+
+
+def resolve(config: Any, folder: Path = Path(), found_before: Sequence[Problem] = ()) -> Resolved:
     """Load the plug-ins of a study, given as nested mappings, and check it; see :func:`load`.
 
     Parameters
     ----------
     config : nested mappings
     folder : that of the study file; files of plug-ins are found from there
+    found_before : problems of the text that it was read from, to be told with all others
     """
     if not isinstance(config, Mapping):
         raise ConfigurationError([Problem("(top level)", config, "a study file is a mapping of settings")])
+    problems = list(found_before)
+    config = as_texts(config, problems)
     parts = _with_plugins(config.get("plugins"), folder)
-    problems: list[Problem] = []
-    study = _validated(Study, without_removed(config), "", problems)
+    study = _study(without_removed(config), problems)
     base = {key: value for key, value in config.items() if key in Scenario.model_fields}
     overrides = config.get("scenarios") or {"base": {}}
     scenarios = {}
@@ -75,14 +80,13 @@ def resolve(config: Any, folder: Path = Path()) -> Resolved:
         for name, override in overrides.items():
             found: list[Problem] = []
             merged = without_removed(merge(base, override)) if isinstance(override, Mapping) else dict(base)
-            scenario = _validated(Scenario, merged, "", found)
-            if scenario is not None:
-                scenarios[str(name)] = scenario
-                found += inconsistencies(scenario)
+            part = _scenario(merged, found)
+            scenarios[str(name)] = part.settings
+            found += inconsistencies(part.settings, part.broken)
             prefix = f"scenarios.{name}." if config.get("scenarios") else ""
             # what is wrong in the common part is told once, not once a scenario
             problems += [p._replace(path=prefix + p.path) for p in found if (p.path, str(p.value)) not in known]
-    if problems or study is None:
+    if problems:
         raise ConfigurationError(problems)
     return Resolved(study, scenarios, parts)
 
@@ -96,13 +100,22 @@ def _with_plugins(names: Any, folder: Path) -> Registry:
         raise ConfigurationError([Problem("plugins", None, line) for line in str(error).splitlines()]) from error
 
 
-def _validated(cls: type[BaseModel], data: Mapping[str, Any], prefix: str, problems: list[Problem]) -> Any:
-    """An instance of ``cls``, or None and the problems added to the list."""
+def _study(data: Mapping[str, Any], problems: list[Problem]) -> Any:
+    """The study, or None and the problems added to the list."""
     try:
-        return cls.model_validate(data)
+        return Study.model_validate(data)
     except ValidationError as error:
-        problems += problems_of(error, data, _schema(cls, registry()), prefix)
+        problems += problems_of(error, data, _schema(Study, registry()))
         return None
+
+
+def _scenario(data: Mapping[str, Any], problems: list[Problem]) -> Part:
+    """A scenario; where ``data`` is not valid, that of its valid part, and the problems added to the list."""
+    try:
+        return Part(Scenario.model_validate(data), frozenset())
+    except ValidationError as error:
+        problems += problems_of(error, data, _schema(Scenario, registry()))
+        return valid_part(Scenario, data, error)
 
 
 @lru_cache(maxsize=4)

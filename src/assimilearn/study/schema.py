@@ -16,11 +16,12 @@ from assimilearn.observations.dates import seconds_of
 from assimilearn.observations.observe import ObservationSettings
 from assimilearn.periods import Periods
 from assimilearn.settings import Settings
+from assimilearn.study.problems import NAME_PATTERN
 from assimilearn.tuning import TuneSettings
 from assimilearn.unions import OneOf
 from assimilearn.verification import Claim, ForecastSettings
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
+Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=100)]
 FigureName = Annotated[str, StringConstraints(pattern="^(" + "|".join(FIGURES) + ")$")]
 
 
@@ -55,7 +56,7 @@ class LoopNode(Settings):
     """
 
     start: Name = Field(description="analysis that the first emulator learns from: a name under `analyses` or `loops`")
-    cycles: int = Field(8, ge=1, description="largest number of cycles")
+    cycles: int = Field(8, ge=1, le=1000, description="largest number of cycles")
     emulator: AnyEmulator = Field(description="the emulator of every cycle; networks go on from the last one")
     first: dict[str, Any] = Field({}, description="settings of the emulator that are different in the first cycle")
     analysis: AnyAnalysis = Field(description="the analysis of every cycle, with the new emulator as its model")
@@ -81,7 +82,7 @@ class SweepNode(TwinSettings):
         description="settings of `over` with rows in the scorecard for each value; of all others the best is taken",
     )
     realizations: int = Field(
-        5, ge=1, description="number of truths, each with observations and an ensemble of its own"
+        5, ge=1, le=100_000, description="number of truths, each with observations and an ensemble of its own"
     )
 
     @model_validator(mode="after")
@@ -107,8 +108,8 @@ class SimulatedTruth(TruthSettings):
 class BroughtData(Settings):
     """Files that the user brings instead of a simulated truth and its observations; formats in data/README.md."""
 
-    observations: str = Field(description="NetCDF file of the observations")
-    truth: str | None = Field(None, description="NetCDF file of the truth, if it is known")
+    observations: str = Field(min_length=1, description="NetCDF file of the observations")
+    truth: str | None = Field(None, min_length=1, description="NetCDF file of the truth, if it is known")
     error_std: float | None = Field(None, gt=0, description="error standard deviation, instead of that in the file")
     time_unit: str | None = Field(
         None, description='length of one MTU, as "6 hours": for files whose times are in physical units or dates'
@@ -125,7 +126,7 @@ class BroughtData(Settings):
 class Scenario(Settings):
     """One complete experiment: everything that a scenario may override."""
 
-    seed: int = Field(0, ge=0, description="seed of all random numbers")
+    seed: int = Field(0, ge=0, le=2**63 - 1, description="seed of all random numbers")
     models: dict[Name, AnyModel] = Field(
         {"lorenz96": Lorenz96Settings()}, min_length=1, description="physical models, by name"
     )

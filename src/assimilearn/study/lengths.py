@@ -1,0 +1,159 @@
+"""Lengths and sizes that must fit each other: periods, folds, windows, leads, sites, numbers of values."""
+
+from collections.abc import Callable, Iterator
+from math import prod
+from typing import Any
+
+from assimilearn.models import build
+from assimilearn.study.problems import Problem
+from assimilearn.study.schema import Scenario
+
+LARGEST_BYTES = 2**40
+MANY = 10_000_000  # experiments or candidates
+SMALLEST_STD, LARGEST_STD = 1e-150, 1e150
+
+
+def folds(scenario: Scenario) -> Iterator[Problem]:
+    """Each held-out block must hold a forecast, and leave something to train on."""
+    train = scenario.periods.train
+    for name, node in scenario.emulators.items():
+        search = node.tune
+        if search is None:
+            continue
+        path, block = f"emulators.{name}.tune", train // search.folds
+        if train < search.folds:
+            yield Problem(f"{path}.folds", search.folds, f"more held-out blocks than training times ({train})")
+        elif block < search.lead + 1:
+            reason = f"forecasts of {search.lead} steps do not fit into a held-out block of {block} training times"
+            advice = "shorten them, lower `folds` or lengthen `periods.train`"
+            yield Problem(f"{path}.lead", search.lead, f"{reason}: {advice}")
+        left, needed = _left_of_fold(train, search.folds, search.gap), getattr(node, "steps", 1) + 1
+        if train >= search.folds and left < needed:
+            reason = f"so many times left out around a held-out block of {block} leave {left} of {train} training times"
+            advice = "lower `gap` or lengthen `periods.train`"
+            yield Problem(f"{path}.gap", search.gap, f"{reason} in a row, and {needed} are needed: {advice}")
+
+
+def _left_of_fold(train: int, folds: int, gap: int) -> int:
+    """The longest part of the training period that the fold with the least leaves before or after its block."""
+    long, extra = divmod(train, folds)
+    starts = {k: k * long + min(k, extra) for k in (0, folds // 2, (folds - 1) // 2, folds - 1)}
+    ends = {k: start + long + (k < extra) for k, start in starts.items()}
+    return min(max(starts[k] - gap, train - ends[k] - gap, 0) for k in starts)
+
+
+def training(scenario: Scenario) -> Iterator[Problem]:
+    """Training and validation periods must hold a window of the emulators that learn from them."""
+    emulators: dict[str, Any] = {f"emulators.{name}": node for name, node in scenario.emulators.items()}
+    emulators |= {f"loops.{name}.emulator": loop.emulator for name, loop in scenario.loops.items()}
+    for path, node in emulators.items():
+        for period in ("train", "validation"):
+            length = getattr(scenario.periods, period)
+            windows = getattr(node, "windows", None)
+            needed = node.steps + 1 if windows is None else windows.lengths[0] if period == "train" else 1
+            if 0 < length < needed:
+                message = f"{path} needs {needed} successive times of this period, or more"
+                yield Problem(f"periods.{period}", length, message)
+
+
+def stencils(scenario: Scenario) -> Iterator[Problem]:
+    """A stencil must not meet itself on the ring."""
+    size = _size(scenario)
+    emulators: dict[str, Any] = {f"emulators.{name}": node for name, node in scenario.emulators.items()}
+    emulators |= {f"loops.{name}.emulator": loop.emulator for name, loop in scenario.loops.items()}
+    for path, node in emulators.items():
+        radius = getattr(node, "radius", None)
+        if size is not None and isinstance(radius, int) and 2 * radius + 1 > size:
+            yield Problem(f"{path}.radius", radius, f"a stencil of {2 * radius + 1} sites on a ring of {size}")
+
+
+def free_runs(scenario: Scenario) -> Iterator[Problem]:
+    """The climate of a free run has the axes of the physical model's."""
+    free_run, segment = scenario.forecasts.free_run, scenario.climate.segment
+    if scenario.analyses and 0 < free_run < segment:
+        message = f"shorter than a segment of the power spectrum ({segment:g} MTU): lengthen it, set it to 0 for no run"
+        yield Problem("forecasts.free_run", free_run, f"{message}, or shorten `climate.segment`")
+
+
+def climates(scenario: Scenario) -> Iterator[Problem]:
+    """What the free run of each physical model is asked for must exist."""
+    settings = scenario.climate
+    for name, model in scenario.models.items():
+        if settings.lyapunov_count is not None and settings.lyapunov_count > build(model).size:
+            message = f"more exponents than the model {name} has sites ({build(model).size})"
+            yield Problem("climate.lyapunov_count", settings.lyapunov_count, message)
+        shortest = 2 * build(model).time_step
+        if settings.segment < shortest:
+            message = f"must be two time steps of the model {name} or more ({shortest:g} MTU)"
+            yield Problem("climate.segment", settings.segment, message)
+
+
+def offset(scenario: Scenario) -> Iterator[Problem]:
+    """The first observed site must exist."""
+    size = _size(scenario)
+    for name, instrument in scenario.observations.each.items():
+        first = getattr(instrument.network, "offset", 0)
+        path = f"observations.instruments.{name}" if name else "observations"
+        if scenario.data is None and size is not None and first >= size:
+            yield Problem(f"{path}.network.offset", first, f"the model has the sites 0 to {size - 1}")
+
+
+def errors(scenario: Scenario) -> Iterator[Problem]:
+    """The square of an error must be a number in double precision."""
+    stds = {"observations.error_std": scenario.observations.error_std}
+    stds |= {"observations.assumed_error_std": scenario.observations.assumed_error_std or 1.0}
+    stds |= {"data.error_std": (scenario.data and scenario.data.error_std) or 1.0}
+    for path, std in stds.items():
+        if not SMALLEST_STD <= std <= LARGEST_STD:
+            yield Problem(path, std, "its square cannot be held in double precision")
+
+
+def numbers(scenario: Scenario) -> Iterator[Problem]:
+    """Nothing may be so large that no machine holds it, nor so many that no run ends."""
+    size, times = _size(scenario) or 1, scenario.periods.total
+    held: dict[str, float] = {"periods": times * size * 8}
+    models = [build(model) for model in scenario.models.values()]
+    steps = max(scenario.climate.duration / model.time_step * model.size for model in models)
+    held |= {"climate.duration": steps * 8}
+    for name, analysis in scenario.analyses.items():
+        held[f"analyses.{name}.members"] = getattr(analysis, "members", 1) * size * 8
+    for path, count in held.items():
+        if count > LARGEST_BYTES:
+            yield Problem(path, None, f"would take {count / 1e9:.3g} GB of memory: make it smaller")
+    for name, analysis in scenario.analyses.items():
+        yield from _too_many(f"analyses.{name}.tune", [len(values) for values in (analysis_grid(analysis)).values()])
+    for name, emulator in scenario.emulators.items():
+        if emulator.tune is not None and emulator.tune.samples is None:
+            yield from _too_many(f"emulators.{name}.tune.grid", [len(v) for v in emulator.tune.grid.values()])
+    for name, sweep in scenario.sweeps.items():
+        yield from _too_many(f"sweeps.{name}.over", [sweep.realizations, *(len(v) for v in sweep.over.values())])
+
+
+def analysis_grid(analysis: Any) -> dict[str, list[Any]]:
+    """The values that an analysis is tuned over."""
+    return getattr(analysis, "tune", None) or {}
+
+
+def _too_many(path: str, counts: list[int]) -> Iterator[Problem]:
+    """A problem where the combinations of so many values are more than can be run."""
+    if prod(counts) > MANY:
+        yield Problem(path, None, f"makes {prod(counts):,} combinations: shorten the lists")
+
+
+def _size(scenario: Scenario) -> int | None:
+    """Sites of the truth, if its model exists."""
+    name = scenario.truth.model or next(iter(scenario.models), None)
+    return build(scenario.models[name]).size if name in scenario.models else None
+
+
+SIZES_AND_LENGTHS: dict[Callable[[Scenario], Iterator[Problem]], tuple[str, ...]] = {
+    folds: ("periods",),
+    training: ("periods",),
+    stencils: ("models", "truth"),
+    free_runs: ("forecasts", "climate"),
+    climates: ("climate", "models"),
+    offset: ("observations", "models", "truth", "data"),
+    errors: ("observations", "data"),
+    numbers: ("models", "periods", "climate", "truth"),
+}
+"""Every check, with the sections that it compares."""
