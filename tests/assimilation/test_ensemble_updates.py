@@ -26,7 +26,7 @@ UPDATES = {
     "denkf": (denkf_update, ()),
     "esrf": (esrf_update, ()),
     "enkf-n": (enkf_n_update, (1.0,)),
-    "eakf": (eakf_update, (1.0, 0.5, 0.1)),
+    "eakf": (eakf_update, ring(1.0)),
     "letkf": (letkf_update, ring(1.0)),
 }
 NETWORKS = {"every site": np.arange(8), "three sites": np.array([1, 4, 6]), "one site twice": np.array([2, 2, 5])}
@@ -196,17 +196,15 @@ def test_enkf_n_is_the_etkf_of_the_ensemble_inflated_by_the_minimizer_of_its_cos
 @pytest.mark.parametrize("sites", NETWORKS.values(), ids=NETWORKS)
 def test_the_local_filter_without_a_taper_is_the_global_one(sites):
     E, y, variance, _ = case(6, sites)
-    local = updated(eakf_update, E, y, variance, sites, np.ones(5))  # ring of 8: distances 0 to 4
+    local = updated(eakf_update, E, y, variance, sites, ring(9.0, "boxcar"))
     np.testing.assert_allclose(local, updated(esrf_update, E, y, variance, sites), atol=1e-12)
 
 
 def test_a_local_observation_moves_each_site_by_the_tapered_regression_on_the_observed_one():
     E, y, variance, _ = case(6, np.array([1]))
-    taper = np.array([1.0, 0.6, 0.2])
-    distance = np.minimum((np.arange(8) - 1) % 8, (1 - np.arange(8)) % 8)
-    factor = np.append(taper, [0, 0])[distance]
+    factor = gaspari_cohn(np.minimum((np.arange(8) - 1) % 8, (1 - np.arange(8)) % 8), 0.7)
     exact = updated(esrf_update, E, y, variance, np.array([1]))
-    local = updated(eakf_update, E, y, variance, np.array([1]), taper)
+    local = updated(eakf_update, E, y, variance, np.array([1]), ring(0.7))
     np.testing.assert_allclose(local - E, factor * (exact - E), atol=1e-12)
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from assimilearn.assimilation.tapers import TAPERS, boxcar, gaspari_cohn, gaussian, ring_taper
+from assimilearn.assimilation.tapers import TAPERS, boxcar, gaspari_cohn, gaussian
 
 DISTANCE = np.linspace(0, 30, 3001)
 
@@ -32,9 +32,3 @@ def test_gaspari_cohn_has_the_curvature_of_its_gaussian_at_the_centre():
 def test_the_box_has_the_second_moment_of_its_gaussian():
     moments = [(DISTANCE**2 * taper(DISTANCE, 4.0)).sum() / taper(DISTANCE, 4.0).sum() for taper in (boxcar, gaussian)]
     assert moments[0] == pytest.approx(moments[1], rel=0.01)
-
-
-def test_the_taper_of_a_ring_ends_where_it_is_negligible_or_the_ring_ends():
-    assert ring_taper("gaspari_cohn", 4.0, 400).size == 13
-    assert ring_taper("gaspari_cohn", 400.0, 40).size == 21
-    assert ring_taper("gaspari_cohn", 0.1, 40).tolist() == [1.0]

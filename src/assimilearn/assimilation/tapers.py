@@ -43,9 +43,3 @@ def gaussian(distance: np.ndarray, localization_radius: float) -> np.ndarray:
 
 
 TAPERS = {"gaspari_cohn": gaspari_cohn, "boxcar": boxcar, "gaussian": gaussian}
-
-
-def ring_taper(taper: str, localization_radius: float, size: int) -> np.ndarray:
-    """Factors at distances 0, 1, 2 ... sites on a ring of ``size`` sites, up to the last that is not negligible."""
-    factors = TAPERS[taper](np.arange(size // 2 + 1), localization_radius)
-    return factors[: np.flatnonzero(factors > NEGLIGIBLE)[-1] + 1]

@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 
 from assimilearn.assimilation.local.tapers import CODES, reach_of
-from assimilearn.assimilation.local.tiles import tree_of
+from assimilearn.assimilation.local.tiles import BOX, MOST, tree_of
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.settings import LocalizationSettings
 
@@ -34,7 +34,7 @@ class Domain(NamedTuple):
         Positions of the sites, and of what observations refer to by number: by default the sites themselves.
     order : ndarray (site,)
         Sites in the order of the tiles.
-    nodes : ndarray (node, 4 + 2 axes)
+    nodes : ndarray (node, 5 + 2 axes)
         The tree of tiles.
     """
 
@@ -48,7 +48,7 @@ class Domain(NamedTuple):
     nodes: np.ndarray
 
 
-def domain_of(problem: Problem, settings: LocalizationSettings, method: str) -> np.ndarray:
+def domain_of(problem: Problem, settings: LocalizationSettings, method: str, most: int = MOST) -> np.ndarray:
     """The vector of :func:`encoded` for the geometry of a problem.
 
     Raises
@@ -59,11 +59,16 @@ def domain_of(problem: Problem, settings: LocalizationSettings, method: str) -> 
     problem.geometry.need_space(f"localization ({method})")
     geometry, instrument = problem.geometry, problem.instrument
     places = None if instrument.operator.direct else instrument.correlation.places
-    return encoded(settings.taper, settings.localization_radius, geometry.positions, geometry.periods, places)
+    return encoded(settings.taper, settings.localization_radius, geometry.positions, geometry.periods, places, most)
 
 
 def encoded(
-    taper: str, radius: float, positions: np.ndarray, periods: np.ndarray, places: np.ndarray | None = None
+    taper: str,
+    radius: float,
+    positions: np.ndarray,
+    periods: np.ndarray,
+    places: np.ndarray | None = None,
+    most: int = MOST,
 ) -> np.ndarray:
     """The vector from which :func:`opened` makes a :class:`Domain`.
 
@@ -78,11 +83,13 @@ def encoded(
         0 or infinite where an axis is not periodic.
     places : ndarray (place, axis), optional
         Positions of what observations refer to by number; by default the sites.
+    most : int
+        Sites of a tile.
     """
     periods = np.where(np.isfinite(periods), periods, 0.0)
     positions = within(positions, periods)
     places = positions[:0] if places is None else within(places, periods)
-    order, nodes = tree_of(positions)
+    order, nodes = tree_of(positions, most)
     header = [CODES[taper], radius, reach_of(taper, radius), positions.shape[1], len(positions), len(places)]
     arrays: tuple[Any, ...] = (periods, positions, places, order, nodes)
     return np.concatenate([np.array(header, dtype=float), *(np.ravel(array).astype(float) for array in arrays)])
@@ -106,7 +113,7 @@ def opened(parameters):
     start += p * axes
     order = parameters[start : start + n]
     start += n
-    nodes = parameters[start:].reshape((parameters.size - start) // (4 + 2 * axes), 4 + 2 * axes)
+    nodes = parameters[start:].reshape((parameters.size - start) // (BOX + 2 * axes), BOX + 2 * axes)
     if p == 0:
         places = sites
     return Domain(int(parameters[0]), parameters[1], parameters[2], periods, sites, places, order, nodes)

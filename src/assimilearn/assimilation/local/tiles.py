@@ -10,8 +10,9 @@ from numba import njit
 from assimilearn.kernels import FAST
 
 MOST = 96  # sites of a tile: enough for vector units and matrix products, few enough to stay in the cache
-BEGIN, END, LEAF, DEPTH, BOX = range(5)
-"""Columns of a node: its sites in the order of the tiles, 1 for a tile, its depth; from BOX on lows, then highs."""
+BEGIN, END, TILE, DEPTH, NEXT, BOX = range(6)
+"""Columns of a node: its sites in the order of the tiles; 1 + the number of a tile, 0 of a node that is halved; depth;
+the node that follows those below it; from BOX on the lowest coordinates, then the highest."""
 
 
 def tree_of(positions: np.ndarray, most: int = MOST) -> tuple[np.ndarray, np.ndarray]:
@@ -21,17 +22,18 @@ def tree_of(positions: np.ndarray, most: int = MOST) -> tuple[np.ndarray, np.nda
     -------
     order : ndarray (site,), int64
         Tile after tile.
-    nodes : ndarray (node, 4 + 2 axes)
+    nodes : ndarray (node, 5 + 2 axes)
         Each node before its two halves.
     """
-    order, nodes = np.arange(len(positions)), []
+    order, nodes, count = np.arange(len(positions)), [], 0
     work = [(0, len(positions), 0)]
     while work:
         begin, end, depth = work.pop()
         part = order[begin:end]
         low, high = positions[part].min(axis=0), positions[part].max(axis=0)
         tiles = -(-part.size // most)
-        nodes.append(np.concatenate([[begin, end, tiles == 1, depth], low, high]))
+        count += tiles == 1
+        nodes.append(np.concatenate([[begin, end, count if tiles == 1 else 0, depth, 0], low, high]))
         if tiles > 1:
             axis = int((high - low).argmax())
             order[begin:end] = part[np.argsort(positions[part, axis], kind="stable")]
@@ -39,7 +41,14 @@ def tree_of(positions: np.ndarray, most: int = MOST) -> tuple[np.ndarray, np.nda
             work += [(middle, end, depth + 1), (begin, middle, depth + 1)]
         else:
             order[begin:end] = np.sort(part)
-    return order, np.array(nodes)
+    tree = np.array(nodes)
+    waiting: list[int] = []
+    for t in range(len(tree)):
+        while waiting and tree[waiting[-1], DEPTH] >= tree[t, DEPTH]:
+            tree[waiting.pop(), NEXT] = t
+        waiting.append(t)
+    tree[waiting, NEXT] = len(tree)
+    return order, tree
 
 
 @njit(cache=True, fastmath=FAST, error_model="numpy")
@@ -82,7 +91,7 @@ def observations_near_tiles(domain, rows):
     nodes, reach = domain.nodes, domain.reach**2
     count = deepest = 0
     for t in range(nodes.shape[0]):
-        count += int(nodes[t, LEAF])
+        count += int(nodes[t, TILE] != 0)
         deepest = max(deepest, int(nodes[t, DEPTH]))
     first, tiles = np.zeros(count + 1, np.int64), np.zeros(count + 1, np.int64)
     near, found = np.empty(4 * rows.size + 64, np.int64), np.empty(4 * rows.size + 64, np.int64)
@@ -99,9 +108,46 @@ def observations_near_tiles(domain, rows):
                 found[end + total] = found[k]
                 total += 1
         begins[depth + 2] = end + total
-        if nodes[t, LEAF] != 0:
+        if nodes[t, TILE] != 0:
             near = room_for(near, first[tile] + total)
             near[first[tile] : first[tile] + total] = found[end : end + total]
             first[tile + 1], tiles[tile + 1] = first[tile] + total, int(nodes[t, END])
             tile += 1
     return near[: first[tile]], first, tiles
+
+
+@njit(cache=True, error_model="numpy")
+def observations_by_tile(domain, rows):
+    """Give every observation to a tile that is near, and let the boxes grow around those that they are given.
+
+    Returns
+    -------
+    nodes : ndarray
+        Those of the domain with larger boxes.
+    order : ndarray (observation,), int64
+        Observations, tile after tile.
+    first : ndarray (tile + 1,), int64
+        Where those of each tile begin.
+    """
+    nodes, axes = domain.nodes.copy(), domain.periods.size
+    tile_of, first = np.empty(rows.size, np.int64), np.zeros(nodes.shape[0] + 1, np.int64)
+    for o in range(rows.size):
+        here, t = domain.places[rows[o]], 0
+        while True:
+            for axis in range(axes):
+                nodes[t, BOX + axis] = min(nodes[t, BOX + axis], here[axis])
+                nodes[t, BOX + axes + axis] = max(nodes[t, BOX + axes + axis], here[axis])
+            if nodes[t, TILE] != 0:
+                break
+            one, other = t + 1, int(nodes[t + 1, NEXT])
+            nearer = gap_to_box(nodes[one], here, domain.periods) <= gap_to_box(nodes[other], here, domain.periods)
+            t = one if nearer else other
+        tile_of[o] = int(nodes[t, TILE]) - 1
+        first[tile_of[o] + 1] += 1
+    for t in range(nodes.shape[0]):
+        first[t + 1] += first[t]
+    order, free = np.empty(rows.size, np.int64), first.copy()
+    for o in range(rows.size):
+        order[free[tile_of[o]]] = o
+        free[tile_of[o]] += 1
+    return nodes, order, first
