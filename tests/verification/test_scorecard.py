@@ -33,15 +33,15 @@ def forecast_scores(**attributes):
     )
 
 
-def lorenz96_file(forcing=8.0, exponents=(1.7, 0.0, -5.7)):
-    mean = np.full(3, 2.34)
+def lorenz96_file(forcing=8.0, exponents=(1.7, 0.0, -1.0, -5.7)):
+    mean = np.full(4, 2.34)
     return xr.Dataset(
         {
             "mean": ("site", mean),
             "std": ("site", np.sqrt(mean * (8.0 - mean))),
             "lyapunov_exponent": ("index", np.array(exponents)),
         },
-        attrs={"settings": json.dumps({"method": "lorenz96", "forcing": forcing})},
+        attrs={"method": "lorenz96", "settings": json.dumps({"method": "lorenz96", "size": 4, "forcing": forcing})},
     )
 
 
@@ -68,7 +68,7 @@ def test_rows_are_named_after_scenario_node_and_score():
     assert rows["base/cnn/valid_time_lyapunov"] == Row("base/cnn/valid_time_lyapunov", 4.0, 0.4)
     assert rows["base/cnn/climate_std_error"].value == -0.1
     assert rows["base/l96/lyapunov_exponent_1"].value == 1.7
-    assert rows["base/l96/kaplan_yorke_dimension"].value == pytest.approx(2 + 1.7 / 5.7)
+    assert rows["base/l96/kaplan_yorke_dimension"].value == pytest.approx(3 + 0.7 / 5.7)
 
 
 def test_a_censored_mean_valid_time_is_called_a_lower_bound():
@@ -213,11 +213,11 @@ def test_a_bound_that_the_scenario_lacks_is_no_number():
 
 
 def test_exact_identities_of_lorenz96_pass_and_fail_as_they_must():
-    rows = by_name(scorecard({}, {}, {"s": {"l96": lorenz96_file(exponents=(1.7, 0.0, -4.7))}}))
+    rows = by_name(scorecard({}, {}, {"s": {"l96": lorenz96_file(exponents=(1.7, 0.0, -1.0, -4.7))}}))
     assert rows["s/l96/variance_identity"].passed is True
     assert rows["s/l96/variance_identity"].value == pytest.approx(1)
-    assert rows["s/l96/lyapunov_sum"].passed is True and rows["s/l96/lyapunov_sum"].published == "-3"
-    wrong = by_name(scorecard({}, {}, {"s": {"l96": lorenz96_file(forcing=10.0, exponents=(1.0, 0.5, -9.0))}}))
+    assert rows["s/l96/lyapunov_sum"].passed is True and rows["s/l96/lyapunov_sum"].published == "-4"
+    wrong = by_name(scorecard({}, {}, {"s": {"l96": lorenz96_file(forcing=10.0, exponents=(1.0, 0.5, -0.5, -9.0))}}))
     assert wrong["s/l96/variance_identity"].passed is False
     assert wrong["s/l96/lyapunov_sum"].passed is False
 

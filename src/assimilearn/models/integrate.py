@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 from numba import int64, njit
 
-from assimilearn.models.protocol import Model
+from assimilearn.models.protocol import Model, WithStart
 from assimilearn.models.signatures import MATRIX, STEP, VECTOR, by_pointer
 
 LONG = 100  # steps; a shorter trajectory does not repay the 0.1 ms that a call with a function pointer costs
@@ -61,8 +61,8 @@ def advance(model: Model, states: np.ndarray, steps: int) -> np.ndarray:
 
 
 def spun_up_state(model: Model, duration: float, rng: np.random.Generator) -> np.ndarray:
-    """One state on the attractor: a random start, integrated for ``duration`` MTU; (site,)."""
-    start = rng.standard_normal(model.size)
+    """One state on the attractor: the model's own start or normal numbers, integrated for ``duration`` MTU; (site,)."""
+    start = model.start(rng) if isinstance(model, WithStart) else rng.standard_normal(model.size)
     return advance(model, start, round(duration / model.time_step))
 
 

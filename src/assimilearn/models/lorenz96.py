@@ -11,15 +11,16 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
+import xarray as xr
 from numba import njit
 from pydantic import Field
 
 from assimilearn.errors import SettingsError
-from assimilearn.kernels import FAST, compile_alike
-from assimilearn.models.protocol import CompiledStep, Model
+from assimilearn.kernels import FAST
+from assimilearn.models.geometry import Geometry, ring
+from assimilearn.models.protocol import CompiledStep, Identity, Model
+from assimilearn.models.runge_kutta import RungeKuttaModel, rk4, rk4_rows
 from assimilearn.models.settings import ModelSettings
-
-compile_alike()
 
 
 class Lorenz96Settings(ModelSettings):
@@ -33,30 +34,68 @@ class Lorenz96Settings(ModelSettings):
     time_step: float = Field(0.05, gt=0, le=0.1, description="RK4 step in model time units")
 
 
-@dataclass(frozen=True)
-class Lorenz96:
+def tendency(x: Any, forcing: Any) -> Any:
+    """Time derivative of ``x (..., site)``, NumPy or torch, per MTU."""
+    i = np.arange(x.shape[-1])
+    n = x.shape[-1]
+    return (x[..., (i + 1) % n] - x[..., i - 2]) * x[..., i - 1] - x + forcing
+
+
+@njit(fastmath=FAST, inline="always")
+def _tendency(x, parameters, k):
+    """Write dx/dt to k; the three wrapped sites stand outside the loop so that it vectorises."""
+    F, n = parameters[0], x.size
+    k[0] = (x[1] - x[n - 2]) * x[n - 1] - x[0] + F
+    k[1] = (x[2] - x[n - 1]) * x[0] - x[1] + F
+    for i in range(2, n - 1):
+        k[i] = (x[i + 1] - x[i - 2]) * x[i - 1] - x[i] + F
+    k[n - 1] = (x[0] - x[n - 3]) * x[n - 2] - x[n - 1] + F
+
+
+@njit(cache=True, fastmath=FAST, nogil=True)
+def rk4_step(E, parameters):
+    """Advance every row of E (member, site) by one RK4 step, in place; parameters are (forcing, dt)."""
+    rk4_rows(_tendency, E, parameters[1], parameters)
+
+
+@njit(cache=True, nogil=True)
+def rk4_step_own_forcing(E, parameters):
+    """Advance every row of E (member, site + 1), whose last entry is its forcing, by one RK4 step, in place."""
+    n = E.shape[1] - 1
+    x, own = np.empty((1, n)), parameters.copy()
+    for member in range(E.shape[0]):
+        own[0] = E[member, n]
+        for i in range(n):
+            x[0, i] = E[member, i]
+        rk4_step(x, own)
+        for i in range(n):
+            E[member, i] = x[0, i]
+
+
+class Lorenz96(RungeKuttaModel):
     """The model that goes with :class:`Lorenz96Settings`."""
 
-    settings: Lorenz96Settings
+    parameters = ("forcing",)
+    tendency = staticmethod(tendency)
+    kernel = staticmethod(rk4_step)
 
     @property
-    def size(self) -> int:
-        """Number of sites."""
-        return self.settings.size
+    def geometry(self) -> Geometry:
+        """One field on a ring."""
+        return ring(self.settings.size)
 
-    @property
-    def time_step(self) -> float:
-        """Length of one RK4 step in MTU."""
-        return self.settings.time_step
+    def identities(self) -> list[Identity]:
+        """The energy is steady on average, so <x^2> = F <x>; the divergence of the flow is -1 a site, everywhere."""
 
-    @property
-    def compiled(self) -> CompiledStep:
-        """The step for the compiled cycle; parameters are (forcing, time step)."""
-        return CompiledStep(rk4_step, np.array([self.settings.forcing, self.settings.time_step]))
+        def variance(climatology: xr.Dataset) -> float:
+            mean = float(climatology["mean"].mean())
+            pooled = float((climatology["std"] ** 2 + climatology["mean"] ** 2).mean()) - mean**2
+            return pooled / (mean * (self.settings.forcing - mean))
 
-    def step(self, states: Any) -> Any:
-        """One RK4 step of ``states (..., site)``, NumPy or torch; torch gradients flow through."""
-        return rk4(states, self.settings.forcing, self.time_step)
+        return [
+            Identity("variance_identity", variance, 1.0, 0.02),
+            Identity.of_lyapunov_sum(-float(self.size), 0.2),
+        ]
 
     def carrying(self, names: Sequence[str]) -> Model:
         """The same model for states that carry these parameters, each its own, after their sites.
@@ -100,70 +139,4 @@ class OwnForcing:
     def step(self, states: np.ndarray) -> np.ndarray:
         """One RK4 step of ``states (..., site + 1)``."""
         x, F = states[..., :-1], states[..., -1:]
-        return np.concatenate([rk4(x, F, self.time_step), F], axis=-1)
-
-
-def rk4(x: Any, F: Any, dt: float) -> Any:
-    """One RK4 step of ``x (..., site)``, NumPy or torch, with forcing F, a number or (..., 1)."""
-    k1 = tendency(x, F)
-    k2 = tendency(x + dt / 2 * k1, F)
-    k3 = tendency(x + dt / 2 * k2, F)
-    k4 = tendency(x + dt * k3, F)
-    return x + dt / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
-
-
-def tendency(x: Any, forcing: Any) -> Any:
-    """Time derivative of ``x (..., site)``, NumPy or torch, per MTU."""
-    i = np.arange(x.shape[-1])
-    n = x.shape[-1]
-    return (x[..., (i + 1) % n] - x[..., i - 2]) * x[..., i - 1] - x + forcing
-
-
-@njit(cache=True, fastmath=FAST, nogil=True)
-def rk4_step(E, parameters):
-    """Advance every row of E (member, site) by one RK4 step, in place."""
-    F, dt = parameters[0], parameters[1]
-    n = E.shape[1]
-    k, stage, total = np.empty(n), np.empty(n), np.empty(n)
-    for member in range(E.shape[0]):
-        x = E[member]
-        _ring_tendency(x, F, k)
-        for i in range(n):
-            total[i] = k[i]
-            stage[i] = x[i] + dt / 2 * k[i]
-        _ring_tendency(stage, F, k)
-        for i in range(n):
-            total[i] += 2 * k[i]
-            stage[i] = x[i] + dt / 2 * k[i]
-        _ring_tendency(stage, F, k)
-        for i in range(n):
-            total[i] += 2 * k[i]
-            stage[i] = x[i] + dt * k[i]
-        _ring_tendency(stage, F, k)
-        for i in range(n):
-            x[i] += dt / 6 * (total[i] + k[i])
-
-
-@njit(cache=True, nogil=True)
-def rk4_step_own_forcing(E, parameters):
-    """Advance every row of E (member, site + 1), whose last entry is its forcing, by one RK4 step, in place."""
-    n = E.shape[1] - 1
-    x, own = np.empty((1, n)), parameters.copy()
-    for member in range(E.shape[0]):
-        own[0] = E[member, n]
-        for i in range(n):
-            x[0, i] = E[member, i]
-        rk4_step(x, own)
-        for i in range(n):
-            E[member, i] = x[0, i]
-
-
-@njit(cache=True, fastmath=FAST, inline="always")
-def _ring_tendency(x, F, k):
-    """Write the tendency of x into k; the three wrapped sites stand outside the loop so that it vectorises."""
-    n = x.size
-    k[0] = (x[1] - x[n - 2]) * x[n - 1] - x[0] + F
-    k[1] = (x[2] - x[n - 1]) * x[0] - x[1] + F
-    for i in range(2, n - 1):
-        k[i] = (x[i + 1] - x[i - 2]) * x[i - 1] - x[i] + F
-    k[n - 1] = (x[0] - x[n - 3]) * x[n - 2] - x[n - 1] + F
+        return np.concatenate([rk4(tendency, x, self.time_step, F), F], axis=-1)

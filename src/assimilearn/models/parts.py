@@ -4,7 +4,11 @@ from assimilearn.registry import Kind
 
 KINDS = {
     "model": Kind(
-        parts={"lorenz96": "lorenz96:Lorenz96Settings"},
+        parts={
+            "lorenz63": "lorenz63:Lorenz63Settings",
+            "lorenz96": "lorenz96:Lorenz96Settings",
+            "lorenz96-cubic": "lorenz96_cubic:Lorenz96CubicSettings",
+        },
         base="settings:ModelSettings",
         adapter="plugin",
     ),

@@ -1,8 +1,16 @@
-"""What a forecast model is: the one protocol that joins physics, emulators and assimilation."""
+"""What a forecast model is: one protocol that joins physics, emulators and assimilation, and optional pieces.
 
+Every model is a :class:`Model`. What else it can do it says by having one of the members of the other protocols;
+``isinstance(model, Differentiable)`` tells.
+"""
+
+from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
+import xarray as xr
+
+from assimilearn.models.geometry import Geometry
 
 
 class CompiledStep(NamedTuple):
@@ -19,6 +27,37 @@ class CompiledStep(NamedTuple):
 
     step: Any
     parameters: np.ndarray
+
+
+class Identity(NamedTuple):
+    """An exact fact about the climatology of a model, which the scorecard checks.
+
+    Attributes
+    ----------
+    name : row of the scorecard
+    of : callable
+        ``of(climatology)`` computes the value from the model file.
+    exact, tolerance : float
+        The value must be within ``tolerance`` of ``exact``; the rest is sampling error of the free run.
+    needs : names of variables without which the fact cannot be checked
+    """
+
+    name: str
+    of: Callable[[xr.Dataset], float]
+    exact: float
+    tolerance: float
+    needs: tuple[str, ...] = ()
+
+    @classmethod
+    def of_lyapunov_sum(cls, exact: float, tolerance: float) -> "Identity":
+        """The sum of all Lyapunov exponents is the mean divergence of the flow."""
+        return cls("lyapunov_sum", _sum_of_all_exponents, exact, tolerance, ("lyapunov_exponent",))
+
+
+def _sum_of_all_exponents(climatology: xr.Dataset) -> float:
+    """Their sum, per MTU; NaN where only the leading ones are known."""
+    exponents = climatology["lyapunov_exponent"].values
+    return float(exponents.sum()) if exponents.size == climatology.sizes["site"] else float("nan")
 
 
 @runtime_checkable
@@ -50,3 +89,36 @@ class PhysicalModel(Model, Protocol):
     @property
     def settings(self) -> Any:
         """Settings with a ``method``."""
+
+    @property
+    def geometry(self) -> Geometry:
+        """Where the numbers of a state are: fields, grids, distances."""
+
+
+@runtime_checkable
+class Differentiable(Protocol):
+    """A model whose step torch can differentiate: 4D-Var and the EKF then need no finite differences."""
+
+    def differentiable(self, tensor: Any) -> Any:
+        """One step of a torch tensor ``(..., site)``, float64, that gradients flow through.
+
+        Returns
+        -------
+        torch.Tensor (..., site), within round-off of ``step``.
+        """
+
+
+@runtime_checkable
+class WithStart(Protocol):
+    """A model that says itself where free runs begin, before their spin-up."""
+
+    def start(self, rng: np.random.Generator) -> np.ndarray:
+        """One state, (site,). Models without it start from standard normal numbers."""
+
+
+@runtime_checkable
+class WithIdentities(Protocol):
+    """A model of which something is known exactly."""
+
+    def identities(self) -> list[Identity]:
+        """Facts about its climatology that must hold but for sampling errors."""

@@ -22,7 +22,10 @@ import xarray as xr
 
 from assimilearn import store
 from assimilearn.errors import FileError
+from assimilearn.models import open_model
 from assimilearn.models.lyapunov import kaplan_yorke_dimension, kolmogorov_sinai_entropy
+from assimilearn.models.protocol import WithIdentities
+from assimilearn.registry import registry
 from assimilearn.verification.claims import Claim
 from assimilearn.verification.climate import pooled_std
 from assimilearn.verification.free_runs import DISTANCES
@@ -32,7 +35,6 @@ Files = Mapping[str, Mapping[str, xr.Dataset]]
 """Datasets as {scenario: {node: Dataset}}."""
 
 NAN = float("nan")
-IDENTITY = "exact identity of Lorenz-96"
 
 
 @dataclass(frozen=True)
@@ -184,28 +186,35 @@ def _lyapunov_misfit(exponents: np.ndarray, reference: np.ndarray) -> float:
 
 
 def model_rows(name: str, model: xr.Dataset) -> list[Row]:
-    """Rows of the climate and the Lyapunov exponents of a model; identities of Lorenz-96 are checked."""
+    """Rows of the climate and the Lyapunov exponents of a model, and of what is known exactly of it."""
     mean, std = float(model["mean"].mean()), pooled_std(model)
     rows = [Row(f"{name}/mean", mean), Row(f"{name}/std", std)]
-    settings = json.loads(model.attrs.get("settings", "{}"))
-    lorenz96 = settings.get("method") == "lorenz96"
-    if lorenz96:
-        # The energy sum_i x_i^2 / 2 is steady on average, so <x^2> = F <x> exactly, and var = mean (F - mean).
-        variance = float((model["std"] ** 2 + model["mean"] ** 2).mean()) - mean**2
-        ratio = variance / (mean * (settings["forcing"] - mean))
-        rows.append(_identity(f"{name}/variance_identity", ratio, 1.0, 0.02))
-    if "lyapunov_exponent" not in model:
-        return rows
-    exponents = np.sort(model["lyapunov_exponent"].values)[::-1]
-    rows.append(Row(f"{name}/lyapunov_exponent_1", float(exponents[0])))
-    rows.append(Row(f"{name}/lyapunov_positive", float((exponents > 0).sum())))
-    rows.append(Row(f"{name}/kolmogorov_sinai_entropy", kolmogorov_sinai_entropy(exponents)))
-    if exponents.sum() < 0:
-        rows.append(Row(f"{name}/kaplan_yorke_dimension", kaplan_yorke_dimension(exponents)))
-    if lorenz96 and exponents.size == model.sizes["site"]:
-        # The divergence of the flow is -1 a site, everywhere.
-        rows.append(_identity(f"{name}/lyapunov_sum", float(exponents.sum()), -float(exponents.size), 0.2))
-    return rows
+    if "lyapunov_exponent" in model:
+        exponents = np.sort(model["lyapunov_exponent"].values)[::-1]
+        rows.append(Row(f"{name}/lyapunov_exponent_1", float(exponents[0])))
+        rows.append(Row(f"{name}/lyapunov_positive", float((exponents > 0).sum())))
+        rows.append(Row(f"{name}/kolmogorov_sinai_entropy", kolmogorov_sinai_entropy(exponents)))
+        if exponents.sum() < 0:
+            rows.append(Row(f"{name}/kaplan_yorke_dimension", kaplan_yorke_dimension(exponents)))
+    return [*rows, *identity_rows(name, model)]
+
+
+def identity_rows(name: str, model_file: xr.Dataset) -> Iterator[Row]:
+    """Rows of exact facts about the model, as far as the file holds what they are about."""
+    if registry().find(str(model_file.attrs.get("method")), "model") is None:
+        return  # a plug-in, which the scorecard does not load: it states no facts
+    model = open_model(model_file)
+    for fact in model.identities() if isinstance(model, WithIdentities) else ():
+        value = fact.of(model_file) if set(fact.needs) <= set(model_file) else NAN
+        if not math.isnan(value):
+            yield Row(
+                f"{name}/{fact.name}",
+                value,
+                published=_text(fact.exact),
+                tolerance=fact.tolerance,
+                source=f"exact identity of {model_file.attrs['method']}",
+                passed=abs(value - fact.exact) <= fact.tolerance,
+            )
 
 
 def sweep_rows(name: str, sweep: xr.Dataset) -> list[Row]:
@@ -255,17 +264,6 @@ def _row(name: str, value: float, uncertainty: float | None, failed: str, note: 
     """A row that has failed already if ``failed`` says why; an uncertainty that is no number is none."""
     known = uncertainty if uncertainty is not None and not math.isnan(uncertainty) else None
     return Row(name, value, known, source=failed or note, passed=False if failed else None)
-
-
-def _identity(name: str, value: float, exact: float, tolerance: float) -> Row:
-    return Row(
-        name,
-        value,
-        published=_text(exact),
-        tolerance=tolerance,
-        source=IDENTITY,
-        passed=abs(value - exact) <= tolerance,
-    )
 
 
 def _failure(scores: xr.Dataset) -> str:
