@@ -10,6 +10,7 @@ from numba import njit
 from assimilearn.emulators.emulator import Fitted
 from assimilearn.emulators.pairs import Windows
 from assimilearn.emulators.settings import EmulatorSettings
+from assimilearn.emulators.weights import Shape
 from assimilearn.models.protocol import CompiledStep
 
 LOCAL = False
@@ -27,6 +28,16 @@ def fit(training: Windows, validation: Windows, settings: ClimatologySettings, r
         training.targets.mean(axis=0), dims="site", attrs={"long_name": "mean of the training analyses"}
     )
     return Fitted({"mean": mean})
+
+
+def shapes(settings: ClimatologySettings, size: int) -> dict[str, Shape]:
+    """One mean a site."""
+    return {"mean": (size,)}
+
+
+def problems(weights: Mapping[str, np.ndarray], settings: ClimatologySettings) -> list[str]:
+    """None beside those of shapes."""
+    return []
 
 
 def compiled(weights: Mapping[str, np.ndarray], settings: ClimatologySettings) -> CompiledStep:

@@ -21,15 +21,17 @@ from assimilearn.emulators.convolution import (
     Layer,
     compiled_network,
     initial_weights,
+    network_shapes,
     scaled_arrays,
     stored_weights,
 )
 from assimilearn.emulators.emulator import Fitted
 from assimilearn.emulators.normalisation import EPSILON, running_statistics
 from assimilearn.emulators.pairs import Windows
-from assimilearn.emulators.scaling import scaling_from, scaling_of
+from assimilearn.emulators.scaling import scaling_from, scaling_of, scaling_problems
 from assimilearn.emulators.stencil import check_radius
 from assimilearn.emulators.training import Network, TrainingSettings, train_network
+from assimilearn.emulators.weights import Shape
 from assimilearn.models.protocol import CompiledStep
 
 LOCAL = True
@@ -92,6 +94,16 @@ def unfolded(
     normalisation = {"gamma": np.sqrt(variance + np.float32(EPSILON)).reshape(1), "beta": mean.reshape(1)}
     statistics = {"mean": mean.reshape(1), "variance": variance.reshape(1)}
     return {**normalisation, **stored_weights(LAYERS, previous)}, statistics
+
+
+def shapes(settings: CnnSettings, size: int) -> dict[str, Shape]:
+    """The scaling, and a kernel and biases for each layer."""
+    return network_shapes(LAYERS, size)
+
+
+def problems(weights: Mapping[str, np.ndarray], settings: CnnSettings) -> list[str]:
+    """A scaling that cannot be."""
+    return scaling_problems(weights)
 
 
 def compiled(weights: Mapping[str, np.ndarray], settings: CnnSettings) -> CompiledStep:

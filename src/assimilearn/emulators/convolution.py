@@ -15,7 +15,9 @@ from numba import njit
 
 from assimilearn.emulators.activations import LEAKY_RELU, LINEAR, RELU, SIGMOID, SWISH, TANH
 from assimilearn.emulators.passes import run, workspace
-from assimilearn.emulators.scaling import Scaling
+from assimilearn.emulators.scaling import SHAPES, Scaling
+from assimilearn.emulators.stencil import check_radius
+from assimilearn.emulators.weights import Shape
 from assimilearn.errors import FileError
 from assimilearn.models.protocol import CompiledStep
 
@@ -63,14 +65,28 @@ def stored_weights(layers: Sequence[Layer], stored: Mapping[str, np.ndarray]) ->
     FileError
         If they are not those of these layers.
     """
-    inputs, weights = 1, {}
+    needed = layer_shapes(layers)
+    for name, shape in needed.items():
+        if name not in stored or stored[name].shape != shape:
+            raise FileError(f"the stored network has other layers: weight_{name} must have the shape {shape}")
+    return {name: stored[name].astype(np.float32) for name in needed}
+
+
+def layer_shapes(layers: Sequence[Layer]) -> dict[str, Shape]:
+    """Shapes of kernels and biases."""
+    shapes: dict[str, Shape] = {}
+    inputs = 1
     for k, layer in enumerate(layers):
-        for name, shape in ((f"kernel_{k}", (layer.channels, inputs, layer.width)), (f"bias_{k}", (layer.channels,))):
-            if name not in stored or stored[name].shape != shape:
-                raise FileError(f"the stored network has other layers: weight_{name} must have the shape {shape}")
-            weights[name] = stored[name].astype(np.float32)
+        shapes[f"kernel_{k}"] = (layer.channels, inputs, layer.width)
+        shapes[f"bias_{k}"] = (layer.channels,)
         inputs = layer.channels - layer.product
-    return weights
+    return shapes
+
+
+def network_shapes(layers: Sequence[Layer], size: int) -> dict[str, Shape]:
+    """Shapes of the weights of a network on a ring of ``size`` sites, with its scaling."""
+    check_radius(layers[0].width // 2, size)
+    return {**SHAPES, **layer_shapes(layers)}
 
 
 def table(layers: Sequence[Layer]) -> np.ndarray:

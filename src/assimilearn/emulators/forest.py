@@ -16,13 +16,15 @@ from pydantic import Field
 
 from assimilearn.emulators.emulator import Fitted
 from assimilearn.emulators.pairs import Windows
-from assimilearn.emulators.scaling import scaling_of
+from assimilearn.emulators.scaling import SHAPES, scaling_of, scaling_problems
 from assimilearn.emulators.settings import EmulatorSettings
-from assimilearn.emulators.stencil import stencil
+from assimilearn.emulators.stencil import check_radius, stencil
+from assimilearn.emulators.weights import Shape, all_within
 from assimilearn.models.protocol import CompiledStep
 
 LOCAL = True
 COLUMNS = 4  # feature, threshold, left child, value
+INFINITE = ("threshold",)
 
 
 class ForestSettings(EmulatorSettings):
@@ -87,6 +89,31 @@ def _ordered(tree: Any, start: int) -> np.ndarray:
         else:
             table[k] = 0, np.inf, start + k, value
     return table
+
+
+def shapes(settings: ForestSettings, size: int) -> dict[str, Shape]:
+    """The scaling, a root for each tree, the depth, and as many nodes as there are."""
+    check_radius(settings.radius, size)
+    of_nodes: dict[str, Shape] = {name: ("node",) for name in ("feature", "threshold", "child", "value")}
+    return {**SHAPES, **of_nodes, "root": (settings.n_estimators,), "depth": ()}
+
+
+def problems(weights: Mapping[str, np.ndarray], settings: ForestSettings) -> list[str]:
+    """Indices that lead out of the stencil, out of the nodes, or back up the tree; leaves that can be left."""
+    child, node = weights["child"], np.arange(weights["child"].size)
+    last = node.size - 1
+    split = child != node
+    right = {
+        "threshold": bool((weights["threshold"][~split] == np.inf).all()),
+        "feature": all_within(weights["feature"], 0, 2 * settings.radius),
+        "root": all_within(weights["root"], 0, last),
+        "depth": all_within(weights["depth"], 0, settings.max_depth),
+        "child": all_within(child, 0, last) and all_within(child[split], 1, last - 1) and (child >= node).all(),
+    }
+    wrong = [
+        f"weight_{name} is not that of a forest of its settings" for name, is_right in right.items() if not is_right
+    ]
+    return scaling_problems(weights) + wrong
 
 
 def compiled(weights: Mapping[str, np.ndarray], settings: ForestSettings) -> CompiledStep:

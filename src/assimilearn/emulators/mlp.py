@@ -16,14 +16,16 @@ from assimilearn.emulators.convolution import (
     Layer,
     compiled_network,
     initial_weights,
+    network_shapes,
     scaled_arrays,
     stored_weights,
 )
 from assimilearn.emulators.emulator import Fitted
 from assimilearn.emulators.pairs import Windows
-from assimilearn.emulators.scaling import scaling_from, scaling_of
+from assimilearn.emulators.scaling import scaling_from, scaling_of, scaling_problems
 from assimilearn.emulators.stencil import check_radius
 from assimilearn.emulators.training import Network, TrainingSettings, train_network
+from assimilearn.emulators.weights import Shape
 from assimilearn.models.protocol import CompiledStep
 
 LOCAL = True
@@ -63,6 +65,16 @@ def layers_of(settings: MlpSettings) -> list[Layer]:
     widths = [2 * settings.radius + 1] + [1] * len(settings.hidden)
     activations: list[Activation] = [settings.activation] * len(settings.hidden) + ["linear"]
     return [Layer(*layer) for layer in zip([*settings.hidden, 1], widths, activations, strict=True)]
+
+
+def shapes(settings: MlpSettings, size: int) -> dict[str, Shape]:
+    """The scaling, and a kernel and biases for each layer."""
+    return network_shapes(layers_of(settings), size)
+
+
+def problems(weights: Mapping[str, np.ndarray], settings: MlpSettings) -> list[str]:
+    """A scaling that cannot be."""
+    return scaling_problems(weights)
 
 
 def compiled(weights: Mapping[str, np.ndarray], settings: MlpSettings) -> CompiledStep:

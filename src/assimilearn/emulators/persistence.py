@@ -9,6 +9,7 @@ from numba import njit
 from assimilearn.emulators.emulator import Fitted
 from assimilearn.emulators.pairs import Windows
 from assimilearn.emulators.settings import EmulatorSettings
+from assimilearn.emulators.weights import Shape
 from assimilearn.models.protocol import CompiledStep
 
 LOCAL = True
@@ -23,6 +24,16 @@ class PersistenceSettings(EmulatorSettings):
 def fit(training: Windows, validation: Windows, settings: PersistenceSettings, rng: np.random.Generator) -> Fitted:
     """Persistence has no weights."""
     return Fitted({})
+
+
+def shapes(settings: PersistenceSettings, size: int) -> dict[str, Shape]:
+    """None."""
+    return {}
+
+
+def problems(weights: Mapping[str, np.ndarray], settings: PersistenceSettings) -> list[str]:
+    """None beside those of shapes."""
+    return []
 
 
 def compiled(weights: Mapping[str, np.ndarray], settings: PersistenceSettings) -> CompiledStep:

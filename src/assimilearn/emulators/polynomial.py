@@ -17,6 +17,7 @@ Cost: of the fit, rows x monomials^2; of a step, 4 x substeps x three flops a mo
 
 from collections.abc import Mapping
 from itertools import combinations_with_replacement
+from math import comb
 from typing import Literal
 
 import numpy as np
@@ -28,6 +29,7 @@ from assimilearn.emulators.emulator import Fitted
 from assimilearn.emulators.pairs import Windows
 from assimilearn.emulators.settings import EmulatorSettings
 from assimilearn.emulators.stencil import check_radius, stencil
+from assimilearn.emulators.weights import Shape
 from assimilearn.kernels import FAST
 from assimilearn.models.protocol import CompiledStep
 
@@ -45,7 +47,7 @@ class PolynomialSettings(EmulatorSettings):
     method: Literal["polynomial"] = "polynomial"
     radius: int = Field(2, ge=0, description="sites of the stencil to either side")
     degree: int = Field(2, ge=1, le=MAX_DEGREE, description="highest degree of the monomials")
-    substeps: int = Field(1, ge=1, description="RK4 steps in one assimilation interval")
+    substeps: int = Field(1, ge=1, le=1000, description="RK4 steps in one assimilation interval")
     alpha: float = Field(1e-5, ge=0, description="ridge penalty, relative to the mean square of each monomial")
 
     @property
@@ -172,6 +174,19 @@ def weights_of(coefficients: np.ndarray, settings: PolynomialSettings) -> dict[s
             attrs={"long_name": "factors of the monomial as places in the stencil, -1 where there is none"},
         ),
     }
+
+
+def shapes(settings: PolynomialSettings, size: int) -> dict[str, Shape]:
+    """One row for each monomial."""
+    check_radius(settings.radius, size)
+    count = comb(2 * settings.radius + 1 + settings.degree, settings.degree)
+    return {"coefficient": (count,), "factor": (count, MAX_DEGREE)}
+
+
+def problems(weights: Mapping[str, np.ndarray], settings: PolynomialSettings) -> list[str]:
+    """Factors that are not those of the monomials of the stencil: the coefficients are of others."""
+    right = np.array_equal(weights["factor"], settings.factors)
+    return [] if right else ["weight_factor is not that of its radius and degree"]
 
 
 def compiled(weights: Mapping[str, np.ndarray], settings: PolynomialSettings) -> CompiledStep:

@@ -12,6 +12,7 @@ of scikit-learn's Ridge. Cost of the fit: rows x monomials^2; of a step: one flo
 
 from collections.abc import Mapping
 from itertools import combinations_with_replacement
+from math import comb
 from typing import Literal
 
 import numpy as np
@@ -21,9 +22,10 @@ from pydantic import Field
 
 from assimilearn.emulators.emulator import Fitted
 from assimilearn.emulators.pairs import Windows
-from assimilearn.emulators.scaling import scaling_of
+from assimilearn.emulators.scaling import SHAPES, scaling_of, scaling_problems
 from assimilearn.emulators.settings import EmulatorSettings
-from assimilearn.emulators.stencil import stencil
+from assimilearn.emulators.stencil import check_radius, stencil
+from assimilearn.emulators.weights import Shape
 from assimilearn.models.protocol import CompiledStep
 
 LOCAL = True
@@ -92,6 +94,19 @@ def monomials(places: int, degree: int) -> np.ndarray:
         for factors in combinations_with_replacement(range(1, places + 1), d)
     ]
     return np.array(chosen, dtype=np.int64)
+
+
+def shapes(settings: RidgeSettings, size: int) -> dict[str, Shape]:
+    """The scaling, and one row for each monomial."""
+    check_radius(settings.radius, size)
+    count = comb(2 * settings.radius + 1 + settings.degree, settings.degree)
+    return {**SHAPES, "coefficient": (count,), "factor": (count, MAX_DEGREE)}
+
+
+def problems(weights: Mapping[str, np.ndarray], settings: RidgeSettings) -> list[str]:
+    """Factors that are not those of the monomials of the stencil: they are indices."""
+    right = np.array_equal(weights["factor"], monomials(2 * settings.radius + 1, settings.degree))
+    return scaling_problems(weights) + ([] if right else ["weight_factor is not that of its radius and degree"])
 
 
 def compiled(weights: Mapping[str, np.ndarray], settings: RidgeSettings) -> CompiledStep:

@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 
 from assimilearn.emulators.pairs import Windows
+from assimilearn.emulators.weights import Shape
 
 
 @dataclass(frozen=True)
@@ -41,3 +42,13 @@ def scaling_of(training: Windows) -> Scaling:
 def scaling_from(weights: Mapping[str, np.ndarray]) -> Scaling:
     """The scaling that is stored with the weights of an emulator."""
     return Scaling(**{field.name: float(weights[field.name]) for field in fields(Scaling)})
+
+
+SHAPES: dict[str, Shape] = {field.name: () for field in fields(Scaling)}
+"""Its weights are single numbers."""
+
+
+def scaling_problems(weights: Mapping[str, np.ndarray]) -> list[str]:
+    """Standard deviations in a file by which nothing can be divided."""
+    wrong = [name for name in ("state_std", "increment_std") if not weights[name] > 0]
+    return [f"weight_{name} is not positive" for name in wrong]

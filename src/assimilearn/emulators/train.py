@@ -13,9 +13,10 @@ from pydantic import ValidationError
 from assimilearn.emulators import pairs
 from assimilearn.emulators.emulator import LAYOUT, Emulator, as_dataset
 from assimilearn.emulators.settings import EmulatorSettings
+from assimilearn.emulators.weights import weight_problems
 from assimilearn.errors import FileError, SettingsError
 from assimilearn.models.protocol import CompiledStep
-from assimilearn.registry import Part, part_in_file, registry
+from assimilearn.registry import Part, first_line, part_in_file, registry
 from assimilearn.unions import OneOf
 
 KINDS = ("emulator", "network")
@@ -158,17 +159,14 @@ def open_emulator(dataset: xr.Dataset) -> Emulator:
     Raises
     ------
     FileError
-        If the Dataset is no emulator, is of a newer layout, lacks weights, or its training failed.
+        If the Dataset is no emulator, is of a newer layout, its training failed, or its weights are not those of its
+        settings and size.
     """
     attributes = dataset.attrs
     missing = {"method", "settings", "layout", "size", "time_step", "residual_std", "status"} - set(attributes)
     if missing:
         raise FileError(f"this is no emulator file: it lacks the attributes {', '.join(sorted(missing))}")
-    if int(attributes["layout"]) > LAYOUT:
-        raise FileError(
-            f"the emulator is stored in layout {attributes['layout']}; this one reads up to {LAYOUT}: "
-            "upgrade assimilearn"
-        )
+    size, time_step, residual_std = numbers_of(attributes)
     if attributes["status"] != "ok":
         reason = attributes.get("reason", "no reason recorded")
         raise FileError(f"the training of this {attributes['method']} emulator failed: {reason}")
@@ -177,13 +175,49 @@ def open_emulator(dataset: xr.Dataset) -> Emulator:
     }
     part = part_in_file(attributes, *KINDS)
     try:
-        settings = part.settings.model_validate_json(attributes["settings"])
-        emulator = emulator_of(settings, weights, int(attributes["size"]), float(attributes["time_step"]))
+        settings: Any = part.settings.model_validate_json(attributes["settings"])
     except ValidationError as error:
-        raise FileError(f"the settings in the emulator file cannot be used: {error}") from error
-    except KeyError as error:
-        raise FileError(f"the emulator file lacks weight_{error.args[0]}") from error
-    return replace(emulator, residual_std=float(attributes["residual_std"]))
+        raise FileError(f"the settings in the emulator file cannot be used: {first_line(error)}") from error
+    refuse_other_weights(weights, settings, size)
+    return replace(emulator_of(settings, weights, size, time_step), residual_std=residual_std)
+
+
+def numbers_of(attributes: Mapping[str, Any]) -> tuple[int, float, float]:
+    """Size, time step and residual of an emulator file.
+
+    Raises
+    ------
+    FileError
+        If they are not numbers that can be, or the file is of a newer layout.
+    """
+    try:
+        layout, size = int(attributes["layout"]), int(attributes["size"])
+        time_step, residual_std = float(attributes["time_step"]), float(attributes["residual_std"])
+    except (TypeError, ValueError, OverflowError) as error:
+        raise FileError(f"an attribute of the emulator file is not the number that it should be: {error}") from error
+    if layout > LAYOUT:
+        raise FileError(
+            f"the emulator is stored in layout {layout}; this one reads up to {LAYOUT}: upgrade assimilearn"
+        )
+    if size < 1 or not 0 < time_step < np.inf:
+        raise FileError(f"an emulator file of {size} sites with a time step of {time_step:g} MTU cannot be used")
+    return size, time_step, residual_std
+
+
+def refuse_other_weights(weights: Mapping[str, np.ndarray], settings: Any, size: int) -> None:
+    """Raise FileError unless the weights of a file are those of its settings and size."""
+    method = part_of(settings).implementation
+    if not hasattr(method, "shapes"):
+        raise FileError(f"what the method {settings.method} learns is stored as an emulator of another method")
+    try:
+        shapes = method.shapes(settings, size)
+    except SettingsError as error:
+        raise FileError(f"the settings in the emulator file do not fit its {size} sites: {error}") from error
+    problems = weight_problems(weights, shapes, getattr(method, "INFINITE", ()))
+    problems = problems or method.problems(weights, settings)
+    if problems:
+        shown = "; ".join(problems[:3]) + (f"; and {len(problems) - 3} more" if len(problems) > 3 else "")
+        raise FileError(f"the weights of this {settings.method} emulator are not those of its settings: {shown}")
 
 
 def emulator_of(settings: Any, weights: Mapping[str, np.ndarray], size: int, time_step: float) -> Emulator:
