@@ -8,7 +8,7 @@ import xarray as xr
 from assimilearn.assimilation.divergence import guarded, lost_windows, outcome
 from assimilearn.assimilation.methods import run_of
 from assimilearn.assimilation.problem import pose, refuse_misfit
-from assimilearn.assimilation.record import as_dataset
+from assimilearn.assimilation.record import as_dataset, described
 from assimilearn.assimilation.selection import choose
 from assimilearn.assimilation.settings import AnalysisSettings
 from assimilearn.models.protocol import Model
@@ -64,6 +64,7 @@ def assimilate(
         settings, curve = choose(problem, settings, run, tuning_rng)
     record = guarded(run, problem, settings, run_rng)
     attributes = {"method": settings.method, **outcome(record, problem, lost_windows(record, problem))}
+    attributes |= described(problem)
     dataset = with_periods(as_dataset(record, problem, **attributes), problem.period)
     if getattr(settings, "background_check", None) is not None:
         rejected = ((problem.valid != 0) & (record.used == 0)).astype(np.int8)

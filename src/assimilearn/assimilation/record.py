@@ -10,6 +10,7 @@ import xarray as xr
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.settings import AnalysisSettings, MemberSettings
 from assimilearn.assimilation.signatures import Output
+from assimilearn.models.fields import site_coordinates
 from assimilearn.periods import TEST
 
 SITE_VARIABLES = {
@@ -178,4 +179,13 @@ def coordinates_of(problem: Problem) -> dict[str, Any]:
     return {
         "time": ("time", problem.times, {"units": "MTU", "long_name": "time"}),
         "site": ("site", np.arange(problem.model.size), {"units": "1", "long_name": "site index"}),
+        **site_coordinates(problem.geometry),
     }
+
+
+def described(problem: Problem) -> dict[str, Any]:
+    """Attributes about the geometry; of several fields ``field_std`` too, their climatological standard deviations."""
+    geometry, variance = problem.geometry, problem.background.variance
+    if len(geometry.fields) == 1:
+        return {**geometry.attributes}
+    return {**geometry.attributes, "field_std": [float(np.sqrt(variance[s].mean())) for s in geometry.slices.values()]}

@@ -23,6 +23,7 @@ from assimilearn.assimilation.record import (
     SITE_VARIABLES,
     Record,
     coordinates_of,
+    described,
     series,
     state_bounds,
 )
@@ -75,7 +76,7 @@ def assimilate_to_file(
         run_rng, _ = rng.spawn(2)
         guarded(run_of(settings), replace(problem, new_record=lambda _: record), settings, run_rng)
         record.fill()
-        found |= {"method": settings.method, **outcome(record, problem, lost(record.sums))}
+        found |= {"method": settings.method, **outcome(record, problem, lost(record.sums)), **described(problem)}
 
 
 def declared(problem: Problem, settings: AnalysisSettings) -> dict[str, store.Series]:

@@ -4,9 +4,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from assimilearn.errors import SettingsError
+from assimilearn.errors import PluginError, SettingsError
 from assimilearn.models.integrate import advance
-from assimilearn.models.protocol import Model
+from assimilearn.models.protocol import Differentiable, Model
 
 Linearization = Literal["autodiff", "differences"]
 SIZE = 1e-3  # central differences err by its square; single-precision networks allow no smaller one
@@ -58,8 +58,8 @@ def differentiable_step(model: Model, states: Any) -> Any:
     import torch
 
     try:
-        stepped: Any = model.step(states)
-    except (TypeError, ValueError, RuntimeError, AttributeError) as error:
+        stepped: Any = model.differentiable(states) if isinstance(model, Differentiable) else model.step(states)
+    except (TypeError, ValueError, RuntimeError, AttributeError, PluginError) as error:
         raise SettingsError(_advice(model)) from error
     if not (isinstance(stepped, torch.Tensor) and stepped.requires_grad):
         raise SettingsError(_advice(model))

@@ -11,6 +11,7 @@ import xarray as xr
 from pydantic import Field, model_validator
 
 from assimilearn.errors import SettingsError
+from assimilearn.models.fields import model_geometry, with_geometry
 from assimilearn.models.integrate import spun_up_state, trajectory
 from assimilearn.models.lyapunov import lyapunov_exponents
 from assimilearn.models.protocol import PhysicalModel
@@ -76,13 +77,14 @@ def climate(model: PhysicalModel, settings: ClimateSettings, rng: np.random.Gene
     exponents = lyapunov_exponents(model, settings.lyapunov_duration, rng, settings.lyapunov_count)
     dataset["lyapunov_exponent"] = ("index", exponents, {"units": "MTU-1", "long_name": "Lyapunov exponent"})
     dataset.coords["index"] = ("index", np.arange(exponents.size), {"units": "1", "long_name": "index of the exponent"})
-    return dataset.assign_attrs(
+    described = dataset.assign_attrs(
         method=model.settings.method,
         settings=model.settings.canonical(),
         size=model.size,
         time_step=model.time_step,
         climate_settings=settings.canonical(),
     )
+    return with_geometry(described, model_geometry(model))
 
 
 def statistics_axes(settings: ClimateSettings, time_step: float, states: np.ndarray) -> xr.Dataset:

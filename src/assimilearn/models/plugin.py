@@ -1,5 +1,6 @@
 """Models of users: a function that maps named fields one step forward, as a Model of flat states."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -60,30 +61,91 @@ class PluginModel:
         """
         states = np.asarray(states, dtype=float)
         rows = np.array(states.reshape(-1, self.size))
+        if self.of_tensors:
+            return self._step_tensors(rows).reshape(states.shape)
         rows.flags.writeable = False
         given = self.geometry.split(rows)
-        try:
-            stepped = self.part.target(given, **settings_of(self.settings))
-        except AssimilearnError:
-            raise
-        except Exception as error:
-            raise self.part.failure(error) from error
+        stepped = self._called(given)
         self._check(stepped, given)
         return self.geometry.join({name: np.asarray(stepped[name], dtype=float) for name in given}).reshape(
             states.shape
         )
 
-    def _check(self, stepped: Any, given: Mapping[str, np.ndarray]) -> None:
+    def differentiable(self, tensor: Any) -> Any:
+        """One step of a torch tensor (..., site) that gradients flow through.
+
+        Raises
+        ------
+        PluginError
+            If the function cannot take torch tensors.
+        """
+        given = self.geometry.split(tensor.reshape(-1, self.size))
+        stepped = self._called(given)
+        self._check(stepped, given)
+        return self.geometry.join(stepped).reshape(tensor.shape)
+
+    @cached_property
+    def of_tensors(self) -> bool:
+        """Whether the function is written in torch: it takes tensors, and fails with NumPy arrays."""
+        module = sys.modules.get(self.part.target.__module__)
+        if module is None or not any(getattr(value, "__name__", "") == "torch" for value in vars(module).values()):
+            return False
+        given = self.geometry.split(np.random.default_rng(0).standard_normal((2, self.size)))
+        try:
+            stepped = self.part.target(given, **settings_of(self.settings))
+        except (TypeError, AttributeError):
+            return True
+        return any(type(value).__module__.startswith("torch") for value in dict(stepped).values())
+
+    def _step_tensors(self, rows: np.ndarray) -> np.ndarray:
+        """One step of ``rows (row, site)`` by a function written in torch."""
+        import torch
+
+        before = torch.tensor(rows)
+        with torch.no_grad():
+            stepped = self.differentiable(before).numpy()
+        if not np.array_equal(before.numpy(), rows):
+            raise self.part.error("changes its input: make new tensors instead")
+        return np.asarray(stepped, dtype=float)
+
+    def start(self, rng: np.random.Generator) -> np.ndarray:
+        """One state, (site,), from which free runs spin up: that of ``start``, or standard normal numbers.
+
+        Raises
+        ------
+        PluginError
+            If ``start`` fails, or returns other fields or shapes than the model has.
+        """
+        begin = self.part.options.get("start")
+        if begin is None:
+            return rng.standard_normal(self.size)
+        try:
+            fields = {name: np.asarray(values, dtype=float) for name, values in begin(rng).items()}
+        except Exception as error:
+            raise self.part.failure(error) from error
+        self._check(fields, self.geometry.split(np.empty(self.size)), "start")
+        return np.asarray(self.geometry.join(fields))
+
+    def _called(self, given: Mapping[str, Any]) -> Any:
+        """What the function of the user makes of the fields."""
+        try:
+            return self.part.target(given, **settings_of(self.settings))
+        except AssimilearnError:
+            raise
+        except Exception as error:
+            raise self.part.failure(error) from error
+
+    def _check(self, stepped: Any, given: Mapping[str, Any], what: str = "step") -> None:
         """Raise PluginError unless the fields that came back are like those that went in."""
         if not isinstance(stepped, Mapping):
-            raise self.part.error(f"returns {type(stepped).__name__} from its step, not fields by name")
+            raise self.part.error(f"returns {type(stepped).__name__} from its {what}, not fields by name")
         if set(stepped) != set(given):
             names, others = ", ".join(given), ", ".join(map(str, stepped)) or "none"
-            raise self.part.error(f"has the fields {names}, and its step returns {others}")
+            raise self.part.error(f"has the fields {names}, and its {what} returns {others}")
         for name, before in given.items():
-            if np.shape(stepped[name]) != before.shape:
-                shape, expected = np.shape(stepped[name]), before.shape
-                raise self.part.error(f"returns {name!r} of the shape {shape} from its step, given {expected}")
+            if tuple(np.shape(stepped[name])) != tuple(before.shape):
+                shape, expected = tuple(np.shape(stepped[name])), tuple(before.shape)
+                raise self.part.error(f"returns {name!r} of the shape {shape} from its {what}, given {expected}")
 
 
 def adapted(part: Plugged) -> "Adapter":
@@ -95,6 +157,8 @@ def adapted(part: Plugged) -> "Adapter":
         If the keywords of the decorator cannot be used.
     """
     geometry_of(part)
+    if not callable(part.options.get("start", geometry_of)):
+        raise part.error("has a start that is no function: name one that takes a numpy Generator and returns fields")
     if not (isinstance(part.options["time_step"], int | float) and part.options["time_step"] > 0):
         raise part.error("needs a time_step above 0")
     return Adapter(part)
@@ -113,7 +177,8 @@ class Adapter:
     def try_out(self, settings: ModelSettings) -> None:
         """Take one step from random numbers, to see that it can be done."""
         model = self.build(settings)
-        model.step(np.random.default_rng(0).standard_normal((2, model.size)))
+        start = model.start(np.random.default_rng(0))
+        model.step(np.stack([start, start]))
 
 
 def settings_of(settings: ModelSettings) -> dict[str, Any]:

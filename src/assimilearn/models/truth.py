@@ -6,6 +6,7 @@ from pydantic import Field
 
 from assimilearn.clock import step_numbers
 from assimilearn.errors import SettingsError
+from assimilearn.models.fields import model_geometry, with_geometry
 from assimilearn.models.integrate import spun_up_state, trajectory
 from assimilearn.models.protocol import Model
 from assimilearn.periods import with_periods
@@ -55,7 +56,7 @@ def simulate(
         states[first : first + BLOCK] = path[block - now]
         state, now = path[-1], int(block[-1])
     refuse_divergence(states, model)
-    return truth_dataset(times, flags, states, model.time_step)
+    return with_geometry(truth_dataset(times, flags, states, model.time_step), model_geometry(model))
 
 
 def truth_dataset(times: np.ndarray, flags: np.ndarray, states: np.ndarray, time_step: float) -> xr.Dataset:
@@ -75,5 +76,6 @@ def refuse_divergence(states: np.ndarray, model: Model) -> None:
     """Raise SettingsError if a run of ``model`` holds values that are not finite."""
     if not np.isfinite(states).all():
         raise SettingsError(
-            f"the free run of the model diverged: its time step of {model.time_step:g} MTU is too long for its forcing"
+            f"the free run of the model diverged: its time step of {model.time_step:g} MTU is too long, "
+            "or its parameters have no bounded solution"
         )
