@@ -1,5 +1,6 @@
 """What can be said of the workflow without running it."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
+RULES = [ROOT / "Snakefile", *sorted((ROOT / "workflow" / "rules").glob("*.smk"))]
 STUDIES = sorted((ROOT / "config").rglob("*.yaml"))
 
 
@@ -87,3 +89,38 @@ def test_constraints_pin_every_dependency_of_pyproject():
 def test_the_package_never_imports_snakemake():
     pattern = re.compile(r"^\s*(import|from) snakemake", re.MULTILINE)
     assert not [path for path in (ROOT / "src").rglob("*.py") if pattern.search(path.read_text())]
+
+
+def commands(text: str) -> list[str]:
+    """The text of every ``shell:`` of a file of rules, its pieces joined."""
+    found = re.findall(r"^ +shell:\n((?: +(?:\"[^\"\n]*\"|'[^'\n]*')\n?)+)", text, flags=re.MULTILINE)
+    assert len(found) == len(re.findall(r"\bshell\b *[:(]", text)), "a command that this test cannot read"
+    return ["".join(ast.literal_eval(f"({pieces})")) for pieces in found]
+
+
+def unquoted(command: str) -> list[str]:
+    """The fields of a command that reach the shell as they are; a number of threads can do no harm."""
+    fields = re.findall(r"\{\{|\{([^{}]*)\}", command)
+    return [field for field in fields if field and field != "threads" and not field.endswith(":q")]
+
+
+@pytest.mark.parametrize("path", RULES, ids=lambda path: path.stem)
+def test_no_text_reaches_a_shell_unquoted(path):
+    for command in commands(path.read_text()):
+        assert unquoted(command) == [], command
+
+
+def test_every_rule_that_makes_files_has_a_command_that_was_read():
+    texts = [path.read_text() for path in RULES]
+    made = sum(len(re.findall(r"^    output:", text, flags=re.MULTILINE)) for text in texts)
+    assert sum(len(commands(text)) for text in texts) == made > 15
+    assert not any(re.search(r"^ +(run|script|notebook|wrapper):", text, flags=re.MULTILINE) for text in texts)
+
+
+def test_a_field_without_quotes_would_be_found():
+    assert unquoted("verb {input.file} {output:q} {params.x!r} {threads} {{this}} {log}") == [
+        "input.file",
+        "params.x!r",
+        "log",
+    ]
+    assert commands('rule a:\n    shell:\n        "one {input} "\n        "2> {log:q}"\n') == ["one {input} 2> {log:q}"]
