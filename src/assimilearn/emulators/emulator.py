@@ -1,18 +1,23 @@
 """An emulator is a Model: learned weights and the compiled step that uses them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import xarray as xr
 
 from assimilearn.errors import SettingsError
+from assimilearn.models.geometry import Geometry, ring
 from assimilearn.models.protocol import CompiledStep
 from assimilearn.settings import Settings
 
 LAYOUT = 1
 """Version of the way in which weights are stored; files of a newer one are refused."""
+
+
+Step: TypeAlias = Callable[[np.ndarray], np.ndarray]
+"""``step(states (row, site)) -> states``: one interval forward; its input is its own."""
 
 
 class Fitted(NamedTuple):
@@ -43,24 +48,33 @@ class Emulator:
     settings : Settings
         The settings of the method, as fitted.
     weights : mapping of name -> ndarray
-    size : int
-        Number of sites.
+    geometry : Geometry
+        Where the numbers of a state are.
     time_step : float
         Length of one step in MTU.
     residual_std : float
         One-step rms error on the validation period of the analysis; NaN if not measured yet.
-    compiled : CompiledStep
+    compiled : CompiledStep or None
+        The step for compiled loops, where the method has one.
+    mapping : callable or None
+        ``mapping(states (row, site)) -> states``: the step of a method without a compiled one.
     local : bool
         Whether every site is forecast by the same function of its neighbours.
     """
 
     settings: Settings
     weights: Mapping[str, np.ndarray]
-    size: int
+    geometry: Geometry
     time_step: float
     residual_std: float
-    compiled: CompiledStep
+    compiled: CompiledStep | None
+    mapping: Step | None
     local: bool
+
+    @property
+    def size(self) -> int:
+        """Number of sites."""
+        return self.geometry.size
 
     def step(self, states: np.ndarray) -> np.ndarray:
         """Map ``states (..., site)`` one interval forward; the input is left as it was.
@@ -73,6 +87,9 @@ class Emulator:
         states = np.array(states, dtype=float, order="C")
         if states.ndim == 0 or states.shape[-1] != self.size:
             raise ValueError(f"states of shape {states.shape}: the last axis must be the {self.size} sites")
+        if self.compiled is None:
+            assert self.mapping is not None
+            return self.mapping(states.reshape(-1, self.size)).reshape(states.shape)
         kernel, parameters = self.compiled
         kernel(states.reshape(-1, self.size), parameters)
         return states
@@ -87,7 +104,7 @@ class Emulator:
         """
         if not self.local and size != self.size:
             raise SettingsError(f"this emulator is bound to {self.size} sites: it cannot be used on {size}")
-        return replace(self, size=size)
+        return replace(self, geometry=ring(size))
 
 
 def as_dataset(fitted: Fitted, attributes: Mapping[str, Any], epochs_before: int = 0) -> xr.Dataset:

@@ -7,7 +7,7 @@ and its long runs are noisy. Cost of a step: trees x depth look-ups a site and m
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import xarray as xr
@@ -29,6 +29,8 @@ INFINITE = ("threshold",)
 
 class ForestSettings(EmulatorSettings):
     """Random forest on a stencil."""
+
+    homogeneous: ClassVar[bool] = True
 
     method: Literal["forest"] = "forest"
     radius: int = Field(2, ge=0, le=100, description="sites of the stencil to either side")

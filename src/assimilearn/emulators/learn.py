@@ -31,6 +31,7 @@ class LearnSettings(EmulatorSettings):
     """A polynomial tendency learned from windows of observations."""
 
     needs: ClassVar[tuple[str, ...]] = ("analysis", "observations")
+    homogeneous: ClassVar[bool] = True
     states_coefficients: ClassVar[bool] = True
     threads: ClassVar[int] = 2
 

@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 
 from assimilearn.errors import FileError
+from assimilearn.models.geometry import Geometry, geometry_of
 from assimilearn.periods import FLAGS
 
 VARIANCE_FLOOR = 0.01
@@ -25,10 +26,13 @@ class Windows:
     states : ndarray (window, lead + 1, site), float64
     weights : ndarray (window, lead, site), float64
         Weight of every target in a loss; their mean is 1.
+    geometry : Geometry
+        Of the states.
     """
 
     states: np.ndarray
     weights: np.ndarray
+    geometry: Geometry
 
     @property
     def inputs(self) -> np.ndarray:
@@ -75,7 +79,8 @@ def windows(analysis: xr.Dataset, period: str, lead: int = 1) -> Windows:
     index = starts[:, None] + np.arange(lead + 1)
     mean = analysis["mean"].values.astype(float)
     check_finite(mean, analysis["time"].values, np.unique(index), "mean")
-    return Windows(mean[index], target_weights(analysis, index[:, 1:]))
+    geometry = geometry_of({**analysis.attrs, "size": mean.shape[1]})
+    return Windows(mean[index], target_weights(analysis, index[:, 1:]), geometry)
 
 
 def window_starts(in_period: np.ndarray, time: np.ndarray, step: float, lead: int) -> np.ndarray:

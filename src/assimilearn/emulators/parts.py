@@ -13,6 +13,7 @@ KINDS = {
             "mlp": "mlp:MlpSettings",
             "cnn": "cnn:CnnSettings",
             "windows": "learn:LearnSettings",
+            "sklearn": "regressor:RegressorSettings",
         },
         base="settings:EmulatorSettings",
     ),

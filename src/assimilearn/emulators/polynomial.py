@@ -18,7 +18,7 @@ Cost: of the fit, rows x monomials^2; of a step, 4 x substeps x three flops a mo
 from collections.abc import Mapping
 from itertools import combinations_with_replacement
 from math import comb
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import xarray as xr
@@ -43,6 +43,8 @@ HEAD = 3  # step length, steps, radius: what stands before the table in the para
 
 class PolynomialSettings(EmulatorSettings):
     """A polynomial tendency on a local stencil."""
+
+    homogeneous: ClassVar[bool] = True
 
     method: Literal["polynomial"] = "polynomial"
     radius: int = Field(2, ge=0, description="sites of the stencil to either side")

@@ -13,7 +13,7 @@ of scikit-learn's Ridge. Cost of the fit: rows x monomials^2; of a step: one flo
 from collections.abc import Mapping
 from itertools import combinations_with_replacement
 from math import comb
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import xarray as xr
@@ -35,6 +35,8 @@ BLOCK = 1000  # rows of the regression whose features are held at once: they sta
 
 class RidgeSettings(EmulatorSettings):
     """Ridge regression on a polynomial stencil."""
+
+    homogeneous: ClassVar[bool] = True
 
     method: Literal["ridge"] = "ridge"
     radius: int = Field(4, ge=0, description="sites of the stencil to either side")

@@ -6,15 +6,23 @@ from assimilearn.settings import Settings
 
 
 class EmulatorSettings(Settings):
-    """Settings of any emulator.
+    """Settings of any emulator, and what the program must know of it.
 
-    ``needs`` says which files an emulator is trained on, ``trained_in_epochs`` whether training passes over them many
-    times, ``goes_on`` whether it can begin with the weights of an earlier emulator, ``states_coefficients`` whether
-    its file tells what was learned as coefficients with uncertainties, ``threads`` how many of them training can use.
+    Attributes
+    ----------
+    compiles : whether its step is a kernel for compiled loops
+    needs : files that it is trained on
+    trained_in_epochs : whether training passes over them many times
+    homogeneous : whether it learns one function for all sites of a ring
+    goes_on : whether it can begin with the weights of an earlier emulator
+    states_coefficients : whether its file tells what was learned as coefficients with uncertainties
+    threads : how many of them training can use
     """
 
+    compiles: ClassVar[bool] = True
     needs: ClassVar[tuple[str, ...]] = ("analysis",)
     trained_in_epochs: ClassVar[bool] = False
+    homogeneous: ClassVar[bool] = False
     goes_on: ClassVar[bool] = False
     states_coefficients: ClassVar[bool] = False
     threads: ClassVar[int] = 1

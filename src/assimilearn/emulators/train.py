@@ -15,7 +15,7 @@ from assimilearn.emulators.emulator import LAYOUT, Emulator, as_dataset
 from assimilearn.emulators.settings import EmulatorSettings
 from assimilearn.emulators.weights import weight_problems
 from assimilearn.errors import FileError, SettingsError
-from assimilearn.models.protocol import CompiledStep
+from assimilearn.models.geometry import Geometry, geometry_of
 from assimilearn.registry import Part, first_line, part_in_file, registry
 from assimilearn.unions import OneOf
 
@@ -72,6 +72,7 @@ def train(
     """
     settings = with_values(settings, tuned or {})
     method = part_of(settings).implementation
+    refuse_unlike(settings, geometry_of({**analysis.attrs, "size": analysis.sizes["site"]}))
     if "observations" in settings.needs:
         if observations is None:
             raise SettingsError(f"the method {settings.method} is fitted to observations: give them too")
@@ -86,7 +87,7 @@ def train(
     if not reason:
         weights = {name: array.values for name, array in fitted.weights.items()}
         pairs_held_out = pairs.windows(analysis, "validation")
-        residual_std = one_step_error(emulator_of(settings, weights, size, time_step), pairs_held_out)
+        residual_std = one_step_error(emulator_of(settings, weights, training.geometry, time_step), pairs_held_out)
         reason = "" if np.isfinite(residual_std) else "the one-step forecast of the validation period is not finite"
     attributes = {
         "method": settings.method,
@@ -95,12 +96,22 @@ def train(
         "layout": LAYOUT,
         "size": size,
         "time_step": time_step,
+        **training.geometry.attributes,
         "residual_std": residual_std,
         "status": "failed" if reason else "ok",
         **({"reason": reason} if reason else {}),
     }
     epochs_before = int(previous["epoch"][-1]) if start and previous is not None and "epoch" in previous else 0
     return as_dataset(fitted, attributes, epochs_before)
+
+
+def refuse_unlike(settings: EmulatorSettings, geometry: Geometry) -> None:
+    """Raise SettingsError if one function is to be learned for all sites, and these are not alike."""
+    if settings.homogeneous and not geometry.is_ring:
+        raise SettingsError(
+            f"{settings.method} learns one function for all sites of a ring, and the sites of this model are not "
+            "alike: use an emulator of the whole state, as sklearn with `radius: null`"
+        )
 
 
 def part_of(settings: EmulatorSettings) -> Part:
@@ -179,7 +190,8 @@ def open_emulator(dataset: xr.Dataset) -> Emulator:
     except ValidationError as error:
         raise FileError(f"the settings in the emulator file cannot be used: {first_line(error)}") from error
     refuse_other_weights(weights, settings, size)
-    return replace(emulator_of(settings, weights, size, time_step), residual_std=residual_std)
+    geometry = geometry_of({**attributes, "size": size})
+    return replace(emulator_of(settings, weights, geometry, time_step), residual_std=residual_std)
 
 
 def numbers_of(attributes: Mapping[str, Any]) -> tuple[int, float, float]:
@@ -220,8 +232,11 @@ def refuse_other_weights(weights: Mapping[str, np.ndarray], settings: Any, size:
         raise FileError(f"the weights of this {settings.method} emulator are not those of its settings: {shown}")
 
 
-def emulator_of(settings: Any, weights: Mapping[str, np.ndarray], size: int, time_step: float) -> Emulator:
+def emulator_of(
+    settings: EmulatorSettings, weights: Mapping[str, np.ndarray], geometry: Geometry, time_step: float
+) -> Emulator:
     """An emulator from its settings and weights; its residual is not known yet."""
     method = part_of(settings).implementation
-    compiled: CompiledStep = method.compiled(weights, settings)
-    return Emulator(settings, weights, size, time_step, float("nan"), compiled, method.LOCAL)
+    compiled = method.compiled(weights, settings) if settings.compiles else None
+    mapping = None if settings.compiles else method.mapping(weights, settings, geometry)
+    return Emulator(settings, weights, geometry, time_step, float("nan"), compiled, mapping, method.LOCAL)

@@ -29,6 +29,7 @@ class TrainingSettings(EmulatorSettings):
     """What all networks have in common."""
 
     trained_in_epochs: ClassVar[bool] = True
+    homogeneous: ClassVar[bool] = True
     goes_on: ClassVar[bool] = True
 
     optimizer: Literal["adam", "adagrad"] = Field("adam", description="gradient method")

@@ -1,0 +1,127 @@
+"""Standardisation field by field, and what a learner sees of a state: its neighbourhood, or the whole."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from assimilearn.emulators.pairs import Windows
+from assimilearn.emulators.weights import Shape
+from assimilearn.errors import FileError, SettingsError
+from assimilearn.models.geometry import Geometry
+
+
+@dataclass(frozen=True)
+class FieldScaling:
+    """Numbers that make states and one-step increments of order one, the same for all sites of a field.
+
+    Attributes
+    ----------
+    mean, std, increment_std : ndarray (field,)
+    field_of : ndarray (site,), int64
+    """
+
+    mean: np.ndarray
+    std: np.ndarray
+    increment_std: np.ndarray
+    field_of: np.ndarray
+
+    def standardised(self, states: np.ndarray) -> np.ndarray:
+        """``states (..., site)`` in units of their standard deviation about their mean."""
+        return (states - self.mean[self.field_of]) / self.std[self.field_of]
+
+    def increments(self, increments: np.ndarray) -> np.ndarray:
+        """``increments (..., site)`` in units of their root mean square."""
+        return increments / self.increment_std[self.field_of]
+
+    def added(self, states: np.ndarray, increments: np.ndarray) -> np.ndarray:
+        """``states`` plus standardised ``increments``, both (..., site)."""
+        return states + increments * self.increment_std[self.field_of]
+
+    def arrays(self) -> dict[str, xr.DataArray]:
+        """The numbers as they are stored with an emulator."""
+        names = {
+            "mean": "mean of the training states over times and the sites of a field",
+            "std": "standard deviation of the training states over times and the sites of a field",
+            "increment_std": "root mean square of the one-step increments in training",
+        }
+        return {n: xr.DataArray(getattr(self, n), dims="field", attrs={"long_name": t}) for n, t in names.items()}
+
+
+def field_scaling(training: Windows) -> FieldScaling:
+    """Scaling from the first two states of the training windows; a constant field scales by 1."""
+    increments = training.targets - training.inputs
+    slices = training.geometry.slices.values()
+    mean = np.array([training.inputs[:, part].mean() for part in slices])
+    std = np.array([training.inputs[:, part].std() or 1.0 for part in slices])
+    increment_std = np.array([np.sqrt(np.mean(increments[:, part] ** 2)) or 1.0 for part in slices])
+    return FieldScaling(mean, std, increment_std, training.geometry.field_of)
+
+
+SCALING_SHAPES: dict[str, Shape] = {name: ("field",) for name in ("mean", "std", "increment_std")}
+"""Of the weights that :meth:`FieldScaling.arrays` gives."""
+
+
+def field_scaling_from(weights: Mapping[str, np.ndarray], geometry: Geometry) -> FieldScaling:
+    """The scaling that is stored with the weights of an emulator.
+
+    Raises
+    ------
+    FileError
+        If it is that of another number of fields.
+    """
+    if weights["mean"].size != len(geometry.fields):
+        raise FileError(f"the emulator has {weights['mean'].size} fields, its geometry {len(geometry.fields)}")
+    return FieldScaling(weights["mean"], weights["std"], weights["increment_std"], geometry.field_of)
+
+
+@dataclass(frozen=True)
+class View:
+    """What one function sees of a state, and what it gives: at every grid point, or once for the whole state.
+
+    Attributes
+    ----------
+    inputs : ndarray (point, input), int64
+        Sites that the function sees.
+    outputs : ndarray (point, output), int64
+        Sites that it gives; together all sites, each once.
+    """
+
+    inputs: np.ndarray
+    outputs: np.ndarray
+
+    def rows(self, states: np.ndarray) -> np.ndarray:
+        """Inputs (row * point, input) from ``states (row, site)``."""
+        return states[:, self.inputs].reshape(-1, self.inputs.shape[1])
+
+    def targets(self, states: np.ndarray) -> np.ndarray:
+        """Outputs (row * point, output) from ``states (row, site)``."""
+        return states[:, self.outputs].reshape(-1, self.outputs.shape[1])
+
+    def states(self, outputs: np.ndarray) -> np.ndarray:
+        """The inverse of :meth:`targets`: states (row, site)."""
+        found = np.empty((outputs.size // self.outputs.size, self.outputs.size))
+        found[:, self.outputs] = outputs.reshape(len(found), *self.outputs.shape)
+        return found
+
+
+def view(geometry: Geometry, radius: int | None) -> View:
+    """The stencil of every grid point up to ``radius`` points away, or the whole state for None.
+
+    Raises
+    ------
+    SettingsError
+        If a stencil is asked for and the grid points are not alike.
+    """
+    if radius is None:
+        everything = np.arange(geometry.size)[None]
+        return View(everything, everything)
+    if not geometry.homogeneous:
+        raise SettingsError(
+            "one function of a stencil (setting `radius`) needs grid points that are alike, and those of this model "
+            "are not: set `radius: null`, for one function of the whole state"
+        )
+    points = geometry.fields[0].size
+    starts = [part.start for part in geometry.slices.values()]
+    return View(geometry.stencil(radius), np.arange(points)[:, None] + np.array(starts))

@@ -1,0 +1,229 @@
+"""Any scikit-learn regressor for the increments of one interval, from a stencil of neighbours or the whole state.
+
+Pedregosa et al. (2011), J. Mach. Learn. Res. 12, 2825-2830. Inputs are standardised field by field, outputs are
+increments in units of their root mean square. An estimator that gives one number at a time is fitted once for each
+output. Stored by skops: nothing in the file is executed, and types that are not on a stated list are refused.
+"""
+
+import io
+import re
+import zipfile
+from collections.abc import Callable, Iterable, Mapping
+from difflib import get_close_matches
+from functools import cache
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import xarray as xr
+from pydantic import Field, field_validator, model_validator
+
+from assimilearn.emulators.emulator import Fitted, Step
+from assimilearn.emulators.fields import SCALING_SHAPES, field_scaling, field_scaling_from, view
+from assimilearn.emulators.pairs import Windows
+from assimilearn.emulators.settings import EmulatorSettings
+from assimilearn.emulators.weights import Shape
+from assimilearn.errors import FileError, SettingsError
+from assimilearn.models.geometry import Geometry
+
+LOCAL = False
+MEMORY_ADDRESS = re.compile(r'"__id__": (\d+)')
+WHOLE_NUMBER = re.compile(r"\b\d{9,}\b")
+EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip file can hold
+TRUSTED = {
+    *("sklearn.tree._tree.Tree", "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"),
+    *(
+        f"sklearn.gaussian_process.kernels.{name}"
+        for name in ("ConstantKernel", "Product", "Sum", "RBF", "WhiteKernel")
+    ),
+    *(f"sklearn.gaussian_process.kernels.{name}" for name in ("Matern", "RationalQuadratic", "DotProduct")),
+    *("sklearn.metrics._dist_metrics.EuclideanDistance64", "sklearn.metrics._dist_metrics.ManhattanDistance64"),
+    *("sklearn.neighbors._kd_tree.KDTree", "sklearn.neighbors._ball_tree.BallTree"),
+    *("sklearn.neural_network._stochastic_optimizers.AdamOptimizer",),
+    *("sklearn.neural_network._stochastic_optimizers.SGDOptimizer", "sklearn._loss.loss.HalfTweedieLossIdentity"),
+}
+"""Types that a stored estimator may hold besides those that skops trusts by itself."""
+
+
+class RegressorSettings(EmulatorSettings):
+    """Any regressor of scikit-learn, or a pipeline of transformers and one."""
+
+    compiles: ClassVar[bool] = False
+
+    method: Literal["sklearn"] = "sklearn"
+    estimator: str | list[str] = Field(
+        "HistGradientBoostingRegressor",
+        description="name of a regressor of scikit-learn, or names of transformers and, last, a regressor: a pipeline",
+    )
+    parameters: dict[str, Any] = Field(
+        {}, description="parameters of the estimator; in a pipeline `name__parameter`, with names in lower case"
+    )
+    radius: int | None = Field(
+        2, ge=0, le=100, description="grid points of the stencil along each axis; null: the whole state"
+    )
+    stride: int = Field(1, ge=1, description="every how many training times are used")
+
+    @field_validator("estimator")
+    @classmethod
+    def _exists(cls, value: str | list[str]) -> str | list[str]:
+        names = [value] if isinstance(value, str) else value
+        if not names:
+            raise ValueError("name a regressor")
+        for place, name in enumerate(names):
+            allowed = regressors() if place == len(names) - 1 else transformers()
+            if name not in allowed:
+                kind = "regressor" if place == len(names) - 1 else "transformer"
+                raise ValueError(f"scikit-learn has no {kind} {name!r}{nearest(name, allowed)}")
+        return value
+
+    @model_validator(mode="after")
+    def _parameters_fit(self) -> "RegressorSettings":
+        estimator = self.unfitted(0)
+        known = estimator.get_params()
+        for name in self.parameters:
+            if name not in known:
+                raise ValueError(f"parameters: {self.estimator} has no parameter {name!r}{nearest(name, known)}")
+        return self
+
+    def unfitted(self, seed: int) -> Any:
+        """The estimator with its parameters, its random state set where it has one."""
+        from sklearn.pipeline import Pipeline
+
+        names = [self.estimator] if isinstance(self.estimator, str) else self.estimator
+        classes = {**regressors(), **transformers()}
+        steps = [(name.lower(), classes[name]()) for name in names]
+        estimator = steps[0][1] if isinstance(self.estimator, str) else Pipeline(steps)
+        known = estimator.get_params()
+        seeds = {name: seed for name in known if name.split("__")[-1] == "random_state"}
+        return estimator.set_params(**seeds, **{k: v for k, v in self.parameters.items() if k in known})
+
+
+def nearest(name: str, allowed: Iterable[str]) -> str:
+    """A hint at the name that was meant, if there is one near."""
+    near = get_close_matches(name, list(allowed), n=1, cutoff=0.5)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+@cache
+def regressors() -> Mapping[str, Callable[..., Any]]:
+    """Regressors of scikit-learn by name."""
+    return _estimators("regressor")
+
+
+@cache
+def transformers() -> Mapping[str, Callable[..., Any]]:
+    """Transformers of scikit-learn by name."""
+    return _estimators("transformer")
+
+
+def _estimators(kind: str) -> Mapping[str, Callable[..., Any]]:
+    """Estimators that can be made without arguments."""
+    import inspect
+
+    from sklearn.utils.discovery import all_estimators
+
+    found = {}
+    for name, cls in all_estimators(type_filter=kind):
+        parameters = list(inspect.signature(cls).parameters.values())
+        if all(p.default is not p.empty or p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in parameters):
+            found[name] = cls
+    return found
+
+
+def fit(training: Windows, validation: Windows, settings: RegressorSettings, rng: np.random.Generator) -> Fitted:
+    """Fit the estimator on one thread, so that the result is the same on any number of cores."""
+    from sklearn.multioutput import MultiOutputRegressor
+    from threadpoolctl import threadpool_limits
+
+    scaling, seen = field_scaling(training), view(training.geometry, settings.radius)
+    inputs, targets = training.inputs[:: settings.stride], training.targets[:: settings.stride]
+    rows = seen.rows(scaling.standardised(inputs))
+    outputs = seen.targets(scaling.increments(targets - inputs))
+    estimator = settings.unfitted(int(rng.integers(2**31)))
+    if outputs.shape[1] == 1:
+        outputs = outputs[:, 0]
+    elif not takes_several(estimator):
+        estimator = MultiOutputRegressor(estimator)
+    try:
+        with threadpool_limits(1):
+            estimator.fit(rows, outputs)
+    except (ValueError, TypeError) as error:
+        raise SettingsError(f"scikit-learn cannot fit {settings.estimator}: {str(error).splitlines()[0]}") from error
+    return Fitted({**scaling.arrays(), "estimator": stored(estimator)})
+
+
+def takes_several(estimator: Any) -> bool:
+    """Whether the estimator can be fitted to several outputs at once."""
+    from sklearn.utils import get_tags
+
+    return not get_tags(estimator).target_tags.single_output and get_tags(estimator).target_tags.multi_output
+
+
+def stored(estimator: Any) -> xr.DataArray:
+    """The estimator as bytes, the same for equal estimators."""
+    from skops.io import dumps
+
+    source, target = zipfile.ZipFile(io.BytesIO(dumps(estimator))), io.BytesIO()
+    schema = source.read("schema.json").decode()
+    # objects are numbered by where they lay in memory: here by their order instead
+    numbers = {old: str(k) for k, old in enumerate(dict.fromkeys(MEMORY_ADDRESS.findall(schema)))}
+    with zipfile.ZipFile(target, "w") as file:
+        for name in sorted(source.namelist(), key=lambda name: int(numbers.get(name.split(".")[0], -1))):
+            content = renumbered(schema, numbers).encode() if name == "schema.json" else source.read(name)
+            file.writestr(zipfile.ZipInfo(renumbered(name, numbers), EPOCH), content, zipfile.ZIP_DEFLATED)
+    stored_bytes = np.frombuffer(target.getvalue(), dtype=np.uint8)
+    return xr.DataArray(stored_bytes, dims="byte", attrs={"long_name": "estimator, stored by skops"})
+
+
+def renumbered(text: str, numbers: Mapping[str, str]) -> str:
+    """The text with every address replaced by its number."""
+    return WHOLE_NUMBER.sub(lambda found: numbers.get(found.group(), found.group()), text)
+
+
+def restored(content: np.ndarray) -> Any:
+    """The estimator that :func:`stored` gave.
+
+    Raises
+    ------
+    FileError
+        If the bytes are no estimator, or hold a type that is not trusted.
+    """
+    from skops.io import get_untrusted_types, loads
+    from skops.io.exceptions import UntrustedTypesFoundException
+
+    data = np.asarray(content, dtype=np.uint8).tobytes()
+    try:
+        types = get_untrusted_types(data=data)
+        if wrong := sorted(set(types) - TRUSTED):
+            raise FileError(f"the stored estimator holds the type {wrong[0]}, which is not trusted")
+        return loads(data, trusted=sorted(TRUSTED))
+    except UntrustedTypesFoundException as error:
+        raise FileError(f"the stored estimator cannot be trusted: {error}") from error
+    except (zipfile.BadZipFile, KeyError, ValueError, TypeError, AttributeError, ImportError, OSError) as error:
+        raise FileError(f"the stored estimator cannot be read: {error}") from error
+
+
+def shapes(settings: RegressorSettings, size: int) -> dict[str, Shape]:
+    """What a file must hold."""
+    return {**SCALING_SHAPES, "estimator": ("byte",)}
+
+
+def problems(weights: Mapping[str, np.ndarray], settings: RegressorSettings) -> list[str]:
+    """What is wrong with weights of the right shapes."""
+    return [] if (weights["std"] > 0).all() else ["weight_std is not above 0 everywhere"]
+
+
+def mapping(weights: Mapping[str, np.ndarray], settings: RegressorSettings, geometry: Geometry) -> Step:
+    """The step: all members and points in one call of ``predict``."""
+    from threadpoolctl import threadpool_limits
+
+    estimator, scaling = restored(weights["estimator"]), field_scaling_from(weights, geometry)
+    seen = view(geometry, settings.radius)
+    if getattr(estimator, "n_features_in_", None) != seen.inputs.shape[1]:
+        raise FileError(f"the stored estimator does not take the {seen.inputs.shape[1]} inputs of its settings")
+
+    def step(states: np.ndarray) -> np.ndarray:
+        with threadpool_limits(1):
+            increments = estimator.predict(seen.rows(scaling.standardised(states)))
+        return scaling.added(states, seen.states(np.asarray(increments, dtype=float)))
+
+    return step
