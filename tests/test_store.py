@@ -13,6 +13,7 @@ import xarray as xr
 
 from assimilearn import store
 from assimilearn.errors import FileError
+from assimilearn.whole import remove_leftovers, temporary_name
 
 
 def example() -> xr.Dataset:
@@ -137,9 +138,9 @@ def test_the_next_write_removes_what_a_killed_one_left(killed):
 
 
 def test_the_temporary_file_of_a_living_process_stays(tmp_path):
-    name = store.temporary_name(tmp_path / "a.nc").name.replace(f".{os.getpid()}.", f".{os.getppid()}.")
+    name = temporary_name(tmp_path / "a.nc").name.replace(f".{os.getpid()}.", f".{os.getppid()}.")
     (tmp_path / name).touch()
-    store.remove_leftovers(tmp_path / "a.nc")
+    remove_leftovers(tmp_path / "a.nc")
     assert (tmp_path / name).exists()
 
 

@@ -1,12 +1,13 @@
 """NetCDF in and out: whole files only, equal bytes for equal work, provenance in every file.
 
-A file is written under a temporary name in its own folder and then renamed, so a file that exists is whole, also
-after a kill. Nothing volatile (host, wall time, library versions) enters it; such facts go to ``NAME.run.json``.
+A file that exists is whole, also after a kill (:mod:`assimilearn.whole`). Nothing volatile (host, wall time, library
+versions) enters it; such facts go to ``NAME.run.json``.
 The writer uses netCDF4 directly: the first ``Dataset.to_netcdf`` of a process costs a second of imports.
 """
 
 import hashlib
 import json
+import math
 import os
 import platform
 import socket
@@ -24,8 +25,10 @@ import xarray as xr
 
 from assimilearn import __version__
 from assimilearn.errors import FileError
+from assimilearn.whole import reason, whole
 
 FORMAT_VERSION = 1
+HEADER = 8192  # bytes of a NetCDF file without values, about
 STARTED = time.perf_counter()
 
 
@@ -47,10 +50,18 @@ def write(dataset: xr.Dataset, path: str | Path, /, **provenance: Any) -> None:
     path : path of the file, ending in .nc; its folder is made if need be
     **provenance
         Global attributes to add (study, node, settings, seed, inputs ...); mappings become JSON, None is dropped.
+
+    Raises
+    ------
+    FileError
+        If the file cannot be written, or no space is left.
     """
-    with _whole(Path(path)) as file:
-        file.setncatts(_global(dataset.attrs, provenance))
-        _write_contents(file, dataset)
+    try:
+        with _new(Path(path), dataset.nbytes) as file:
+            file.setncatts(_global(dataset.attrs, provenance))
+            _write_contents(file, dataset)
+    except RuntimeError as error:  # the NetCDF library's, whatever it is
+        raise FileError(f"{path}: cannot be written: {reason(error)}") from error
 
 
 @contextmanager
@@ -69,7 +80,8 @@ def stream(
     ------
     The variables of ``series``, to be assigned to, and a dictionary for attributes that are known at the end.
     """
-    with _whole(Path(path)) as file:
+    size = dataset.nbytes + sum(math.prod(one.shape) * one.dtype.itemsize for one in series.values())
+    with _new(Path(path), size) as file:
         _write_contents(file, dataset)
         for one in series.values():
             for dim, size in zip(one.dims, one.shape, strict=True):
@@ -81,18 +93,12 @@ def stream(
 
 
 @contextmanager
-def _whole(path: Path) -> Iterator[netCDF4.Dataset]:
-    """A file under a temporary name that becomes ``path`` when all is written."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    remove_leftovers(path)
-    temporary = temporary_name(path)
-    try:
+def _new(path: Path, size: int) -> Iterator[netCDF4.Dataset]:
+    """A file that becomes ``path`` when all is written, at least ``size`` bytes, with its run facts beside it."""
+    with whole(path, size + HEADER) as temporary:
         with netCDF4.Dataset(temporary, "w", format="NETCDF4") as file:
             yield file
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    write_text(json.dumps(run_facts(), indent=1) + "\n", path.with_suffix(".run.json"))
+        write_text(json.dumps(run_facts(), indent=1) + "\n", path.with_suffix(".run.json"))
 
 
 def _global(attributes: Mapping[Any, Any], provenance: Mapping[str, Any]) -> dict[str, Any]:
@@ -151,14 +157,8 @@ def _is_numeric(values: Iterable[Any]) -> bool:
 
 def write_text(text: str, path: str | Path) -> None:
     """Write a text file whole or not at all."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = temporary_name(path)
-    try:
+    with whole(Path(path), len(text)) as temporary:
         temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def read(path: str | Path, require: Iterable[str] = ()) -> xr.Dataset:
@@ -210,22 +210,6 @@ def digest(path: str | Path) -> str:
     """SHA-256 of a file's bytes, the first 16 hex digits."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
-
-
-def temporary_name(path: Path) -> Path:
-    """A name in the folder of ``path`` that no other process uses and that says whose it is."""
-    return path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.tmp")
-
-
-def remove_leftovers(path: Path) -> None:
-    """Remove temporary files for ``path`` whose process on this host has died."""
-    for leftover in path.parent.glob(f".{path.name}.{socket.gethostname()}.*.tmp"):
-        try:
-            os.kill(int(leftover.name.split(".")[-2]), 0)
-        except ProcessLookupError:
-            leftover.unlink(missing_ok=True)
-        except (ValueError, PermissionError):
-            continue
 
 
 def run_facts() -> dict[str, Any]:

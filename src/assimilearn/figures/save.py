@@ -1,11 +1,10 @@
 """A figure as PDF, SVG and PNG, each file whole or not there, with equal bytes for equal figures."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assimilearn.figures.style import style
-from assimilearn.store import remove_leftovers, temporary_name
+from assimilearn.whole import refuse_unwritable, whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -32,22 +31,23 @@ def save(figure: "Figure", path: str | Path) -> list[Path]:
     Returns
     -------
     The three paths, in the order pdf, svg, png.
+
+    Raises
+    ------
+    FileError
+        If one of them cannot be written, or no space is left.
     """
     path = Path(path)
     if path.suffix[1:] in METADATA:
         path = path.with_suffix("")
-    path.parent.mkdir(parents=True, exist_ok=True)
     targets = [path.with_name(f"{path.name}.{ending}") for ending in METADATA]
+    for target in targets:
+        refuse_unwritable(target)
     with style():
         figure.draw_without_rendering()
         # found once, it holds in all formats; with "none" each of them would still be drawn twice
         figure.set_layout_engine(None)
         for target, (ending, metadata) in zip(targets, METADATA.items(), strict=True):
-            remove_leftovers(target)
-            temporary = temporary_name(target)
-            try:
+            with whole(target) as temporary:
                 figure.savefig(temporary, format=ending, dpi=DOTS_PER_INCH, metadata=metadata)
-                os.replace(temporary, target)
-            finally:
-                temporary.unlink(missing_ok=True)
     return targets
