@@ -20,6 +20,12 @@ class AnalysisSettings(Settings):
     streams: ClassVar[bool] = False
 
     method: str
+
+    @property
+    def local(self) -> bool:
+        """Whether the method asks for distances between sites."""
+        return self.model_dump(include={"localization_radius"}).get("localization_radius") is not None
+
     tune: dict[str, list[Any]] | None = Field(
         None,
         min_length=1,

@@ -84,6 +84,10 @@ class RegressorSettings(EmulatorSettings):
                 raise ValueError(f"parameters: {self.estimator} has no parameter {name!r}{nearest(name, known)}")
         return self
 
+    def refuse_unlike(self, geometry: Geometry) -> None:
+        """Raise SettingsError if a stencil is asked for where grid points are not alike, or wider than an axis."""
+        view(geometry, self.radius)
+
     def unfitted(self, seed: int) -> Any:
         """The estimator with its parameters, its random state set where it has one."""
         from sklearn.pipeline import Pipeline

@@ -2,6 +2,8 @@
 
 from typing import ClassVar
 
+from assimilearn.errors import SettingsError
+from assimilearn.models.geometry import Geometry
 from assimilearn.settings import Settings
 
 
@@ -28,6 +30,14 @@ class EmulatorSettings(Settings):
     threads: ClassVar[int] = 1
 
     method: str
+
+    def refuse_unlike(self, geometry: Geometry) -> None:
+        """Raise SettingsError if one function is to be learned for all sites, and these are not alike."""
+        if self.homogeneous and not geometry.is_ring:
+            raise SettingsError(
+                f"{self.method} learns one function for all sites of a ring, and the sites of this model are not "
+                "alike: use an emulator of the whole state, as sklearn with `radius: null`"
+            )
 
     @property
     def steps(self) -> int:

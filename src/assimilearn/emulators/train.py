@@ -72,7 +72,7 @@ def train(
     """
     settings = with_values(settings, tuned or {})
     method = part_of(settings).implementation
-    refuse_unlike(settings, geometry_of({**analysis.attrs, "size": analysis.sizes["site"]}))
+    settings.refuse_unlike(geometry_of({**analysis.attrs, "size": analysis.sizes["site"]}))
     if "observations" in settings.needs:
         if observations is None:
             raise SettingsError(f"the method {settings.method} is fitted to observations: give them too")
@@ -103,15 +103,6 @@ def train(
     }
     epochs_before = int(previous["epoch"][-1]) if start and previous is not None and "epoch" in previous else 0
     return as_dataset(fitted, attributes, epochs_before)
-
-
-def refuse_unlike(settings: EmulatorSettings, geometry: Geometry) -> None:
-    """Raise SettingsError if one function is to be learned for all sites, and these are not alike."""
-    if settings.homogeneous and not geometry.is_ring:
-        raise SettingsError(
-            f"{settings.method} learns one function for all sites of a ring, and the sites of this model are not "
-            "alike: use an emulator of the whole state, as sklearn with `radius: null`"
-        )
 
 
 def part_of(settings: EmulatorSettings) -> Part:

@@ -56,8 +56,8 @@ def fields(dataset: xr.Dataset) -> xr.Dataset:
     Dataset
         ``state`` becomes one variable for each field, named after it: (time, y, x). Any other variable becomes
         ``{field}_{variable}``, such as ``height_mean``. Axes of a field whose grid differs from that of the first are
-        named ``{axis}_{field}``, an axis with the name of a field ``{axis}_position``. Variables without sites stay; those with sites twice, such as a covariance, are left
-        out.
+        named ``{axis}_{field}``, an axis with the name of a field ``{axis}_position``. Variables without sites stay;
+        those with sites twice, such as a covariance, are left out.
     """
     geometry = geometry_in(dataset)
     found = xr.Dataset(attrs=dataset.attrs)

@@ -9,7 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from assimilearn.assimilation import AnalysisSettings, AnyAnalysis
 from assimilearn.emulators import AnyEmulator, EmulatorSettings
-from assimilearn.errors import PluginError
+from assimilearn.errors import PluginError, SettingsError
 from assimilearn.models import build
 from assimilearn.models.geometry import Geometry, ring
 from assimilearn.registry import FromPlugin
@@ -189,18 +189,13 @@ def _instrument(scenario: Scenario) -> Iterator[Problem]:
     between = any(getattr(one.network, "places", "sites") == "anywhere" for one in instruments)
     function = between or len(observing.each) > 1 or any(not one.operator.direct for one in instruments)
     correlated = any(one.tells_correlation for one in instruments)
-    methods: dict[str, Any] = {f"analyses.{n}.method": node for n, node in scenario.analyses.items()}
-    methods |= {f"loops.{n}.analysis.method": loop.analysis for n, loop in scenario.loops.items()}
-    methods |= {f"sweeps.{n}.analysis.method": node.analysis for n, node in scenario.sweeps.items()}
-    for path, node in methods.items():
+    for path, node in _assimilating(scenario):
         if function and not node.any_operator:
             yield Problem(path, node.method, "takes observations of the state itself only: `observations.operator`")
         if correlated and not node.correlated_errors:
             advice = 'set `observations.assumed_correlation` to "none", with a larger `assumed_error_std`'
             yield Problem(path, node.method, f"takes independent observation errors only: {advice}")
-    learners: dict[str, Any] = {f"emulators.{n}.method": node for n, node in scenario.emulators.items()}
-    learners |= {f"loops.{n}.emulator.method": loop.emulator for n, loop in scenario.loops.items()}
-    for path, node in learners.items():
+    for path, node in _learning(scenario):
         if "observations" in node.needs and (function or correlated):
             message = "learns from observations of the state itself, with independent errors"
             yield Problem(path, node.method, message)
@@ -239,6 +234,34 @@ def _tried_parts(scenario: Scenario) -> Iterator[Problem]:
                 yield Problem(place, None, str(error))
 
 
+def _unlike_sites(scenario: Scenario) -> Iterator[Problem]:
+    """Methods that need distances, and emulators of one function for all sites, for models that do not allow it."""
+    if scenario.data is not None or not _truth_exists(scenario):
+        return
+    geometry = build(scenario.models[scenario.truth.model or next(iter(scenario.models))]).geometry
+    for path, node in _assimilating(scenario):
+        if node.local and not geometry.has_space:
+            yield Problem(path, node.method, "needs distances between sites, and the model has no space: use etkf")
+    for path, learner in _learning(scenario):
+        try:
+            learner.refuse_unlike(geometry)
+        except SettingsError as error:
+            yield Problem(path, learner.method, str(error))
+
+
+def _assimilating(scenario: Scenario) -> Iterator[tuple[str, Any]]:
+    """Path and settings of every assimilation method that a scenario names."""
+    yield from ((f"analyses.{n}.method", node) for n, node in scenario.analyses.items())
+    yield from ((f"loops.{n}.analysis.method", loop.analysis) for n, loop in scenario.loops.items())
+    yield from ((f"sweeps.{n}.analysis.method", node.analysis) for n, node in scenario.sweeps.items())
+
+
+def _learning(scenario: Scenario) -> Iterator[tuple[str, Any]]:
+    """Path and settings of every emulator that a scenario names."""
+    yield from ((f"emulators.{n}.method", node) for n, node in scenario.emulators.items())
+    yield from ((f"loops.{n}.emulator.method", loop.emulator) for n, loop in scenario.loops.items())
+
+
 CHECKS: dict[Callable[[Scenario], Iterator[Problem]], tuple[str, ...]] = {
     _tuned_settings: (),
     _loop_settings: (),
@@ -249,6 +272,7 @@ CHECKS: dict[Callable[[Scenario], Iterator[Problem]], tuple[str, ...]] = {
     _network: ("models", "truth", "observations"),
     _instrument: ("models", "observations"),
     _parameters: ("models",),
+    _unlike_sites: ("models", "truth", "data"),
     _tried_parts: ("models",),
     **SIZES_AND_LENGTHS,
 }
