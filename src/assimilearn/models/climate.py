@@ -11,7 +11,8 @@ import xarray as xr
 from pydantic import Field, model_validator
 
 from assimilearn.errors import SettingsError
-from assimilearn.models.fields import model_geometry, with_geometry
+from assimilearn.models.fields import field_means, field_scales, model_geometry, with_geometry
+from assimilearn.models.geometry import Geometry
 from assimilearn.models.integrate import spun_up_state, trajectory
 from assimilearn.models.lyapunov import lyapunov_exponents
 from assimilearn.models.protocol import PhysicalModel
@@ -60,7 +61,8 @@ def climate(model: PhysicalModel, settings: ClimateSettings, rng: np.random.Gene
     -------
     Dataset with ``mean(site)``, ``std(site)``, ``covariance(site, other_site)`` or ``covariance_at(distance)``,
     ``pdf(value)``, ``power_spectrum(frequency)`` and ``lyapunov_exponent(index)``; attributes ``method``,
-    ``settings``, ``size`` and ``time_step`` of the model, ``climate_settings`` of the run.
+    ``settings``, ``size`` and ``time_step`` of the model, ``climate_settings`` of the run. Of several fields ``pdf``
+    and ``power_spectrum`` are those of standardised values, and each field has its own beside them.
 
     Raises
     ------
@@ -69,11 +71,17 @@ def climate(model: PhysicalModel, settings: ClimateSettings, rng: np.random.Gene
     """
     if (settings.lyapunov_count or 1) > model.size:
         raise SettingsError(f"lyapunov_count {settings.lyapunov_count} exceeds the {model.size} sites of the model")
+    geometry = model_geometry(model)
+    if settings.covariance == "by_distance" and not geometry.is_ring:
+        raise SettingsError("covariance: by_distance needs one field on a ring; take full for this model")
     start = spun_up_state(model, settings.spinup, rng)
     states = trajectory(model, start, round(settings.duration / model.time_step))
     refuse_divergence(states, model)
-    axes = statistics_axes(settings, model.time_step, states)
-    dataset = statistics(states, model.time_step, axes, settings.covariance == "by_distance")
+    if len(geometry.fields) > 1:
+        dataset = statistics_of_fields(states, model.time_step, settings, geometry)
+    else:
+        axes = statistics_axes(settings, model.time_step, states)
+        dataset = statistics(states, model.time_step, axes, settings.covariance == "by_distance")
     exponents = lyapunov_exponents(model, settings.lyapunov_duration, rng, settings.lyapunov_count)
     dataset["lyapunov_exponent"] = ("index", exponents, {"units": "MTU-1", "long_name": "Lyapunov exponent"})
     dataset.coords["index"] = ("index", np.arange(exponents.size), {"units": "1", "long_name": "index of the exponent"})
@@ -84,7 +92,7 @@ def climate(model: PhysicalModel, settings: ClimateSettings, rng: np.random.Gene
         time_step=model.time_step,
         climate_settings=settings.canonical(),
     )
-    return with_geometry(described, model_geometry(model))
+    return with_geometry(described, geometry)
 
 
 def statistics_axes(settings: ClimateSettings, time_step: float, states: np.ndarray) -> xr.Dataset:
@@ -102,6 +110,29 @@ def statistics_axes(settings: ClimateSettings, time_step: float, states: np.ndar
             ),
         }
     )
+
+
+def statistics_of_fields(
+    states: np.ndarray, time_step: float, settings: ClimateSettings, geometry: Geometry
+) -> xr.Dataset:
+    """Statistics of several fields ``states (time, site)``.
+
+    Returns
+    -------
+    Dataset as of :func:`statistics`, where ``pdf(value)`` and ``power_spectrum(frequency)`` are of all fields together,
+    each less its climatological mean and divided by its climatological standard deviation; besides, in the units of
+    each field, ``pdf_{field}(value_{field})`` and ``power_spectrum_{field}(frequency)``.
+    """
+    found = moments(states)
+    standardised = (states - field_means(found, geometry)) / field_scales(found, geometry)
+    together = statistics(standardised, time_step, statistics_axes(settings, time_step, standardised))
+    found = found.assign(together[["pdf", "power_spectrum"]])
+    for name, where in geometry.slices.items():
+        axes = statistics_axes(settings.model_copy(update={"pdf_range": None}), time_step, states[:, where])
+        own = statistics(states[:, where], time_step, axes)[["pdf", "power_spectrum"]]
+        own = own.rename({"pdf": f"pdf_{name}", "power_spectrum": f"power_spectrum_{name}", "value": f"value_{name}"})
+        found = found.assign(own)
+    return found
 
 
 def statistics(states: np.ndarray, time_step: float, axes: xr.Dataset, homogeneous: bool = False) -> xr.Dataset:

@@ -29,6 +29,18 @@ def with_geometry(dataset: xr.Dataset, geometry: Geometry) -> xr.Dataset:
     return dataset.assign_coords(coordinates).assign_attrs(geometry.attributes)
 
 
+def field_scales(climatology: xr.Dataset, geometry: Geometry) -> np.ndarray:
+    """Climatological standard deviation of the field that each site is of, (site,): root of its mean variance."""
+    variance = climatology["std"].values.astype(float) ** 2
+    return np.sqrt(np.concatenate([np.full(s.stop - s.start, variance[s].mean()) for s in geometry.slices.values()]))
+
+
+def field_means(climatology: xr.Dataset, geometry: Geometry) -> np.ndarray:
+    """Climatological mean of the field that each site is of, (site,)."""
+    mean = climatology["mean"].values.astype(float)
+    return np.concatenate([np.full(s.stop - s.start, mean[s].mean()) for s in geometry.slices.values()])
+
+
 def site_coordinates(geometry: Geometry) -> dict[str, Any]:
     """``field(site)``, numbers with CF flags, and a coordinate (site) for each axis; nothing for a plain ring."""
     if not geometry.attributes:

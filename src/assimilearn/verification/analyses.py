@@ -15,7 +15,8 @@ import numpy as np
 import xarray as xr
 
 from assimilearn.errors import FileError
-from assimilearn.models.geometry import geometry_of
+from assimilearn.models.fields import geometry_in
+from assimilearn.models.geometry import Geometry, geometry_of
 from assimilearn.observations.operators import operator_of, rows_of
 from assimilearn.observations.rows import observed_values
 from assimilearn.verification.desroziers import desroziers
@@ -42,6 +43,11 @@ CONVENTION = (
     "rmse: time mean of the spatial RMSE of the ensemble mean; "
     "rmse_pooled: root of the mean over times and sites of the squared error; "
     "spread: time mean of the root of the mean over sites of the variance"
+)
+
+OF_FIELDS = (
+    "; all fields are divided by their climatological standard deviation; {score}_{field} is the score of one field, "
+    "in its own units"
 )
 
 LONG_NAMES = {
@@ -107,24 +113,78 @@ def score_analysis(
     test = test_period(analysis)
     observations = at_times(observations, times, "observations file")
     observed = observed_sites(observations, analysis.sizes["site"])
-    series = innovation_scores(analysis, observations)
+    geometry = geometry_in(analysis)
+    several = len(geometry.fields) > 1
+    residual = observation_minus(analysis["mean"], observations)
+    state = None if truth is None else _truth_at(truth, times, analysis.sizes["site"])
+    of_fields: dict[str, np.ndarray] = {}
+    original = analysis, observations
+    if several:
+        for name, where in geometry.slices.items():
+            of_fields |= of_one_field(analysis, observations, residual, state, observed, name, where)
+        scales = _scales(analysis, geometry)
+        sites = scales[observations["site_index"].values]
+        analysis, residual = scaled(analysis, scales, sites), residual / sites
+        state = None if state is None else state / scales
+    series = innovation_scores(analysis, observations, residual)
     histogram = None
     status = _status(analysis, test)
     calibration = calibrated(analysis, "innovation", "innovation_std", test)
-    if truth is not None:
-        state = _truth_at(truth, times, analysis.sizes["site"])
+    if state is not None:
         series |= state_scores(analysis, state, observed)
         calibration = calibrated(analysis.assign(error=analysis["mean"] - state), "error", "spread", test)
         if "members" in analysis and status["status"] != "diverged":
             histogram = _ranks_of_truth(analysis, state, test, rng)
     elif "forecast_members" in analysis and status["status"] != "diverged":
-        histogram = _ranks_of_observations(analysis, observations, test, rng)
+        histogram = _ranks_of_observations(*original, test, rng)
+    series |= of_fields
     dataset = _dataset(analysis, series, summary(series, test, status["status"] != "diverged"), histogram, status)
     return (
         dataset
         if calibration is None or status["status"] == "diverged"
         else dataset.assign(_binned(calibration, truth))
     )
+
+
+def of_one_field(
+    analysis: xr.Dataset,
+    observations: xr.Dataset,
+    residual: np.ndarray,
+    truth: np.ndarray | None,
+    observed: np.ndarray,
+    name: str,
+    sites: slice,
+) -> dict[str, np.ndarray]:
+    """All scores of one field, in its own units, as ``{score}_{field}``."""
+    site = observations["site_index"].values
+    here = (site >= sites.start) & (site < sites.stop)
+    part, seen = analysis.isel(site=sites), observations.assign(valid=observations["valid"] * here)
+    series = innovation_scores(part, seen, residual)
+    if truth is not None:
+        series |= state_scores(part, truth[:, sites], observed[:, sites])
+    return {f"{score}_{name}": values for score, values in series.items()}
+
+
+def scaled(analysis: xr.Dataset, scales: np.ndarray, of_observations: np.ndarray) -> xr.Dataset:
+    """``analysis`` in units of ``scales (site,)``, and what is in observation space of those of the observed sites."""
+    found = analysis.copy()
+    for name, variable in analysis.data_vars.items():
+        if "site" in variable.dims:
+            found[name] = variable / xr.DataArray(scales, dims="site")
+        elif name in ("innovation", "innovation_std"):
+            found[name] = variable / of_observations
+    return found
+
+
+def _scales(analysis: xr.Dataset, geometry: Geometry) -> np.ndarray:
+    """Climatological standard deviation of the field of each site, (site,), as the analysis states it."""
+    known = np.atleast_1d(analysis.attrs.get("field_std", []))
+    if known.size != len(geometry.fields):
+        raise FileError(
+            "the analysis has several fields and lacks their climatological standard deviations (attribute field_std): "
+            "make it with assimilearn assimilate"
+        )
+    return np.asarray(known, dtype=float)[geometry.field_of]
 
 
 def state_scores(analysis: xr.Dataset, truth: np.ndarray, observed: np.ndarray) -> dict[str, np.ndarray]:
@@ -153,10 +213,12 @@ def state_scores(analysis: xr.Dataset, truth: np.ndarray, observed: np.ndarray) 
     return series
 
 
-def innovation_scores(analysis: xr.Dataset, observations: xr.Dataset) -> dict[str, np.ndarray]:
-    """Scores against the observations of every analysis time; spreads are among them."""
+def innovation_scores(analysis: xr.Dataset, observations: xr.Dataset, residual: np.ndarray) -> dict[str, np.ndarray]:
+    """Scores against the observations of every analysis time; spreads are among them.
+
+    ``residual (time, observation)`` is observation minus analysis.
+    """
     valid = observations["valid"].values.astype(bool)
-    residual = observation_minus(analysis["mean"], observations)
     series = {"residual_rmse": root_mean_square(residual, valid)}
     for name in ("spread", "forecast_spread"):
         if _has(analysis, name):
@@ -311,6 +373,12 @@ def _binned(found: SpreadSkill, truth: xr.Dataset | None) -> dict[str, xr.Variab
     }
 
 
+def _long_name(name: str, geometry: Geometry) -> str:
+    """What a series is, of all fields together or of one."""
+    field = next((f for f in geometry.names if name not in LONG_NAMES and name.endswith(f"_{f}")), None)
+    return LONG_NAMES[name] if field is None else f"{LONG_NAMES[name.removesuffix(f'_{field}')]}, of the field {field}"
+
+
 def _dataset(
     analysis: xr.Dataset,
     series: dict[str, np.ndarray],
@@ -320,16 +388,17 @@ def _dataset(
 ) -> xr.Dataset:
     """The scores as a file."""
     units = analysis["mean"].attrs.get("units", "1")
+    geometry = geometry_in(analysis)
     dataset = xr.Dataset(coords={"time": analysis["time"].variable, "period": analysis["period"].variable})
     for name, values in series.items():
         own = "1" if name in WITHOUT_UNITS or units == "1" else f"{units}2" if name in SQUARED else units
-        dataset[name] = ("time", values, {"units": own, "long_name": LONG_NAMES[name]})
+        dataset[name] = ("time", values, {"units": own, "long_name": _long_name(name, geometry)})
     dataset.coords["score"] = ("score", list(summaries), {"units": "1", "long_name": "name of the score"})
     for column, name in enumerate(("mean", "uncertainty", "median")):
         long_name = {"uncertainty": "standard error of the mean, aware of autocorrelation"}.get(name, name)
         attributes = {"units": "as the score", "long_name": f"{long_name} over the test period"}
         dataset[name] = ("score", np.array([values[column] for values in summaries.values()]), attributes)
-    facts: dict[str, Any] = {"convention": CONVENTION, **status}
+    facts: dict[str, Any] = {"convention": CONVENTION + (OF_FIELDS if len(geometry.fields) > 1 else ""), **status}
     facts |= {
         name: analysis.attrs[name] for name in ("method", "model_kind", "lost_fraction") if name in analysis.attrs
     }

@@ -3,6 +3,8 @@
 import numpy as np
 import xarray as xr
 
+from assimilearn.models.fields import field_scales, geometry_in
+
 ENERGETIC = 0.99  # share of the reference power in the band over which logarithms of spectra are compared
 CORE = 0.95  # share of the reference power in the band over which spectra themselves are compared
 FLOOR = 1e-6  # share of the reference power below which power counts as this much: a dead model is 60 dB off
@@ -24,15 +26,23 @@ def climate_distances(run: xr.Dataset, reference: xr.Dataset) -> dict[str, float
         deviations; ``pdf_hellinger``: :func:`hellinger`; ``spectrum_distance``: :func:`log_spectral_distance` in dB;
         ``spectrum_error``, ``spectrum_error_max``: :func:`spectral_errors`.
     """
-    std = pooled_std(reference)
+    geometry = geometry_in(reference)
+    if len(geometry.fields) == 1:
+        std = density_unit = pooled_std(reference)
+        mean_error = float(run["mean"].mean() - reference["mean"].mean()) / std
+        std_error = pooled_std(run) / std - 1
+    else:  # fields in units of their climatological standard deviation
+        scales, density_unit = field_scales(reference, geometry), 1.0
+        mean_error = float(((run["mean"].values - reference["mean"].values) / scales).mean())
+        std_error = float(np.sqrt(((run["std"].values / scales) ** 2).mean())) - 1
     value = reference["value"].values
     densities = run["pdf"].values, reference["pdf"].values
     spectra = run["power_spectrum"].values, reference["power_spectrum"].values, reference["frequency"].values
     typical, largest = spectral_errors(*spectra)
     return {
-        "mean_error": float(run["mean"].mean() - reference["mean"].mean()) / std,
-        "std_error": pooled_std(run) / std - 1,
-        "pdf_distance": wasserstein(*densities, value) / std,
+        "mean_error": mean_error,
+        "std_error": std_error,
+        "pdf_distance": wasserstein(*densities, value) / density_unit,
         "pdf_hellinger": hellinger(*densities, value),
         "spectrum_distance": log_spectral_distance(*spectra),
         "spectrum_error": typical,

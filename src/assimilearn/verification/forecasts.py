@@ -14,6 +14,7 @@ import xarray as xr
 from pydantic import Field
 
 from assimilearn.errors import FileError
+from assimilearn.models.fields import field_scales, geometry_in
 from assimilearn.models.geometry import geometry_of
 from assimilearn.models.lyapunov import lyapunov_exponents
 from assimilearn.models.protocol import Model
@@ -42,10 +43,14 @@ class ForecastSettings(Settings):
 
 @dataclass(frozen=True)
 class Errors:
-    """Errors (start, lead) of the forecasts from one kind of initial state, and the states of all leads."""
+    """Errors (start, lead) of the forecasts from one kind of initial state, and the states of all leads.
+
+    ``of_fields`` holds those of each field, where there are several and a truth.
+    """
 
     error: np.ndarray
     states: np.ndarray
+    of_fields: dict[str, np.ndarray]
 
 
 def score_forecasts(
@@ -176,14 +181,22 @@ def _errors(
     for k, state in enumerate(runs(model, initial, int(kept[-1]), climate["mean"].values, climate["std"].values)):
         if k in column:
             states[:, column[k]] = state
+    geometry = geometry_in(climate)
+    several = len(geometry.fields) > 1  # then errors are in units of the climatological std of each field
+    scales = field_scales(climate, geometry) if several else np.ones(1)
+    of_fields = {}
     if "state" in verifying:
-        error = root_mean_square(states - verifying["state"].values[where])
+        error = root_mean_square((states - verifying["state"].values[where]) / scales)
+        if several:
+            parts = geometry.split((states - verifying["state"].values[where]) / scales)
+            of_fields = {n: root_mean_square(part.reshape(*part.shape[:2], -1)) for n, part in parts.items()}
     else:
         operator = operator_of(verifying, geometry_of({**verifying.attrs, "size": model.size}))
         departures = verifying["value"].values[where] - observed_values(states, rows_of(verifying)[where], operator)
+        departures = departures / scales[verifying["site_index"].values[where]] if several else departures
         there = verifying["valid"].values[where].astype(bool) & (where >= 0)[..., None]
         error = root_mean_square(departures, there)
-    return Errors(error / pooled_std(climate), states)
+    return Errors(error if several else error / pooled_std(climate), states, of_fields)
 
 
 def _dataset(
@@ -200,8 +213,18 @@ def _dataset(
     averaged[lost] = np.nan
     axes = ("initial", "lead")
     normalised = "spatial RMSE of the forecast over the climatological standard deviation"
+    own = next(iter(errors.values())).of_fields
+    of_fields = {
+        f"error_{name}": (
+            ("initial", "start", "lead"),
+            np.stack([part.of_fields[name] for part in errors.values()]),
+            {"units": "1", "long_name": f"{normalised}, of the field {name}"},
+        )
+        for name in own
+    }
     return xr.Dataset(
         {
+            **of_fields,
             "error": (("initial", "start", "lead"), error, {"units": "1", "long_name": normalised}),
             "error_mean": (
                 axes,
