@@ -76,7 +76,7 @@ def test_an_analysis_of_fields_that_does_not_say_their_scale_is_refused(lorenz63
 @pytest.mark.parametrize("method", ["ridge", "forest", "cnn"])
 def test_emulators_that_share_one_function_refuse_sites_that_are_not_alike(lorenz63, method):
     settings = TypeAdapter(AnyEmulator).validate_python({"method": method})
-    with pytest.raises(SettingsError, match=f"the method {method} shares one function"):
+    with pytest.raises(SettingsError, match=f"{method} learns one function for all sites of a ring"):
         train(lorenz63[3], settings, np.random.default_rng(0))
 
 
