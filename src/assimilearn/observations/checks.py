@@ -6,6 +6,9 @@ import xarray as xr
 from assimilearn.clock import step_numbers
 from assimilearn.errors import AssimilearnError, FileError
 
+ROWS_OF_THEIR_OWN = "corner_site"
+"""Variable of files whose observations stand between sites, or are of several instruments: a site may be nearest to
+several."""
 VARIABLES = ("value", "error_std", "site_index", "valid")
 
 
@@ -71,7 +74,7 @@ def entry_problems(dataset: xr.Dataset, size: int) -> list[str]:
     found = {
         "valid is neither 0 nor 1": ~np.isin(dataset["valid"].values, (0, 1)),
         f"site_index is not one of the sites 0 to {size - 1}": valid & ~np.isin(sites, np.arange(size)),
-        "site_index occurs twice at one time": _repeated(sites, valid),
+        "site_index occurs twice at one time": _repeated(sites, valid) & (ROWS_OF_THEIR_OWN not in dataset),
         "value is not finite": valid & ~np.isfinite(values),
         "error_std is not a positive finite number": valid & ~(np.isfinite(std) & (std > 0)),
     }

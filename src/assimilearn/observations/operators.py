@@ -13,11 +13,12 @@ from pydantic import Field, ValidationError, model_validator
 
 from assimilearn.errors import FileError, SettingsError
 from assimilearn.models.geometry import Geometry, Row
+from assimilearn.observations.checks import ROWS_OF_THEIR_OWN
 from assimilearn.observations.rows import DIRECT, FUNCTIONS, Operator
 from assimilearn.settings import Settings
 
 ATTRIBUTE = "operator"
-ENTRIES = ("corner_site", "corner_weight", "function")
+ENTRIES = (ROWS_OF_THEIR_OWN, "corner_weight", "function")
 """Variables of a file whose observations have rows of their own: sites and weights (time, observation, corner), and
 the number of the function (time, observation)."""
 
