@@ -212,7 +212,7 @@ class Plugged(Part):
     @property
     def files(self) -> tuple[Path, ...]:
         """The files of the plug-in, and the adapter."""
-        return (*self.source.files, ROOT / OWNERS[self.kind] / f"{_kind(self.kind).adapter}.py")
+        return (*self.source.files, ROOT / OWNERS[self.kind] / f"{_kind(self.kind).adapter.replace('.', '/')}.py")
 
     def __reduce__(self) -> Any:
         from assimilearn.plugins import part_of_source

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -105,6 +106,27 @@ class Emulator:
         if not self.local and size != self.size:
             raise SettingsError(f"this emulator is bound to {self.size} sites: it cannot be used on {size}")
         return replace(self, geometry=ring(size))
+
+
+@dataclass(frozen=True)
+class DifferentiableEmulator(Emulator):
+    """An emulator whose step torch can differentiate: tangent and adjoint for 4D-Var and the EKF.
+
+    Attributes
+    ----------
+    tensor_step : callable
+        Makes the step of a tensor (..., site), float64; called when it is first needed, since torch comes with it.
+    """
+
+    tensor_step: Callable[[], Callable[[Any], Any]]
+
+    @cached_property
+    def _of_tensors(self) -> Callable[[Any], Any]:
+        return self.tensor_step()
+
+    def differentiable(self, tensor: Any) -> Any:
+        """One step of a torch tensor (..., site) that gradients flow through."""
+        return self._of_tensors(tensor)
 
 
 def as_dataset(fitted: Fitted, attributes: Mapping[str, Any], epochs_before: int = 0) -> xr.Dataset:

@@ -17,5 +17,9 @@ KINDS = {
         },
         base="settings:EmulatorSettings",
     ),
-    "network": Kind(parts={}, base="training:TrainingSettings"),
+    "network": Kind(
+        parts={"resnet": "networks.resnet:ResNetSettings"},
+        base="networks.settings:NetworkSettings",
+        adapter="networks.plugin",
+    ),
 }

@@ -13,6 +13,7 @@ class EmulatorSettings(Settings):
     Attributes
     ----------
     compiles : whether its step is a kernel for compiled loops
+    differentiates : whether it has a step of tensors too, for tangent and adjoint
     needs : files that it is trained on
     trained_in_epochs : whether training passes over them many times
     homogeneous : whether it learns one function for all sites of a ring
@@ -22,6 +23,7 @@ class EmulatorSettings(Settings):
     """
 
     compiles: ClassVar[bool] = True
+    differentiates: ClassVar[bool] = False
     needs: ClassVar[tuple[str, ...]] = ("analysis",)
     trained_in_epochs: ClassVar[bool] = False
     homogeneous: ClassVar[bool] = False

@@ -4,6 +4,7 @@ import difflib
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Annotated, Any, TypeAlias
 
 import numpy as np
@@ -11,7 +12,7 @@ import xarray as xr
 from pydantic import ValidationError
 
 from assimilearn.emulators import pairs
-from assimilearn.emulators.emulator import LAYOUT, Emulator, as_dataset
+from assimilearn.emulators.emulator import LAYOUT, DifferentiableEmulator, Emulator, as_dataset
 from assimilearn.emulators.settings import EmulatorSettings
 from assimilearn.emulators.weights import weight_problems
 from assimilearn.errors import FileError, SettingsError
@@ -230,4 +231,7 @@ def emulator_of(
     method = part_of(settings).implementation
     compiled = method.compiled(weights, settings) if settings.compiles else None
     mapping = None if settings.compiles else method.mapping(weights, settings, geometry)
-    return Emulator(settings, weights, geometry, time_step, float("nan"), compiled, mapping, method.LOCAL)
+    made = (settings, weights, geometry, time_step, float("nan"), compiled, mapping, method.LOCAL)
+    if settings.differentiates:
+        return DifferentiableEmulator(*made, partial(method.tensor_step, weights, settings, geometry))
+    return Emulator(*made)

@@ -1,0 +1,1 @@
+"""Neural networks as emulators: torch modules, trained by automatic differentiation, run from ONNX."""

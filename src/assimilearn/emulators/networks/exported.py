@@ -1,0 +1,75 @@
+"""A trained module as an ONNX graph: made once by torch, run by ONNX Runtime without it.
+
+One thread, and none that spins: the caller owns the cores. A graph holds numbers and operations of a fixed list; to run
+it executes nothing else.
+"""
+
+import io
+from typing import Any
+
+import numpy as np
+
+from assimilearn.errors import FileError
+
+INPUT, OUTPUT = "z", "increments"
+TRIED = 7  # states whose forecasts are compared, alone and together
+
+
+def exported(flat: Any, size: int) -> np.ndarray:
+    """The module ``flat(z (row, site)) -> (row, site)`` as the bytes of a graph, (byte,), uint8."""
+    import warnings
+
+    import torch
+
+    file = io.BytesIO()
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # the exporter that keeps batches free calls itself old
+        torch.onnx.export(
+            flat,
+            (torch.zeros(2, size),),
+            file,  # type: ignore[arg-type]  # it takes files too
+            input_names=[INPUT],
+            output_names=[OUTPUT],
+            dynamic_axes={INPUT: {0: "row"}, OUTPUT: {0: "row"}},
+            dynamo=False,
+            verbose=False,
+        )
+    return np.frombuffer(file.getvalue(), dtype=np.uint8)
+
+
+def session_of(content: np.ndarray, size: int) -> Any:
+    """A session that runs the graph for states of ``size`` sites.
+
+    Raises
+    ------
+    FileError
+        If the bytes are no graph, or its input and output are not states of that size.
+    """
+    import onnxruntime
+    from onnxruntime.capi import onnxruntime_pybind11_state as errors
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 4
+    data = np.ascontiguousarray(content, dtype=np.uint8).tobytes()
+    try:
+        session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    except (errors.Fail, errors.InvalidArgument, errors.InvalidGraph, errors.InvalidProtobuf) as error:
+        raise FileError(f"the graph of the network cannot be read: {str(error).splitlines()[0]}") from error
+    shapes = [[node.name, node.shape[1:], node.type] for node in (*session.get_inputs(), *session.get_outputs())]
+    if shapes != [[INPUT, [size], "tensor(float)"], [OUTPUT, [size], "tensor(float)"]]:
+        raise FileError(f"the graph of the network does not map states of {size} sites")
+    return session
+
+
+def run(session: Any, z: np.ndarray) -> np.ndarray:
+    """The graph's output for ``z (row, site)``, in the shape of z."""
+    return session.run([OUTPUT], {INPUT: z.astype(np.float32)})[0]
+
+
+def alone_as_together(session: Any, size: int) -> bool:
+    """Whether a state has the same forecast, to the bit, alone and among others."""
+    z = np.random.default_rng(0).standard_normal((TRIED, size))
+    together = run(session, z)
+    return all(np.array_equal(run(session, z[k : k + 1])[0], together[k]) for k in range(TRIED))
