@@ -154,7 +154,7 @@ def test_a_truncated_file_is_one_clear_error(tmp_path, keep):
     store.write(example(), tmp_path / "a.nc")
     content = (tmp_path / "a.nc").read_bytes()
     (tmp_path / "a.nc").write_bytes(content[: keep if isinstance(keep, int) else int(keep * len(content))])
-    with pytest.raises(FileError, match=r"a\.nc: cannot be read as NetCDF, perhaps it is truncated"):
+    with pytest.raises(FileError, match=r"a\.nc: (cannot be read as NetCDF, perhaps it is truncated|is empty)"):
         store.read(tmp_path / "a.nc")
 
 
@@ -173,10 +173,12 @@ def test_a_file_of_a_newer_format_version_is_refused(tmp_path):
         store.read(tmp_path / "a.nc")
 
 
-def test_missing_variables_are_all_named(tmp_path):
-    store.write(example(), tmp_path / "a.nc")
-    with pytest.raises(FileError, match="lacks mean, spread; it holds flag, gaps"):
-        store.read(tmp_path / "a.nc", require=["x", "mean", "spread"])
+def test_a_file_that_claims_more_numbers_than_it_can_hold_is_refused(tmp_path):
+    with netCDF4.Dataset(tmp_path / "a.nc", "w") as file:
+        file.createDimension("x", 10**12)
+        file.createVariable("values", float, ("x",), chunksizes=(1000,))
+    with pytest.raises(FileError, match=r"claims to hold 8e\+12 bytes"):
+        store.read(tmp_path / "a.nc")
 
 
 def test_text_is_written_whole(tmp_path):

@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,11 +25,15 @@ import numpy as np
 import xarray as xr
 
 from assimilearn import __version__
+from assimilearn.contents import layout_problem, value_problem
 from assimilearn.errors import FileError
 from assimilearn.whole import reason, whole
 
 FORMAT_VERSION = 1
 HEADER = 8192  # bytes of a NetCDF file without values, about
+LARGEST_RATIO = 2000  # of the bytes of all numbers to those of a file: no compression of a sound one gives more
+BROKEN = (OSError, RuntimeError, ValueError, TypeError, AttributeError, ArithmeticError, LookupError)
+"""What the NetCDF library and its readers raise on files that are broken."""
 STARTED = time.perf_counter()
 
 
@@ -161,53 +166,91 @@ def write_text(text: str, path: str | Path) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def read(path: str | Path, require: Iterable[str] = ()) -> xr.Dataset:
+def read(path: str | Path, *kinds: str) -> xr.Dataset:
     """Read a whole file into memory and close it.
 
     Parameters
     ----------
     path : path of a NetCDF file
-    require : names of variables that must be there
+    *kinds : kinds of files (:mod:`assimilearn.contents`), one of which it must be; without any it may be anything
 
     Raises
     ------
     FileError
-        If the file is missing, truncated, not NetCDF, of a newer format version, or lacks a variable.
+        If the file is missing, truncated, not NetCDF, of a newer format version, of another kind, or broken.
     """
-    with opened(path, require, cache=True) as dataset:
-        return dataset.load()
+    with opened(path, *kinds, cache=True) as dataset:
+        with readable(Path(path)):
+            loaded = dataset.load()
+        problem = value_problem(loaded) if kinds else ""
+        if problem:
+            raise FileError(f"{path} {problem}")
+        return loaded
 
 
 @contextmanager
-def opened(path: str | Path, require: Iterable[str] = (), cache: bool = False) -> Iterator[xr.Dataset]:
+def opened(path: str | Path, *kinds: str, cache: bool = False) -> Iterator[xr.Dataset]:
     """The same without reading the values: they are read when they are asked for, each time, unless ``cache``."""
     path = Path(path)
-    if not path.is_file():
-        raise FileError(f"{path}: no such file")
+    refuse_absent(path)
+    with readable(path):
+        dataset = xr.open_dataset(path, engine="netcdf4", decode_times=False, cache=cache)
+    with dataset:
+        refuse_unusable(dataset, path, kinds)
+        yield dataset
+
+
+def refuse_absent(path: Path) -> None:
+    """Raise FileError if there is no file, or it is a folder, may not be read, or is empty."""
     try:
-        with xr.open_dataset(path, engine="netcdf4", decode_times=False, cache=cache) as dataset:
-            refuse_unusable(dataset, path, require)
-            yield dataset
-    except (OSError, ValueError, RuntimeError) as error:
-        raise FileError(f"{path}: cannot be read as NetCDF, perhaps it is truncated ({error})") from error
+        if path.is_dir():
+            raise FileError(f"{path}: is a folder, not a file")
+        with open(path, "rb") as file:
+            if not file.read(1):
+                raise FileError(f"{path}: is empty")
+    except FileNotFoundError as error:
+        raise FileError(f"{path}: no such file") from error
+    except (OSError, ValueError) as error:
+        raise FileError(f"{path}: cannot be opened ({getattr(error, 'strerror', None) or error})") from error
 
 
-def refuse_unusable(dataset: xr.Dataset, path: Path, require: Iterable[str]) -> None:
-    """Raise FileError if the file is of a newer format version or lacks a variable."""
-    version = int(dataset.attrs.get("format_version", FORMAT_VERSION))
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Turn what the NetCDF library raises on a broken file into one sentence."""
+    try:
+        yield
+    except MemoryError as error:
+        raise FileError(f"{path}: is too large for the memory of this machine, or broken") from error
+    except BROKEN as error:
+        reason = " ".join(str(error).split())
+        raise FileError(f"{path}: cannot be read as NetCDF, perhaps it is truncated ({reason})") from error
+
+
+def refuse_unusable(dataset: xr.Dataset, path: Path, kinds: tuple[str, ...]) -> None:
+    """Raise FileError if a file is of a newer format version, is of none of the ``kinds``, or claims too much."""
+    version = dataset.attrs.get("format_version", FORMAT_VERSION)
+    if not isinstance(version, int | np.integer):
+        raise FileError(f"{path} is broken: its attribute format_version is {version!r}")
     if version > FORMAT_VERSION:
         raise FileError(
             f"{path}: written in format version {version} by {dataset.attrs.get('source', 'a newer assimilearn')}; "
             f"this one reads up to version {FORMAT_VERSION}: upgrade assimilearn"
         )
-    missing = [name for name in require if name not in dataset.variables]
-    if missing:
-        found = ", ".join(sorted(map(str, dataset.variables)))
-        raise FileError(f"{path}: lacks {', '.join(missing)}; it holds {found}")
+    if kinds and (problem := layout_problem(dataset, kinds)):
+        raise FileError(f"{path} {problem}")
+    if dataset.nbytes > LARGEST_RATIO * path.stat().st_size:
+        raise FileError(f"{path} is broken: it claims to hold {dataset.nbytes:.3g} bytes of numbers")
 
 
 def digest(path: str | Path) -> str:
-    """SHA-256 of a file's bytes, the first 16 hex digits."""
+    """SHA-256 of a file's bytes, the first 16 hex digits; made once for a file that stays as it is."""
+    facts = os.stat(path)
+    return _digest(str(path), (facts.st_ino, facts.st_size, facts.st_mtime_ns))
+
+
+@cache
+def _digest(path: str, facts: tuple[int, ...]) -> str:
+    """The digest of a file that has these facts."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 

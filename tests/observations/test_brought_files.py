@@ -279,7 +279,7 @@ def test_quality_flags_are_not_guessed(brought):
 @pytest.mark.parametrize("content", [b"", b"CDF\x05", b"\x89HDF\r\n\x1a\n" + bytes(64), b"time,site\n"])
 def test_what_is_no_netcdf_is_one_sentence(tmp_path, content):
     (tmp_path / "x.nc").write_bytes(content)
-    with pytest.raises(FileError, match="cannot be read as NetCDF"):
+    with pytest.raises(FileError, match=r"cannot be read as NetCDF|is empty"):
         read_brought(tmp_path / "x.nc")
 
 

@@ -7,14 +7,15 @@ import click
 from assimilearn import store
 from assimilearn.assimilation import AnyAnalysis
 from assimilearn.cli.health import tell_health
-from assimilearn.cli.options import FILE, Origin, cycle_option, origin_options, settings_option
+from assimilearn.cli.inputs import read_observations, refuse_others
+from assimilearn.cli.options import FILE, OUTPUT, Origin, cycle_option, origin_options, settings_option
 from assimilearn.loops import assimilate_again
 from assimilearn.study.seeds import generator
 
 
 @click.command("assimilate-again")
 @click.argument("observations", type=FILE)
-@click.argument("output", type=FILE)
+@click.argument("output", type=OUTPUT)
 @click.option("--emulator", type=FILE, required=True, help="the emulator of this cycle")
 @click.option("--previous", type=FILE, required=True, help="analysis of the cycle before, or the start of the loop")
 @click.option("--climate", type=FILE, required=True, help="file of `climate`: background and initial statistics")
@@ -35,12 +36,16 @@ def command(
 
     All cycles meet the same random numbers, those of every other analysis.
     """
+    learned, before = store.read(emulator, "emulators"), store.read(previous, "analyses")
+    observed, background = read_observations(observations), store.read(climate, "model")
+    refuse_others(previous, before, observations=observations)
+    refuse_others(emulator, learned, analysis=previous, observations=observations)
     dataset = assimilate_again(
-        store.read(observations, require=["value", "error_std", "site_index", "valid"]),
-        store.read(emulator),
-        store.read(previous),
+        observed,
+        learned,
+        before,
         settings,
-        store.read(climate, require=["mean"]),
+        background,
         generator(origin.seed, "analysis", origin.realization),
     )
     inputs = {"observations": observations, "emulator": emulator, "previous": previous, "climate": climate}

@@ -4,9 +4,8 @@ from pathlib import Path
 
 import click
 
-from assimilearn import store
-from assimilearn.cli.options import FILE, Duration, Origin, naming, origin_options, settings_option
-from assimilearn.models import open_model
+from assimilearn.cli.inputs import read_physics
+from assimilearn.cli.options import FILE, OUTPUT, Duration, Origin, naming, origin_options, settings_option
 from assimilearn.observations import ingest
 from assimilearn.observations.brought import read_brought
 from assimilearn.periods import Periods
@@ -14,7 +13,7 @@ from assimilearn.periods import Periods
 
 @click.command("ingest")
 @click.argument("file", type=FILE)
-@click.argument("output", type=FILE)
+@click.argument("output", type=OUTPUT)
 @click.option("--model", type=FILE, required=True, help="file of `climate`: it sets the sites and the time step")
 @settings_option(Periods, "--periods", help="lengths of the periods, in observation times")
 @click.option(
@@ -32,8 +31,7 @@ def command(
     origin: Origin,
 ) -> None:
     """Check the observations of a FILE that you bring, and write them in the workflow's form to OUTPUT."""
-    climate = store.read(model)
-    physics = open_model(climate)
+    physics, climate = read_physics(model)
     with naming(file):
         dataset = ingest(
             *(read_brought(file), periods, physics.size, physics.time_step, error_std),

@@ -4,24 +4,23 @@ from pathlib import Path
 
 import click
 
-from assimilearn import store
-from assimilearn.cli.options import FILE, Origin, naming, origin_options
-from assimilearn.models import open_model
+from assimilearn.cli.inputs import read_observations, read_physics, refuse_others
+from assimilearn.cli.options import FILE, OUTPUT, Origin, naming, origin_options
 from assimilearn.observations import ingest_truth
 from assimilearn.observations.brought import read_brought
 
 
 @click.command("ingest-truth")
 @click.argument("file", type=FILE)
-@click.argument("output", type=FILE)
+@click.argument("output", type=OUTPUT)
 @click.option("--observations", type=FILE, required=True, help="file of `ingest`: it sets the times and the periods")
 @click.option("--model", type=FILE, required=True, help="file of `climate`: it sets the sites and the time step")
 @origin_options
 def command(file: Path, output: Path, observations: Path, model: Path, origin: Origin) -> None:
     """Check the truth of a FILE that you bring, and write it at the observation times to OUTPUT."""
-    climate = store.read(model)
-    physics = open_model(climate)
-    observed = store.read(observations, require=["time", "period"])
+    physics, climate = read_physics(model)
+    observed = read_observations(observations)
+    refuse_others(observations, observed, model=model)
     with naming(file):
         dataset = ingest_truth(read_brought(file), observed, physics.size, physics.time_step, climate)
     origin.write(dataset, output, "truth", {}, {"file": file, "observations": observations})

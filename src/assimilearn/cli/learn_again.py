@@ -5,7 +5,8 @@ from pathlib import Path
 import click
 
 from assimilearn import store
-from assimilearn.cli.options import FILE, Origin, cycle_option, origin_options, settings_option
+from assimilearn.cli.inputs import read_observations, read_one_of, refuse_others
+from assimilearn.cli.options import FILE, OUTPUT, Origin, cycle_option, origin_options, settings_option
 from assimilearn.emulators import AnyEmulator
 from assimilearn.loops import Stopping, learn_again
 from assimilearn.study.seeds import generator
@@ -13,7 +14,7 @@ from assimilearn.study.seeds import generator
 
 @click.command("learn-again")
 @click.argument("analysis", type=FILE)
-@click.argument("output", type=FILE)
+@click.argument("output", type=OUTPUT)
 @click.option("--observations", type=FILE, required=True, help="the observations behind the analysis")
 @click.option("--previous", type=FILE, help="emulator of the cycle before; none in the first")
 @settings_option(AnyEmulator, default='{"method": "cnn"}')
@@ -33,10 +34,13 @@ def command(
     origin: Origin,
 ) -> None:
     """Train the emulator of a cycle on the ANALYSIS of the cycle before and write it to OUTPUT."""
+    analysed, before = store.read(analysis, "analyses"), read_one_of(previous, "emulators")
+    observed = read_observations(observations)
+    refuse_others(analysis, analysed, observations=observations, emulator=previous)
     dataset = learn_again(
-        store.read(analysis, require=["mean", "spread"]),
-        store.read(observations),
-        store.read(previous) if previous else None,
+        analysed,
+        observed,
+        before,
         settings,
         stopping,
         generator(origin.seed, "loop", cycle),

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,8 +18,23 @@ from assimilearn.errors import AssimilearnError, FileError, SettingsError
 from assimilearn.observations.dates import seconds_of
 from assimilearn.registry import registry
 from assimilearn.study.problems import problems_of
+from assimilearn.study.reading import read_config
+from assimilearn.whole import refuse_unwritable
 
-FILE = click.Path(path_type=Path, dir_okay=False)
+FILE = click.Path(path_type=Path)
+
+
+class Output(click.Path):
+    """A file to be written; what cannot be is refused before anything is computed."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path."""
+        path = Path(str(super().convert(value, param, ctx)))
+        refuse_unwritable(path)
+        return path
+
+
+OUTPUT = Output()
 
 
 class SettingsText(click.ParamType):
@@ -33,18 +49,29 @@ class SettingsText(click.ParamType):
         """The validated settings; every problem is listed at once."""
         if not isinstance(value, str):
             return value
-        inline = value.lstrip().startswith(("{", "[")) or value.strip().isdecimal()
-        text = value if inline else Path(value).read_text(encoding="utf-8")
-        what = f"the option {param.opts[0] if param else 'settings'} is not valid:"
-        try:
-            settings = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise SettingsError(f"{what}\n  {error}") from error
+        option = param.opts[0] if param else "settings"
+        what = f"the option {option} is not valid:"
+        settings = self._read(value, option)
         try:
             return self.adapter.validate_python(settings)
         except ValidationError as error:
             problems = problems_of(error, settings, self.adapter.json_schema())
             raise SettingsError("\n  ".join([what, *map(str, problems)])) from error
+
+    def _read(self, value: str, option: str) -> Any:
+        """What the text, or the file of that name, says."""
+        if not (value.lstrip().startswith(("{", "[")) or value.strip().isdecimal()):
+            if not os.path.exists(value):
+                raise SettingsError(f"the option {option} is neither JSON nor the path of a file: {value!r}")
+            content, problems = read_config(value)
+            if problems:
+                raise SettingsError("\n  ".join([f"{value}:", *map(str, problems)]))
+            return content
+        try:
+            return yaml.safe_load(value)
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
+            reason = " ".join(str(error).split())
+            raise SettingsError(f"the option {option} is no JSON: {reason}") from error
 
 
 class Duration(click.ParamType):
@@ -74,7 +101,13 @@ class Origin(NamedTuple):
     realization: int
 
     def write(
-        self, dataset: xr.Dataset, path: Path, kind: str, settings: Any, inputs: Mapping[str, Path | None]
+        self,
+        dataset: xr.Dataset,
+        path: Path,
+        kind: str,
+        settings: Any,
+        inputs: Mapping[str, Path | None],
+        inherited: Mapping[str, str] = {},
     ) -> None:
         """Write ``dataset`` with its provenance.
 
@@ -83,11 +116,19 @@ class Origin(NamedTuple):
         kind : what the file is, by the names that the figures use: truth, observations, analyses, ...
         settings : validated settings, or a mapping of several
         inputs : files that it was made from, by role; None is left out
+        inherited : digests of what those files were made from, by role
         """
         settings = dataset.attrs.get("settings") or settings
-        store.write(dataset, path, **self.provenance(path, kind, settings, inputs))
+        store.write(dataset, path, **self.provenance(path, kind, settings, inputs, inherited))
 
-    def provenance(self, path: Path, kind: str, settings: Any, inputs: Mapping[str, Path | None]) -> dict[str, Any]:
+    def provenance(
+        self,
+        path: Path,
+        kind: str,
+        settings: Any,
+        inputs: Mapping[str, Path | None],
+        inherited: Mapping[str, str] = {},
+    ) -> dict[str, Any]:
         """Attributes for :func:`assimilearn.store.write`; ``settings`` may be their canonical JSON."""
         study, scenario, node = [*self.label.split("/"), "", "", ""][:3]
         return {
@@ -99,7 +140,9 @@ class Origin(NamedTuple):
             "settings": settings if isinstance(settings, str) else plain(settings),
             "seed": self.seed,
             "realization": self.realization,
-            "inputs": json.dumps({role: store.digest(p) for role, p in inputs.items() if p}, sort_keys=True),
+            "inputs": json.dumps(
+                {**inherited, **{role: store.digest(p) for role, p in inputs.items() if p}}, sort_keys=True
+            ),
         }
 
 

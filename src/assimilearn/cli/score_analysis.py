@@ -5,7 +5,8 @@ from pathlib import Path
 import click
 
 from assimilearn import store
-from assimilearn.cli.options import FILE, Origin, origin_options
+from assimilearn.cli.inputs import read_observations, read_one_of, refuse_others, refuse_others_of_truth
+from assimilearn.cli.options import FILE, OUTPUT, Origin, origin_options
 from assimilearn.study.seeds import generator
 from assimilearn.verification import score_analysis
 
@@ -23,16 +24,18 @@ HANDED_ON = (
 
 @click.command("score-analysis")
 @click.argument("analysis", type=FILE)
-@click.argument("output", type=FILE)
+@click.argument("output", type=OUTPUT)
 @click.option("--observations", type=FILE, required=True, help="the observations that were assimilated")
 @click.option("--truth", type=FILE, help="the truth; without it scores are in observation space only")
 @origin_options
 def command(analysis: Path, output: Path, observations: Path, truth: Path | None, origin: Origin) -> None:
     """Score the ANALYSIS of a file against the truth and the observations."""
-    known = store.read(truth, require=["state"]) if truth else None
-    analysed = store.read(analysis)
+    analysed, observed = store.read(analysis, "analyses"), read_observations(observations)
+    known = read_one_of(truth, "truth")
+    refuse_others(analysis, analysed, observations=observations)
+    refuse_others_of_truth(observations, observed, truth, known)
     rng = generator(origin.seed, "verification", origin.realization)
-    dataset = score_analysis(analysed, store.read(observations), known, rng)
+    dataset = score_analysis(analysed, observed, known, rng)
     dataset.attrs |= {key: analysed.attrs[key] for key in HANDED_ON if key in analysed.attrs}
     kind = "loop_scores" if "cycle" in analysed.attrs else "analysis_scores"
     origin.write(dataset, output, kind, {}, {"analysis": analysis, "observations": observations, "truth": truth})

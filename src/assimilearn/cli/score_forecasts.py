@@ -5,15 +5,21 @@ from pathlib import Path
 import click
 
 from assimilearn import store
-from assimilearn.cli.models import open_any
-from assimilearn.cli.options import FILE, Origin, origin_options, settings_option
+from assimilearn.cli.inputs import (
+    read_forecaster,
+    read_observations,
+    read_one_of,
+    refuse_others,
+    refuse_others_of_truth,
+)
+from assimilearn.cli.options import FILE, OUTPUT, Origin, origin_options, settings_option
 from assimilearn.study.seeds import generator
 from assimilearn.verification import ForecastSettings, score_forecasts
 
 
 @click.command("score-forecasts")
 @click.argument("model", type=FILE)
-@click.argument("output", type=FILE)
+@click.argument("output", type=OUTPUT)
 @click.option("--analysis", type=FILE, required=True, help="the analysis that the forecasts start from")
 @click.option("--observations", type=FILE, required=True, help="what to verify against where no truth is known")
 @click.option("--climate", type=FILE, required=True, help="file of `climate` of the reference model")
@@ -31,13 +37,17 @@ def command(
     origin: Origin,
 ) -> None:
     """Score the forecasts and the free run of the MODEL of a file, physical or learned."""
-    forecaster, kind = open_any(described := store.read(model))
+    forecaster, kind, described = read_forecaster(model)
+    analysed, observed = store.read(analysis, "analyses"), read_observations(observations)
+    known = read_one_of(truth, "truth")
+    refuse_others(analysis, analysed, observations=observations)
+    refuse_others_of_truth(observations, observed, truth, known)
     dataset = score_forecasts(
         forecaster,
-        store.read(analysis),
-        store.read(truth) if truth else None,
-        store.read(observations),
-        store.read(climate),
+        analysed,
+        known,
+        observed,
+        store.read(climate, "model"),
         settings,
         generator(origin.seed, "verification", origin.realization),
     )

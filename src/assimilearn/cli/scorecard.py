@@ -8,12 +8,14 @@ import click
 
 from assimilearn import store
 from assimilearn.cli.health import tell_health
-from assimilearn.cli.options import FILE, settings_option
+from assimilearn.cli.options import FILE, OUTPUT, settings_option
 from assimilearn.verification import Claim, scorecard, write_scorecard
+
+KINDS = ("model", "analysis_scores", "forecast_scores", "sweeps")
 
 
 @click.command("scorecard")
-@click.argument("output", type=FILE)
+@click.argument("output", type=OUTPUT)
 @click.argument("files", type=FILE, nargs=-1, required=True)
 @settings_option(dict[str, Claim], "--claims", help="published numbers, by the row that must agree")
 def command(output: Path, files: tuple[Path, ...], claims: dict[str, Claim]) -> None:
@@ -23,7 +25,7 @@ def command(output: Path, files: tuple[Path, ...], claims: dict[str, Claim]) -> 
     """
     given: dict[str, dict[str, dict[str, Any]]] = defaultdict(lambda: defaultdict(dict))
     for path in files:
-        dataset = store.read(path)
+        dataset = store.read(path, *KINDS)
         given[dataset.attrs["kind"]][dataset.attrs["scenario"]][dataset.attrs["node"]] = dataset
     analyses, forecasts = given["analysis_scores"], given["forecast_scores"]
     for scenario, nodes in analyses.items():

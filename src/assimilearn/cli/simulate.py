@@ -5,9 +5,8 @@ from pathlib import Path
 import click
 import numpy as np
 
-from assimilearn import store
-from assimilearn.cli.options import FILE, Origin, origin_options, settings_option
-from assimilearn.models import open_model
+from assimilearn.cli.inputs import read_physics
+from assimilearn.cli.options import FILE, OUTPUT, Origin, origin_options, settings_option
 from assimilearn.models.truth import TruthSettings, simulate
 from assimilearn.observations.times import Every, intervals
 from assimilearn.periods import Periods, period_flags
@@ -16,14 +15,14 @@ from assimilearn.study.seeds import generator
 
 @click.command("simulate")
 @click.argument("model", type=FILE)
-@click.argument("output", type=FILE)
+@click.argument("output", type=OUTPUT)
 @settings_option(TruthSettings)
 @settings_option(Periods, "--periods", help="lengths of the periods, in observation times")
 @settings_option(Every, "--every", default="1", help="model steps between observation times, one number or several")
 @origin_options
 def command(model: Path, output: Path, settings: TruthSettings, periods: Periods, every: Every, origin: Origin) -> None:
     """Simulate the truth with the MODEL of a file and write it to OUTPUT, a state per model step."""
-    physics = open_model(store.read(model))
+    physics = read_physics(model).model
     flags = np.repeat(period_flags(periods), intervals(every, periods.total))
     times = np.arange(flags.size) * physics.time_step
     dataset = simulate(physics, settings, times, flags, generator(origin.seed, "truth", origin.realization))

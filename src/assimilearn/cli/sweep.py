@@ -7,9 +7,8 @@ import click
 
 from assimilearn import store
 from assimilearn.assimilation.sweep import sweep
-from assimilearn.cli.models import open_any
-from assimilearn.cli.options import FILE, Origin, origin_options, settings_option
-from assimilearn.models import open_model
+from assimilearn.cli.inputs import read_forecaster, read_physics
+from assimilearn.cli.options import FILE, OUTPUT, Origin, origin_options, settings_option
 from assimilearn.models.truth import TruthSettings
 from assimilearn.observations.networks import network_path
 from assimilearn.observations.observe import ObservationSettings
@@ -18,7 +17,7 @@ from assimilearn.study.twins import twins
 
 
 @click.command("sweep")
-@click.argument("output", type=FILE)
+@click.argument("output", type=OUTPUT)
 @click.option("--model", type=FILE, required=True, help="the forecast model: a file of `climate` or `train`")
 @click.option("--truth-model", type=FILE, required=True, help="the model that makes the truths: a file of `climate`")
 @click.option("--climate", type=FILE, required=True, help="file of `climate`: background and initial statistics")
@@ -40,10 +39,10 @@ def command(
 ) -> None:
     """Score a method over many settings, in realizations of a twin experiment, and write the scores to OUTPUT."""
     realizations = twins(
-        open_model(store.read(truth_model)), settings, truth, observations, origin.seed, settings.realizations
+        read_physics(truth_model).model, settings, truth, observations, origin.seed, settings.realizations
     )
-    forecaster, kind = open_any(store.read(model))
-    background = store.read(climate, require=["mean"])
+    forecaster, kind, _ = read_forecaster(model)
+    background = store.read(climate, "model")
     dataset = sweep(realizations, forecaster, settings.analysis, settings.over, background, workers)
     dataset.attrs |= {"model_kind": kind, "by": json.dumps(settings.by)}
     parts = {"sweep": settings, "truth": truth, "observations": observations}

@@ -6,14 +6,15 @@ from pathlib import Path
 import click
 
 from assimilearn import store
-from assimilearn.cli.options import FILE, Origin, origin_options, settings_option
+from assimilearn.cli.inputs import read_observations, read_one_of, refuse_others
+from assimilearn.cli.options import FILE, OUTPUT, Origin, origin_options, settings_option
 from assimilearn.emulators import AnyEmulator, train
 from assimilearn.study.seeds import generator
 
 
 @click.command("train")
 @click.argument("analysis", type=FILE)
-@click.argument("output", type=FILE)
+@click.argument("output", type=OUTPUT)
 @settings_option(AnyEmulator, default='{"method": "ridge"}')
 @click.option("--tuned", type=FILE, help="file of `tune`: its chosen settings replace those given")
 @click.option("--observations", type=FILE, help="the observations, for methods that are fitted to them")
@@ -31,15 +32,19 @@ def command(
     origin: Origin,
 ) -> None:
     """Train an emulator on the ANALYSIS of a file and write it to OUTPUT."""
-    chosen = json.loads(store.read(tuned).attrs["chosen"]) if tuned else None
+    analysed, search = store.read(analysis, "analyses"), read_one_of(tuned, "tuning")
+    observed = read_observations(observations) if observations else None
+    refuse_others(analysis, analysed, observations=observations)
+    if tuned is not None and search is not None:
+        refuse_others(tuned, search, analysis=analysis)
     rng = generator(origin.seed, "training", origin.realization)
     dataset = train(
-        store.read(analysis, require=["mean", "spread"]),
+        analysed,
         settings,
         rng,
-        chosen,
-        observations=store.read(observations) if observations else None,
-        previous=store.read(previous) if previous else None,
+        json.loads(search.attrs["chosen"]) if search is not None else None,
+        observations=observed,
+        previous=read_one_of(previous, "emulators"),
         workers=workers,
     )
     inputs = {"analysis": analysis, "tuned": tuned, "observations": observations, "previous": previous}

@@ -14,6 +14,7 @@ import numpy as np
 import xarray as xr
 
 from assimilearn.errors import FileError
+from assimilearn.store import refuse_absent
 
 PACKING = (
     *("_FillValue", "missing_value", "valid_min", "valid_max", "valid_range"),
@@ -43,8 +44,7 @@ def read_brought(path: str | Path) -> xr.Dataset:
         If the file is missing, is not NetCDF, keeps its variables in groups, or names quality flags to be applied.
     """
     path = Path(path)
-    if not path.is_file():
-        raise FileError(f"{path}: no such file")
+    refuse_absent(path)
     try:
         with netCDF4.Dataset(path) as file:
             if file.groups and not file.variables:

@@ -242,16 +242,22 @@ def read_scorecard(path: str | Path) -> list[Row]:
     Raises
     ------
     FileError
-        If the file is missing or has other columns.
+        If the file is missing, is no text, or has other columns or values.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileError(f"{path}: no such file")
-    with open(path, encoding="utf-8", newline="") as file:
-        table = csv.DictReader(file)
-        if table.fieldnames != [field.name for field in fields(Row)]:
-            raise FileError(f"{path}: is not a scorecard; its columns are {table.fieldnames}")
-        return [_parsed(line) for line in table]
+    store.refuse_absent(Path(path))
+    rows: list[Row] = []
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            table = csv.DictReader(file, strict=True)
+            if table.fieldnames != [field.name for field in fields(Row)]:
+                raise FileError(f"{path}: is not a scorecard: its first line does not name the columns of one")
+            for line in table:
+                rows.append(_parsed(line))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise FileError(f"{path}: is not a scorecard: it is no table of texts in UTF-8") from error
+    except (KeyError, ValueError, TypeError, AttributeError, IndexError) as error:
+        raise FileError(f"{path}: row {len(rows) + 1} is not that of a scorecard") from error
+    return rows
 
 
 def _nodes(files: Files) -> Iterator[tuple[str, xr.Dataset]]:
@@ -334,6 +340,8 @@ def _text(value: str | float | bool | tuple[float, float] | None) -> str:
 
 def _parsed(line: Mapping[str, str]) -> Row:
     """A row from the texts of its columns."""
+    if None in line:
+        raise ValueError("more columns than names")
     low_high = [float(part) for part in line["bound"].strip("[]").split(",") if part]
     return Row(
         line["name"],

@@ -1,0 +1,92 @@
+"""Open the files that verbs are given: each of the kind that is needed, and those that belong together together."""
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import xarray as xr
+
+from assimilearn import store
+from assimilearn.cli.options import naming
+from assimilearn.contents import CONTENTS
+from assimilearn.errors import FileError
+from assimilearn.models import Model, PhysicalModel, open_model
+from assimilearn.observations.checks import check_observations
+
+
+class Forecaster(NamedTuple):
+    """A forecast model: ``kind`` is "physical" or "emulator", ``file`` what describes it."""
+
+    model: Model
+    kind: str
+    file: xr.Dataset
+
+
+class Physics(NamedTuple):
+    """A physical model, and its file: the climatology."""
+
+    model: PhysicalModel
+    file: xr.Dataset
+
+
+def read_forecaster(path: Path) -> Forecaster:
+    """The model of a file of ``climate`` or ``train``."""
+    file = store.read(path, "model", "emulators")
+    with naming(path):
+        if file.attrs["kind"] == "emulators":
+            from assimilearn.emulators import open_emulator
+
+            return Forecaster(open_emulator(file), "emulator", file)
+        return Forecaster(open_model(file), "physical", file)
+
+
+def read_physics(path: Path) -> Physics:
+    """The physical model of a file of ``climate``."""
+    file = store.read(path, "model")
+    with naming(path):
+        return Physics(open_model(file), file)
+
+
+def read_observations(path: Path) -> xr.Dataset:
+    """The observations of a file, every entry of which is usable."""
+    return usable(path, store.read(path, "observations"))
+
+
+def usable(path: Path, file: xr.Dataset) -> xr.Dataset:
+    """Observations, once their entries are checked: they are indices."""
+    with naming(path):
+        check_observations(file, int(file.attrs["size"]))
+    return file
+
+
+def read_one_of(path: Path | None, *kinds: str) -> xr.Dataset | None:
+    """A file that need not be given."""
+    return store.read(path, *kinds) if path else None
+
+
+def refuse_others(path: Path, file: xr.Dataset, **sources: Path | None) -> None:
+    """Raise FileError if a file was not made from the files that are given with it.
+
+    Parameters
+    ----------
+    path, file : the file, and what it holds
+    **sources : role -> path
+        Compared by content where the file has recorded what it was made from in this role.
+    """
+    recorded: dict[str, Any] = json.loads(file.attrs["inputs"])
+    for role, source in sources.items():
+        if source is not None and role in recorded and store.digest(source) != recorded[role]:
+            title = CONTENTS[file.attrs["kind"]].title
+            raise FileError(
+                f"{path}, {title}, was not made from {source} but from another file of {role}: give the two that "
+                "belong together, or make the first anew"
+            )
+
+
+def refuse_others_of_truth(
+    observations: Path, observed: xr.Dataset, truth: Path | None, known: xr.Dataset | None
+) -> None:
+    """Raise FileError if observations and truth do not belong together; which was made from which depends on both."""
+    if truth is not None and known is not None:
+        refuse_others(observations, observed, truth=truth)
+        refuse_others(truth, known, observations=observations)
