@@ -31,7 +31,6 @@ from assimilearn.assimilation.problem import Problem, pose
 from assimilearn.assimilation.settings import AnalysisSettings
 from assimilearn.assimilation.sweep import experiment, sweep
 from assimilearn.assimilation.twin import Twin, TwinSettings, simulate_twin
-from assimilearn.kernels import drop_stale_kernels
 from assimilearn.models import Lorenz96, Lorenz96Settings
 from assimilearn.models.climate import ClimateSettings, climate
 from assimilearn.models.truth import TruthSettings
@@ -170,7 +169,6 @@ class Bench:
 
 def main() -> None:
     options = arguments()
-    drop_stale_kernels()
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(options, Path(folder))
         results: dict[str, list[dict[str, float]]] = {name: [] for name in options.cases}

@@ -1,17 +1,12 @@
 """What all tests share.
 
-Kernels are compiled anew when any of their sources has changed; see assimilearn/kernels.py. The tests of the workflow,
-which take longest, come first: so the workers end together. Each worker has one core; linear algebra on more threads
-than cores waits for itself, and takes many times as long.
+The tests of the workflow, which take longest, come first: so the workers end together. Each worker has one core; linear
+algebra on more threads than cores waits for itself, and takes many times as long.
 """
 
 import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy is imported
-
-from assimilearn.kernels import drop_stale_kernels
-
-drop_stale_kernels()
 
 
 def pytest_collection_modifyitems(items):

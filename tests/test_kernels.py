@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from llvmlite.binding import Linkage
 from numba import njit
+from numba.core.registry import cpu_target
 
 from assimilearn.kernels import compile_alike, drop_stale_kernels
 
@@ -22,15 +23,21 @@ def test_kernels_are_dropped_when_any_source_with_kernels_changes_and_only_then(
     source, other = tmp_path / "below" / "a.py", tmp_path / "b.py"
     source.write_text("@njit\ndef f(): ...\n")
     other.write_text("x = 1\n")
-    assert drop_stale_kernels(tmp_path)
+    first = drop_stale_kernels(tmp_path)
     cached = tmp_path / "below" / "__pycache__" / "a.f-1.py311.nbi"
     cached.write_text("machine code")
-    other.write_text("x = 2\n")
-    assert not drop_stale_kernels(tmp_path)
+    other.write_text("x = 20\n")
+    source.touch()
+    assert drop_stale_kernels(tmp_path) == first
     assert cached.exists()
     source.write_text("@njit\ndef f(): return 1\n")
-    assert drop_stale_kernels(tmp_path)
+    assert drop_stale_kernels(tmp_path) != first
     assert not cached.exists()
+
+
+def test_a_kernel_kept_elsewhere_serves_only_with_the_sources_that_it_was_compiled_from():
+    """A user's own kernel, in a folder of its own, may call one of the package."""
+    assert cpu_target.target_context.codegen().magic_tuple()[-1] == drop_stale_kernels()
 
 
 def test_callees_in_the_code_of_a_kernel_are_its_own():
@@ -51,6 +58,34 @@ def test_callees_in_the_code_of_a_kernel_are_its_own():
     (compiled,) = twice.overloads.values()
     linkage = [f.linkage for f in compiled.library.get_defined_functions()]
     assert Linkage.linkonce_odr not in linkage and Linkage.external in linkage
+
+
+LOADED = """
+import sys
+import numpy as np
+from assimilearn.models import Lorenz96, Lorenz96Settings
+from assimilearn.models.integrate import trajectory
+
+model = Lorenz96(Lorenz96Settings())
+models = {"alone": model, "caller": model.carrying(["forcing"])}
+for name in sys.argv[1:]:
+    start = np.append(np.random.default_rng(0).standard_normal(40), 8.0)[: models[name].size]
+    print(name, trajectory(models[name], start, 500)[-1].tobytes().hex())
+"""
+
+
+def test_a_model_run_by_pointer_is_the_same_after_a_kernel_that_calls_its_step():
+    """The loader took the name for the copy that is in the caller's code, which rounds otherwise."""
+
+    def run(*names):
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+        command = [sys.executable, "-c", LOADED, *names]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        return dict(line.split() for line in done.stdout.splitlines())
+
+    alone, after, before = run("alone"), run("caller", "alone"), run("alone", "caller")
+    assert after["alone"] == alone["alone"] == before["alone"]
+    assert after["caller"] == before["caller"]
 
 
 @pytest.mark.workflow_slow

@@ -12,7 +12,6 @@ import click
 from assimilearn import __version__
 from assimilearn.cli.lean import import_xarray
 from assimilearn.errors import AssimilearnError
-from assimilearn.kernels import drop_stale_kernels
 
 DEBUG = "ASSIMILEARN_DEBUG"
 """The variable that does what the option --debug does, for the verbs of a workflow."""
@@ -54,7 +53,6 @@ class Verbs(click.Group):
         """The verb of that name, imported now."""
         if cmd_name not in VERBS:
             return None
-        drop_stale_kernels()
         import_xarray()
         return importlib.import_module(f"assimilearn.cli.{cmd_name.replace('-', '_')}").command
 
