@@ -96,7 +96,7 @@ def compile_alike() -> None:
     """
     sources = drop_stale_kernels()
     from llvmlite.binding import Linkage, parse_bitcode
-    from numba.core.codegen import JITCodeLibrary, JITCPUCodegen
+    from numba.core.codegen import CPUCodegen, JITCodeLibrary, JITCPUCodegen
     from numba.core.cpu import CPUContext
 
     class PrivateCallees(JITCodeLibrary):
@@ -119,7 +119,7 @@ def compile_alike() -> None:
     JITCPUCodegen._library_class = PrivateCallees
     key = JITCPUCodegen.magic_tuple
 
-    def with_sources(self: JITCPUCodegen) -> tuple[Any, ...]:
+    def with_sources(self: CPUCodegen) -> tuple[Any, ...]:
         """What a cached kernel must have been compiled for: processor, and the sources as they are."""
         return (*key(self), sources)
 
