@@ -3,7 +3,10 @@
 import copy
 import json
 
+import pytest
+
 from assimilearn.study.plan import Plan
+from assimilearn.study.problems import ConfigurationError
 from assimilearn.study.scenarios import merge, resolve
 
 STUDY = {
@@ -142,3 +145,23 @@ def test_claims_are_handed_to_the_figures_that_show_them_only():
     option = scenario.claims_option("rmse_against_members", plan.claims)
     assert option == ["--claims", plan.claims]
     assert scenario.claims_option("hovmoller", plan.claims) == []
+
+
+WITHOUT_SPACE = {
+    "study": "small",
+    "models": {"convection": {"method": "lorenz63"}},
+    "observations": {"network": {"method": "all"}},
+    "analyses": {"etkf": {"method": "etkf"}},
+}
+
+
+def test_figures_that_do_not_suit_the_geometry_are_not_planned():
+    shown = Plan(resolve(WITHOUT_SPACE)).scenarios["base"].figure_names
+    assert {"hovmoller", "hovmoller_forecast"} <= {*base().figure_names}
+    assert not {"hovmoller", "hovmoller_forecast"} & {*shown}
+    assert {"forecast_skill", "climate"} <= {*shown}
+
+
+def test_figures_that_are_asked_for_and_do_not_suit_the_geometry_are_a_problem():
+    with pytest.raises(ConfigurationError, match="figures: hovmoller shows models on one axis, and this one has no sp"):
+        resolve({**WITHOUT_SPACE, "figures": ["climate", "hovmoller"]})

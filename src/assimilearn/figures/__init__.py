@@ -4,14 +4,18 @@
 needs no Matplotlib to know.
 """
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from assimilearn.figures.inputs import FigureError
+from assimilearn.figures import suits
+from assimilearn.figures.inputs import FigureError, geometry_given
 from assimilearn.figures.save import save
 from assimilearn.registry import part_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from assimilearn.models.geometry import Geometry
 
 __all__ = ["FIGURES", "KINDS", "FigureError", "Reads", "plot", "save"]
 
@@ -43,11 +47,13 @@ class Reads(NamedTuple):
     needed : without these it cannot be drawn
     shown : these it shows too, where they are given
     of_study : whether it is drawn of a whole study, and not of one scenario
+    unsuited : why it cannot show models of a geometry, None where it can; of any geometry by default
     """
 
     needed: tuple[str, ...]
     shown: tuple[str, ...] = ()
     of_study: bool = False
+    unsuited: "Callable[[Geometry], str | None]" = lambda geometry: None
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -56,12 +62,12 @@ class Reads(NamedTuple):
 
 
 FIGURES: dict[str, Reads] = {
-    "hovmoller": Reads(("observations", "analyses"), ("truth", "model")),
+    "hovmoller": Reads(("observations", "analyses"), ("truth", "model"), unsuited=suits.one_axis),
     "analysis_error": Reads(("analysis_scores",), ("forecast_scores",)),
     "scoreboard": Reads(("analysis_scores",), ("forecast_scores",)),
     "ensemble_calibration": Reads(("analysis_scores",)),
     "forecast_skill": Reads(("forecast_scores",), ("model",)),
-    "hovmoller_forecast": Reads(("forecast_scores",), ("model",)),
+    "hovmoller_forecast": Reads(("forecast_scores",), ("model",), unsuited=suits.one_axis),
     "climate": Reads(("model", "forecast_scores")),
     "lyapunov_spectrum": Reads(("spectra",)),
     "cross_validation": Reads(("tuning",)),
@@ -91,7 +97,7 @@ def plot(name: str, **datasets: Any) -> "Figure":
     Raises
     ------
     FigureError
-        If there is no such figure or kind, or something the figure needs is missing.
+        If there is no such figure or kind, something the figure needs is missing, or it cannot show the geometry.
     """
     if name not in FIGURES:
         raise FigureError(f"no figure is called {name!r}; there are {', '.join(FIGURES)}")
@@ -99,4 +105,8 @@ def plot(name: str, **datasets: Any) -> "Figure":
     if unknown:
         raise FigureError(f"no kind of dataset is called {', '.join(unknown)}; there are {', '.join(KINDS)}")
     read = {kind: value for kind, value in datasets.items() if kind in FIGURES[name].kinds}
+    geometry = geometry_given(read)
+    reason = None if geometry is None else FIGURES[name].unsuited(geometry)
+    if reason is not None:
+        raise FigureError(f"the figure {name!r} {reason}")
     return part_of("figure", name).implementation.plot(**read)

@@ -7,6 +7,8 @@ import numpy as np
 import xarray as xr
 
 from assimilearn.errors import AssimilearnError
+from assimilearn.models.fields import geometry_in
+from assimilearn.models.geometry import ATTRIBUTE, Geometry
 from assimilearn.periods import select_period
 
 Group = Mapping[str, xr.Dataset]
@@ -50,6 +52,17 @@ def need_variables(figure: str, dataset: xr.Dataset, names: Iterable[str], what:
 def having(datasets: Group, *names: str) -> dict[str, xr.Dataset]:
     """The datasets that hold every one of the variables ``names``, in their order."""
     return {key: dataset for key, dataset in datasets.items() if all(name in dataset for name in names)}
+
+
+def geometry_given(given: Mapping[str, Any]) -> Geometry | None:
+    """The geometry of the states in what a figure is given; None where nothing has sites."""
+    values = [value for value in given.values() if value is not None]
+    files = [
+        d for v in values for d in (v.values() if isinstance(v, Mapping) and not isinstance(v, xr.Dataset) else [v])
+    ]
+    files = [file for file in files if isinstance(file, xr.Dataset) and "site" in file.sizes]
+    told = [file for file in files if ATTRIBUTE in file.attrs]
+    return geometry_in((told or files)[0]) if files else None
 
 
 def in_test_period(figure: str, dataset: xr.Dataset) -> xr.Dataset:

@@ -10,10 +10,12 @@ from pydantic import TypeAdapter, ValidationError
 from assimilearn.assimilation import AnalysisSettings, AnyAnalysis
 from assimilearn.emulators import AnyEmulator, EmulatorSettings
 from assimilearn.errors import PluginError, SettingsError
+from assimilearn.figures import FIGURES
 from assimilearn.models import build
 from assimilearn.models.geometry import Geometry, ring
 from assimilearn.registry import FromPlugin
 from assimilearn.settings import Settings
+from assimilearn.study.geometries import geometry_of_states
 from assimilearn.study.lengths import SIZES_AND_LENGTHS
 from assimilearn.study.problems import Problem, problems_of, unknown
 from assimilearn.study.references import references
@@ -238,7 +240,7 @@ def _unlike_sites(scenario: Scenario) -> Iterator[Problem]:
     """Methods that need distances, and emulators of one function for all sites, for models that do not allow it."""
     if scenario.data is not None or not _truth_exists(scenario):
         return
-    geometry = build(scenario.models[scenario.truth.model or next(iter(scenario.models))]).geometry
+    geometry = geometry_of_states(scenario)
     for path, node in _assimilating(scenario):
         if node.local and not geometry.has_space:
             yield Problem(path, node.method, "needs distances between sites, and the model has no space: use etkf")
@@ -247,6 +249,17 @@ def _unlike_sites(scenario: Scenario) -> Iterator[Problem]:
             learner.refuse_unlike(geometry)
         except SettingsError as error:
             yield Problem(path, learner.method, str(error))
+
+
+def _figures(scenario: Scenario) -> Iterator[Problem]:
+    """Figures that are asked for by name must suit the geometry."""
+    if not scenario.figures or not _truth_exists(scenario):
+        return
+    geometry = geometry_of_states(scenario)
+    for name in scenario.figures:
+        reason = FIGURES[name].unsuited(geometry)
+        if reason is not None:
+            yield Problem("figures", None, f"{name} {reason}: leave it out")
 
 
 def _assimilating(scenario: Scenario) -> Iterator[tuple[str, Any]]:
@@ -273,6 +286,7 @@ CHECKS: dict[Callable[[Scenario], Iterator[Problem]], tuple[str, ...]] = {
     _instrument: ("models", "observations"),
     _parameters: ("models",),
     _unlike_sites: ("models", "truth", "data"),
+    _figures: ("models", "truth", "figures"),
     _tried_parts: ("models",),
     **SIZES_AND_LENGTHS,
 }

@@ -17,6 +17,7 @@ from assimilearn.settings import Settings
 from assimilearn.study import artifacts
 from assimilearn.study.code import Code, code_digest, code_of
 from assimilearn.study.content import content_of
+from assimilearn.study.geometries import geometry_of_states
 from assimilearn.study.references import named
 from assimilearn.study.scenarios import Resolved
 from assimilearn.study.schema import OfAnalysis, OfEmulator, Scenario
@@ -304,12 +305,14 @@ class ScenarioPlan:
         scores = [path for kind in ("analysis_scores", "forecast_scores", "sweeps") for path in self.files(kind)]
         return [*models, *scores]
 
-    @property
+    @cached_property
     def figure_names(self) -> list[str]:
-        """Figures to draw: those asked for, or all that the scenario has data for."""
+        """Figures to draw: those asked for, or all that the scenario has data for and that suit its geometry."""
         names = self.settings.figures if self.settings.figures is not None else list(FIGURES)
         names = [name for name in names if not FIGURES[name].of_study]
-        return [name for name in names if all(self.files(kind) for kind in FIGURES[name].needed)]
+        names = [name for name in names if all(self.files(kind) for kind in FIGURES[name].needed)]
+        geometry = geometry_of_states(self.settings)
+        return [name for name in names if FIGURES[name].unsuited(geometry) is None]
 
     @property
     def figures(self) -> list[str]:

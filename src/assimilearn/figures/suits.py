@@ -1,0 +1,36 @@
+"""Which geometries a figure can show: each function says why not, or None where it can."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from assimilearn.models.geometry import Geometry
+
+PORTRAYED = (2, 3)  # variables
+
+
+def one_axis(geometry: "Geometry") -> str | None:
+    """Sites on a line or a ring."""
+    return None if len(geometry.axes) == 1 else f"shows models on one axis, and this one has {space(geometry)}"
+
+
+def plane(geometry: "Geometry") -> str | None:
+    """Sites on a plane or a section of the sphere."""
+    return None if len(geometry.axes) == 2 else f"shows models on a plane, and this one has {space(geometry)}"
+
+
+def no_space(geometry: "Geometry") -> str | None:
+    """Variables without positions."""
+    return f"shows models without space, and this one has {space(geometry)}" if geometry.has_space else None
+
+
+def few_variables(geometry: "Geometry") -> str | None:
+    """Two or three variables without positions."""
+    if not geometry.has_space and geometry.size not in PORTRAYED:
+        return f"shows models of two or three variables, and this one has {geometry.size}"
+    return no_space(geometry)
+
+
+def space(geometry: "Geometry") -> str:
+    """The space of a model, in words."""
+    count = len(geometry.axes)
+    return {0: "no space", 1: "one axis"}.get(count, f"{count} axes")
