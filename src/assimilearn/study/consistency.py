@@ -1,6 +1,7 @@
 """What a schema cannot say: names that must exist, chains that must not loop, settings that must fit each other."""
 
 from collections.abc import Callable, Collection, Iterator
+from functools import lru_cache
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
@@ -13,7 +14,7 @@ from assimilearn.errors import PluginError, SettingsError
 from assimilearn.figures import FIGURES
 from assimilearn.models import build
 from assimilearn.models.geometry import Geometry, ring
-from assimilearn.registry import FromPlugin
+from assimilearn.registry import FromPlugin, Plugged, registry
 from assimilearn.settings import Settings
 from assimilearn.study.geometries import geometry_of_states
 from assimilearn.study.lengths import SIZES_AND_LENGTHS
@@ -150,7 +151,14 @@ def _bad_value(node: Any, setting: str, value: Any, path: str) -> Iterator[Probl
         try:
             of_all.validate_python(data)
         except ValidationError as error:
-            yield Problem(path, value, problems_of(error, data, of_all.json_schema())[0].message)
+            found = problems_of(error, data, _schema_of(union, registry().plugged))
+            yield Problem(path, value, found[0].message)
+
+
+@lru_cache(maxsize=8)
+def _schema_of(union: Any, plugged: tuple[Plugged, ...]) -> dict[str, Any]:
+    """The schema of a union, with the parts of the package and the ``plugged`` ones."""
+    return TypeAdapter(union).json_schema()
 
 
 def _periods(scenario: Scenario) -> Iterator[Problem]:

@@ -1,5 +1,6 @@
 """All that is wrong with a configuration, told at once: where, which value, what is allowed, the nearest name."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, NamedTuple
@@ -23,7 +24,7 @@ class Problem(NamedTuple):
         """``path: message (got value)``; a word that the message quotes is not told twice."""
         told = self.value is None or (isinstance(self.value, str) and repr(self.value) in self.message)
         got = "" if told else f" (got {shortened(self.value)})"
-        return f"{self.path}: {self.message}{got}"
+        return printable(f"{LONG.sub(cut, self.path)}: {self.message}{got}")
 
 
 class ConfigurationError(SettingsError):
@@ -35,10 +36,24 @@ class ConfigurationError(SettingsError):
         super().__init__("\n  ".join([many, *self.problems]))
 
 
+LONG = re.compile(r"[^.]{121,}")
+"""A name in a path that is too long to be told."""
+
+
 def shortened(value: Any, length: int = 60) -> str:
     """The value as a user typed it, cut when it is long."""
     text = repr(value)
     return text if len(text) <= length else text[: length - 3] + "..."
+
+
+def cut(name: re.Match[str]) -> str:
+    """The beginning of a long name."""
+    return name[0][:57] + "..."
+
+
+def printable(text: str) -> str:
+    """The text in one line that any terminal takes: line breaks, control characters and the like as escapes."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
 def unknown(what: str, name: Any, allowed: Iterable[str]) -> str:
@@ -46,7 +61,7 @@ def unknown(what: str, name: Any, allowed: Iterable[str]) -> str:
     allowed = sorted(allowed)
     near = get_close_matches(str(name), allowed, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else ""
-    return f"there is no {what} {name!r}{hint or '.'} Allowed: {', '.join(allowed) or 'nothing'}"
+    return f"there is no {what} {shortened(name)}{hint or '.'} Allowed: {', '.join(allowed) or 'nothing'}"
 
 
 def problems_of(error: ValidationError, data: Any, schema: Mapping[str, Any], prefix: str = "") -> list[Problem]:
@@ -187,6 +202,8 @@ def written_path(loc: Sequence[Any], data: Any) -> tuple[Any, ...]:
     for part in (part for part in loc if part != "[key]"):
         if isinstance(data, Mapping) and part not in data and part == data.get("method"):
             continue
+        if isinstance(data, list) and not isinstance(part, int):
+            continue  # a kind of list, in pydantic's words
         if isinstance(data, Mapping):
             data = data.get(part)
         elif isinstance(data, list) and isinstance(part, int) and part < len(data):
@@ -224,7 +241,7 @@ def _resolved(
         if "$ref" in node:
             node = schema["$defs"][node["$ref"].rsplit("/", 1)[-1]]
         elif "discriminator" in node and isinstance(data, Mapping):
-            methods = SettingsOf(*node["kinds"])
+            methods = SettingsOf(*node.get("kinds", ()))
             target = node["discriminator"]["mapping"].get(str(data.get("method")))
             if target is None:
                 return {}, methods

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from assimilearn import plugins
 from assimilearn.errors import PluginError
-from assimilearn.registry import Registry, registry
+from assimilearn.registry import Plugged, Registry, registry
 from assimilearn.study.consistency import inconsistencies
 from assimilearn.study.problems import ConfigurationError, Problem, problems_of
 from assimilearn.study.reading import Config, read_config
@@ -105,7 +105,7 @@ def _study(data: Mapping[str, Any], problems: list[Problem]) -> Any:
     try:
         return Study.model_validate(data)
     except ValidationError as error:
-        problems += problems_of(error, data, _schema(Study, registry()))
+        problems += problems_of(error, data, _schema(Study, registry().plugged))
         return None
 
 
@@ -114,13 +114,13 @@ def _scenario(data: Mapping[str, Any], problems: list[Problem]) -> Part:
     try:
         return Part(Scenario.model_validate(data), frozenset())
     except ValidationError as error:
-        problems += problems_of(error, data, _schema(Scenario, registry()))
+        problems += problems_of(error, data, _schema(Scenario, registry().plugged))
         return valid_part(Scenario, data, error)
 
 
 @lru_cache(maxsize=4)
-def _schema(cls: type[BaseModel], parts: Registry) -> dict[str, Any]:
-    """The schema of a class, which the parts in force are in."""
+def _schema(cls: type[BaseModel], plugged: tuple[Plugged, ...]) -> dict[str, Any]:
+    """The schema of a class, which the parts in force are in: those of the package, and the ``plugged`` ones."""
     return cls.model_json_schema()
 
 
