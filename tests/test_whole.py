@@ -3,6 +3,7 @@
 import errno
 import os
 import shutil
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import netCDF4
@@ -17,12 +18,15 @@ from assimilearn.whole import refuse_unwritable, whole
 DATASET = xr.Dataset({"x": ("time", np.zeros(1000))})
 
 
-class HalfWritten(netCDF4.Dataset):
-    """A file that fails as the NetCDF library does on a full disk, when it is closed."""
+WRITTEN = netCDF4.Dataset
 
-    def __exit__(self, *raised):
-        super().__exit__(*raised)
-        raise RuntimeError("NetCDF: HDF error")
+
+@contextmanager
+def half_written(*arguments, **options):
+    """A file that fails as the NetCDF library does on a full disk, when it is closed."""
+    with WRITTEN(*arguments, **options) as file:
+        yield file
+    raise RuntimeError("NetCDF: HDF error")
 
 
 def free(monkeypatch, amount):
@@ -30,7 +34,7 @@ def free(monkeypatch, amount):
 
 
 def test_a_full_disk_is_named_though_the_library_says_hdf_error(tmp_path, monkeypatch):
-    monkeypatch.setattr(netCDF4, "Dataset", HalfWritten)
+    monkeypatch.setattr(netCDF4, "Dataset", half_written)
     free(monkeypatch, 5000)
     with pytest.raises(FileError, match=r"a\.nc: no space left: 0\.005 MB are free, 0\.0162 MB are needed$"):
         store.write(DATASET, tmp_path / "a.nc")
@@ -38,7 +42,7 @@ def test_a_full_disk_is_named_though_the_library_says_hdf_error(tmp_path, monkey
 
 
 def test_a_full_disk_is_named_when_a_streamed_file_meets_it(tmp_path, monkeypatch):
-    monkeypatch.setattr(netCDF4, "Dataset", HalfWritten)
+    monkeypatch.setattr(netCDF4, "Dataset", half_written)
     free(monkeypatch, 3_000_000)
     series = {"y": store.Series(("time", "site"), (1000, 1000), np.dtype(np.float32), {})}
     told = pytest.raises(FileError, match=r"a\.nc: no space left: 3 MB are free, 4\.02 MB are needed$")
@@ -48,7 +52,7 @@ def test_a_full_disk_is_named_when_a_streamed_file_meets_it(tmp_path, monkeypatc
 
 
 def test_an_error_of_the_library_on_a_disk_with_space_is_no_matter_of_space(tmp_path, monkeypatch):
-    monkeypatch.setattr(netCDF4, "Dataset", HalfWritten)
+    monkeypatch.setattr(netCDF4, "Dataset", half_written)
     with pytest.raises(FileError, match=r"a\.nc: cannot be written: NetCDF: HDF error"):
         store.write(DATASET, tmp_path / "a.nc")
     assert list(tmp_path.iterdir()) == []

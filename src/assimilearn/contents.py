@@ -15,7 +15,8 @@ import xarray as xr
 from assimilearn.periods import FLAGS
 
 Dims = tuple[str, ...]
-OF_A_STUDY: dict[str, type] = {"study": str, "scenario": str, "node": str, "inputs": dict}
+OF_A_STUDY: dict[str, type] = {"study": str, "scenario": str, "node": str}
+IF_THERE: dict[str, type] = {"inputs": dict, "innovation_scores": list, "tuned": dict}
 
 
 class Contents(NamedTuple):
@@ -159,7 +160,8 @@ def layout_problem(dataset: xr.Dataset, kinds: tuple[str, ...]) -> str:
     for name, dims in {**contents.needed, **contents.possible}.items():
         if name in dataset.variables and dataset[name].dims != dims:
             return f"is broken: {name} has the dimensions ({', '.join(map(str, dataset[name].dims))}), not {dims}"
-    return attribute_problem(dataset.attrs, OF_A_STUDY | dict(contents.attributes)) or size_problem(dataset)
+    there = {name: kind for name, kind in IF_THERE.items() if name in dataset.attrs}
+    return attribute_problem(dataset.attrs, OF_A_STUDY | there | dict(contents.attributes)) or size_problem(dataset)
 
 
 def attribute_problem(attributes: Mapping[Any, Any], needed: Mapping[str, type]) -> str:

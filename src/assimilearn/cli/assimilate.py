@@ -9,13 +9,13 @@ from assimilearn.assimilation import AnyAnalysis, assimilate
 from assimilearn.assimilation.streaming import assimilate_to_file, is_streamed
 from assimilearn.cli.health import tell_health
 from assimilearn.cli.inputs import read_forecaster, read_observations
-from assimilearn.cli.options import FILE, OUTPUT, Origin, origin_options, settings_option
+from assimilearn.cli.options import FILE, NETCDF, Origin, origin_options, settings_option
 from assimilearn.study.seeds import generator
 
 
 @click.command("assimilate")
 @click.argument("observations", type=FILE)
-@click.argument("output", type=OUTPUT)
+@click.argument("output", type=NETCDF)
 @click.option("--model", type=FILE, required=True, help="the forecast model: a file of `climate` or `train`")
 @click.option("--climate", type=FILE, required=True, help="file of `climate`: background and initial statistics")
 @settings_option(AnyAnalysis, default='{"method": "etkf"}')

@@ -8,14 +8,14 @@ from assimilearn import store
 from assimilearn.assimilation import AnyAnalysis
 from assimilearn.cli.health import tell_health
 from assimilearn.cli.inputs import read_observations, refuse_others
-from assimilearn.cli.options import FILE, OUTPUT, Origin, cycle_option, origin_options, settings_option
+from assimilearn.cli.options import FILE, NETCDF, Origin, cycle_option, origin_options, settings_option
 from assimilearn.loops import assimilate_again
 from assimilearn.study.seeds import generator
 
 
 @click.command("assimilate-again")
 @click.argument("observations", type=FILE)
-@click.argument("output", type=OUTPUT)
+@click.argument("output", type=NETCDF)
 @click.option("--emulator", type=FILE, required=True, help="the emulator of this cycle")
 @click.option("--previous", type=FILE, required=True, help="analysis of the cycle before, or the start of the loop")
 @click.option("--climate", type=FILE, required=True, help="file of `climate`: background and initial statistics")

@@ -5,14 +5,14 @@ from typing import Any
 
 import click
 
-from assimilearn.cli.options import OUTPUT, Origin, origin_options, settings_option
+from assimilearn.cli.options import NETCDF, Origin, origin_options, settings_option
 from assimilearn.models import AnyModel, build
 from assimilearn.models.climate import ClimateSettings, climate
 from assimilearn.study.seeds import generator
 
 
 @click.command("climate")
-@click.argument("output", type=OUTPUT)
+@click.argument("output", type=NETCDF)
 @settings_option(AnyModel, "--model", default='{"method": "lorenz96"}', help="settings of the physical model")
 @settings_option(ClimateSettings, help="settings of the free run")
 @origin_options

@@ -10,7 +10,7 @@ import xarray as xr
 
 from assimilearn import figures, store
 from assimilearn.cli.inputs import refuse_others, usable
-from assimilearn.cli.options import FILE, OUTPUT, settings_option
+from assimilearn.cli.options import FILE, Output, settings_option
 from assimilearn.contents import CONTENTS
 from assimilearn.errors import FileError
 from assimilearn.study.artifacts import kinds_of
@@ -20,12 +20,11 @@ ONE = ("truth", "observations", "model")  # kinds of which a figure takes one fi
 
 IN_FIGURES = tuple(kind for kind in CONTENTS if kind in figures.KINDS)
 MADE_FROM = ("truth", "observations")
-ENDINGS = (".pdf", ".svg", ".png")
 
 
 @click.command("figure")
 @click.argument("name", type=click.Choice(list(figures.FIGURES)))
-@click.argument("output", type=OUTPUT)
+@click.argument("output", type=Output(".pdf", ".svg", ".png"))
 @click.argument("files", type=FILE, nargs=-1, required=True)
 @settings_option(dict[str, Claim], "--claims", help="published numbers to draw, by the row of the scorecard")
 @settings_option(dict[str, dict[str, float]], "--variations", help="settings that vary, and their values by scenario")
@@ -40,8 +39,6 @@ def command(
 
     Each file says itself what it is, so their order only sets the order in legends. A scorecard ends in .csv.
     """
-    if output.suffix not in ENDINGS:
-        raise FileError(f"{output}: a figure ends in {', '.join(ENDINGS)}")
     rows = rows_of([path for path in files if path.suffix == ".csv"])
     given = {path: read(path) for path in files if path.suffix != ".csv"}
     refuse_unrelated(given)

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from assimilearn.cli.inputs import read_physics
-from assimilearn.cli.options import FILE, OUTPUT, Duration, Origin, naming, origin_options, settings_option
+from assimilearn.cli.options import FILE, NETCDF, Duration, Origin, naming, origin_options, settings_option
 from assimilearn.observations import ingest
 from assimilearn.observations.brought import read_brought
 from assimilearn.periods import Periods
@@ -13,7 +13,7 @@ from assimilearn.periods import Periods
 
 @click.command("ingest")
 @click.argument("file", type=FILE)
-@click.argument("output", type=OUTPUT)
+@click.argument("output", type=NETCDF)
 @click.option("--model", type=FILE, required=True, help="file of `climate`: it sets the sites and the time step")
 @settings_option(Periods, "--periods", help="lengths of the periods, in observation times")
 @click.option(

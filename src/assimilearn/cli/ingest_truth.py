@@ -5,14 +5,14 @@ from pathlib import Path
 import click
 
 from assimilearn.cli.inputs import read_observations, read_physics, refuse_others
-from assimilearn.cli.options import FILE, OUTPUT, Origin, naming, origin_options
+from assimilearn.cli.options import FILE, NETCDF, Origin, naming, origin_options
 from assimilearn.observations import ingest_truth
 from assimilearn.observations.brought import read_brought
 
 
 @click.command("ingest-truth")
 @click.argument("file", type=FILE)
-@click.argument("output", type=OUTPUT)
+@click.argument("output", type=NETCDF)
 @click.option("--observations", type=FILE, required=True, help="file of `ingest`: it sets the times and the periods")
 @click.option("--model", type=FILE, required=True, help="file of `climate`: it sets the sites and the time step")
 @origin_options

@@ -72,8 +72,13 @@ def refuse_others(path: Path, file: xr.Dataset, **sources: Path | None) -> None:
     path, file : the file, and what it holds
     **sources : role -> path
         Compared by content where the file has recorded what it was made from in this role.
+
+    Raises
+    ------
+    FileError
+        One sentence that names both.
     """
-    recorded: dict[str, Any] = json.loads(file.attrs["inputs"])
+    recorded: dict[str, Any] = json.loads(file.attrs.get("inputs", "{}"))
     for role, source in sources.items():
         if source is not None and role in recorded and store.digest(source) != recorded[role]:
             title = CONTENTS[file.attrs["kind"]].title

@@ -6,7 +6,7 @@ import click
 
 from assimilearn import store
 from assimilearn.cli.inputs import read_observations, read_one_of, refuse_others
-from assimilearn.cli.options import FILE, OUTPUT, Origin, cycle_option, origin_options, settings_option
+from assimilearn.cli.options import FILE, NETCDF, Origin, cycle_option, origin_options, settings_option
 from assimilearn.emulators import AnyEmulator
 from assimilearn.loops import Stopping, learn_again
 from assimilearn.study.seeds import generator
@@ -14,7 +14,7 @@ from assimilearn.study.seeds import generator
 
 @click.command("learn-again")
 @click.argument("analysis", type=FILE)
-@click.argument("output", type=OUTPUT)
+@click.argument("output", type=NETCDF)
 @click.option("--observations", type=FILE, required=True, help="the observations behind the analysis")
 @click.option("--previous", type=FILE, help="emulator of the cycle before; none in the first")
 @settings_option(AnyEmulator, default='{"method": "cnn"}')

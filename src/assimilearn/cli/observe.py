@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from assimilearn import store
-from assimilearn.cli.options import FILE, OUTPUT, Origin, origin_options, settings_option
+from assimilearn.cli.options import FILE, NETCDF, Origin, origin_options, settings_option
 from assimilearn.observations.networks import network_path
 from assimilearn.observations.observe import ObservationSettings, observe
 from assimilearn.study.seeds import generator
@@ -13,7 +13,7 @@ from assimilearn.study.seeds import generator
 
 @click.command("observe")
 @click.argument("truth", type=FILE)
-@click.argument("output", type=OUTPUT)
+@click.argument("output", type=NETCDF)
 @settings_option(ObservationSettings)
 @origin_options
 def command(truth: Path, output: Path, settings: ObservationSettings, origin: Origin) -> None:

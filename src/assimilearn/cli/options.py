@@ -25,16 +25,27 @@ FILE = click.Path(path_type=Path)
 
 
 class Output(click.Path):
-    """A file to be written; what cannot be is refused before anything is computed."""
+    """A file to be written; what cannot be is refused before anything is computed.
+
+    Parameters
+    ----------
+    *endings : one of which its name must have
+    """
+
+    def __init__(self, *endings: str):
+        super().__init__()
+        self.endings = endings
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The path."""
         path = Path(str(super().convert(value, param, ctx)))
         refuse_unwritable(path)
+        if path.suffix not in self.endings:
+            raise FileError(f"{path}: the name of what is written here ends in {' or '.join(self.endings)}")
         return path
 
 
-OUTPUT = Output()
+NETCDF = Output(".nc")
 
 
 class SettingsText(click.ParamType):

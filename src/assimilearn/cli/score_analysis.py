@@ -6,7 +6,7 @@ import click
 
 from assimilearn import store
 from assimilearn.cli.inputs import read_observations, read_one_of, refuse_others, refuse_others_of_truth
-from assimilearn.cli.options import FILE, OUTPUT, Origin, origin_options
+from assimilearn.cli.options import FILE, NETCDF, Origin, origin_options
 from assimilearn.study.seeds import generator
 from assimilearn.verification import score_analysis
 
@@ -24,7 +24,7 @@ HANDED_ON = (
 
 @click.command("score-analysis")
 @click.argument("analysis", type=FILE)
-@click.argument("output", type=OUTPUT)
+@click.argument("output", type=NETCDF)
 @click.option("--observations", type=FILE, required=True, help="the observations that were assimilated")
 @click.option("--truth", type=FILE, help="the truth; without it scores are in observation space only")
 @origin_options

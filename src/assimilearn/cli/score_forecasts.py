@@ -12,14 +12,14 @@ from assimilearn.cli.inputs import (
     refuse_others,
     refuse_others_of_truth,
 )
-from assimilearn.cli.options import FILE, OUTPUT, Origin, origin_options, settings_option
+from assimilearn.cli.options import FILE, NETCDF, Origin, origin_options, settings_option
 from assimilearn.study.seeds import generator
 from assimilearn.verification import ForecastSettings, score_forecasts
 
 
 @click.command("score-forecasts")
 @click.argument("model", type=FILE)
-@click.argument("output", type=OUTPUT)
+@click.argument("output", type=NETCDF)
 @click.option("--analysis", type=FILE, required=True, help="the analysis that the forecasts start from")
 @click.option("--observations", type=FILE, required=True, help="what to verify against where no truth is known")
 @click.option("--climate", type=FILE, required=True, help="file of `climate` of the reference model")

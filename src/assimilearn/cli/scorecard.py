@@ -8,14 +8,14 @@ import click
 
 from assimilearn import store
 from assimilearn.cli.health import tell_health
-from assimilearn.cli.options import FILE, OUTPUT, settings_option
+from assimilearn.cli.options import FILE, Output, settings_option
 from assimilearn.verification import Claim, scorecard, write_scorecard
 
 KINDS = ("model", "analysis_scores", "forecast_scores", "sweeps")
 
 
 @click.command("scorecard")
-@click.argument("output", type=OUTPUT)
+@click.argument("output", type=Output(".csv"))
 @click.argument("files", type=FILE, nargs=-1, required=True)
 @settings_option(dict[str, Claim], "--claims", help="published numbers, by the row that must agree")
 def command(output: Path, files: tuple[Path, ...], claims: dict[str, Claim]) -> None:

@@ -6,7 +6,7 @@ import click
 import numpy as np
 
 from assimilearn.cli.inputs import read_physics
-from assimilearn.cli.options import FILE, OUTPUT, Origin, origin_options, settings_option
+from assimilearn.cli.options import FILE, NETCDF, Origin, origin_options, settings_option
 from assimilearn.models.truth import TruthSettings, simulate
 from assimilearn.observations.times import Every, intervals
 from assimilearn.periods import Periods, period_flags
@@ -15,7 +15,7 @@ from assimilearn.study.seeds import generator
 
 @click.command("simulate")
 @click.argument("model", type=FILE)
-@click.argument("output", type=OUTPUT)
+@click.argument("output", type=NETCDF)
 @settings_option(TruthSettings)
 @settings_option(Periods, "--periods", help="lengths of the periods, in observation times")
 @settings_option(Every, "--every", default="1", help="model steps between observation times, one number or several")

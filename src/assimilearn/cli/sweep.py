@@ -8,7 +8,7 @@ import click
 from assimilearn import store
 from assimilearn.assimilation.sweep import sweep
 from assimilearn.cli.inputs import read_forecaster, read_physics
-from assimilearn.cli.options import FILE, OUTPUT, Origin, origin_options, settings_option
+from assimilearn.cli.options import FILE, NETCDF, Origin, origin_options, settings_option
 from assimilearn.models.truth import TruthSettings
 from assimilearn.observations.networks import network_path
 from assimilearn.observations.observe import ObservationSettings
@@ -17,7 +17,7 @@ from assimilearn.study.twins import twins
 
 
 @click.command("sweep")
-@click.argument("output", type=OUTPUT)
+@click.argument("output", type=NETCDF)
 @click.option("--model", type=FILE, required=True, help="the forecast model: a file of `climate` or `train`")
 @click.option("--truth-model", type=FILE, required=True, help="the model that makes the truths: a file of `climate`")
 @click.option("--climate", type=FILE, required=True, help="file of `climate`: background and initial statistics")

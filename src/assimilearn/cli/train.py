@@ -7,14 +7,14 @@ import click
 
 from assimilearn import store
 from assimilearn.cli.inputs import read_observations, read_one_of, refuse_others
-from assimilearn.cli.options import FILE, OUTPUT, Origin, origin_options, settings_option
+from assimilearn.cli.options import FILE, NETCDF, Origin, origin_options, settings_option
 from assimilearn.emulators import AnyEmulator, train
 from assimilearn.study.seeds import generator
 
 
 @click.command("train")
 @click.argument("analysis", type=FILE)
-@click.argument("output", type=OUTPUT)
+@click.argument("output", type=NETCDF)
 @settings_option(AnyEmulator, default='{"method": "ridge"}')
 @click.option("--tuned", type=FILE, help="file of `tune`: its chosen settings replace those given")
 @click.option("--observations", type=FILE, help="the observations, for methods that are fitted to them")

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from assimilearn import store
-from assimilearn.cli.options import FILE, OUTPUT, Origin, origin_options, settings_option
+from assimilearn.cli.options import FILE, NETCDF, Origin, origin_options, settings_option
 from assimilearn.emulators import AnyEmulator
 from assimilearn.study.seeds import generator
 from assimilearn.tuning import TuneSettings, tune
@@ -13,7 +13,7 @@ from assimilearn.tuning import TuneSettings, tune
 
 @click.command("tune")
 @click.argument("analysis", type=FILE)
-@click.argument("output", type=OUTPUT)
+@click.argument("output", type=NETCDF)
 @settings_option(AnyEmulator, default='{"method": "ridge"}')
 @settings_option(TuneSettings, "--search", default='{"grid": {"alpha": [0.01, 1, 100]}}', help="what to search")
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="processes; changes no result")

@@ -108,8 +108,16 @@ def best_cycle(last: xr.Dataset) -> int:
     ----------
     last : Dataset
         Analysis of the last cycle.
+
+    Raises
+    ------
+    FileError
+        If it is not the analysis of a cycle.
     """
-    return int(np.argmin(scores_of(last))) + 1
+    scores = scores_of(last)
+    if not scores:
+        raise FileError("the last analysis has no innovation scores: it was not made in a cycle of a loop")
+    return int(np.argmin(scores)) + 1
 
 
 def kept(dataset: xr.Dataset, last: xr.Dataset) -> xr.Dataset:
