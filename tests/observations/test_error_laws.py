@@ -5,7 +5,7 @@ import pytest
 from pydantic import ValidationError
 
 from assimilearn.models.geometry import ring
-from assimilearn.observations.errors import GaussianError, LaplaceError, OutlierError, unit_errors
+from assimilearn.observations.errors import GaussianError, LaplaceError, OutlierError, correlated_fields, unit_errors
 
 SHAPE = (20000, 20)
 COUNT = SHAPE[0] * SHAPE[1]
@@ -49,3 +49,10 @@ def test_a_longer_record_begins_with_the_shorter_one(law):
 def test_bad_outliers_are_refused(bad):
     with pytest.raises(ValidationError, match=next(iter(bad))):
         OutlierError(**bad)
+
+
+def test_errors_of_a_very_long_correlation_are_the_same_at_all_sites():
+    for length in (1e8, 1e10, 1e18):
+        fields = correlated_fields(length, 50, 40, np.random.default_rng(1))
+        assert np.abs(fields - fields[:, :1]).max() < 1e-3
+        assert 0.7 < fields[:, 0].std() < 1.3

@@ -80,7 +80,7 @@ def correlated_fields(length: float, count: int, size: int, rng: np.random.Gener
     The covariance is circulant, so that its square root is a product in Fourier space.
     """
     distance = np.minimum(np.arange(size), size - np.arange(size))
-    power = np.fft.rfft(np.exp(-distance / length)).real
+    power = np.maximum(np.fft.rfft(np.exp(-distance / length)).real, 0.0)  # round-off below 0 for very long lengths
     noise = rng.standard_normal((count, size))
     return np.fft.irfft(np.sqrt(power) * np.fft.rfft(noise, axis=1), size, axis=1)
 
