@@ -1,0 +1,55 @@
+"""Run as a program: flip bits of files, and tell what becomes of each of them.
+
+For each file ``KIND.nc`` of a folder: bits are drawn from a seed, each is flipped alone, and the file is opened as its
+kind, an emulator also stepped. One line is printed for whatever is raised besides the errors that a user can mend.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from assimilearn import store
+from assimilearn.cli.inputs import read_forecaster, read_observations
+from assimilearn.errors import AssimilearnError
+
+NUMBER = 300
+
+
+def use(kind, path):
+    """What every verb does with a file of the kind."""
+    if kind == "emulators":
+        model = read_forecaster(path).model
+        if model.size < 100:  # a local emulator may be of any size
+            with np.errstate(all="ignore"):
+                model.step(np.ones((2, model.size)))
+    elif kind == "observations":
+        read_observations(path)
+    else:
+        store.read(path, kind)
+
+
+def main(folder, kinds):
+    for kind in kinds:
+        content, rng = (folder / f"{kind}.nc").read_bytes(), np.random.default_rng(0)
+        refused = 0
+        half = [*rng.integers(min(4096, len(content)), size=NUMBER // 2), *rng.integers(len(content), size=NUMBER // 2)]
+        for place in half:  # the first bytes say where everything stands
+            changed = bytearray(content)
+            changed[place] ^= 1 << int(rng.integers(8))
+            path = folder / f"{kind}-{place}.nc"  # the library may keep a broken file open
+            path.write_bytes(changed)
+            print("now", kind, place, file=sys.stderr, flush=True)
+            try:
+                use(kind, path)
+            except AssimilearnError as error:
+                refused += 1
+                if str(path) not in str(error):
+                    print(f"{kind}, byte {place}: does not name the file: {error}")
+            except Exception as error:
+                print(f"{kind}, byte {place}: {type(error).__name__}: {error}")
+        print(f"{kind}: {refused} of {NUMBER} refused")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2:])
