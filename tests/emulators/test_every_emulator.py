@@ -48,7 +48,7 @@ def states():
 
 
 def test_every_method_is_tried_here():
-    assert {*SMALL, "windows", "sklearn"} == set(registry().parts("emulator"))
+    assert {*SMALL, "windows", "sklearn", "hybrid"} == set(registry().parts("emulator"))
 
 
 @pytest.mark.parametrize("method", SMALL)

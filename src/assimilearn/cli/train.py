@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from assimilearn import store
-from assimilearn.cli.inputs import read_observations, read_one_of, refuse_others
+from assimilearn.cli.inputs import read_observations, read_one_of, read_physics, refuse_others
 from assimilearn.cli.options import FILE, NETCDF, Origin, origin_options, settings_option
 from assimilearn.emulators import AnyEmulator, train
 from assimilearn.study.seeds import generator
@@ -18,6 +18,7 @@ from assimilearn.study.seeds import generator
 @settings_option(AnyEmulator, default='{"method": "ridge"}')
 @click.option("--tuned", type=FILE, help="file of `tune`: its chosen settings replace those given")
 @click.option("--observations", type=FILE, help="the observations, for methods that are fitted to them")
+@click.option("--model", type=FILE, help="file of `climate`: the physical model, for methods that correct one")
 @click.option("--previous", type=FILE, help="an emulator of the same method: networks go on from its weights")
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="threads; changes no result")
 @origin_options
@@ -27,6 +28,7 @@ def command(
     settings: AnyEmulator,
     tuned: Path | None,
     observations: Path | None,
+    model: Path | None,
     previous: Path | None,
     workers: int,
     origin: Origin,
@@ -44,8 +46,9 @@ def command(
         rng,
         json.loads(search.attrs["chosen"]) if search is not None else None,
         observations=observed,
+        model=read_physics(model).model if model else None,
         previous=read_one_of(previous, "emulators"),
         workers=workers,
     )
-    inputs = {"analysis": analysis, "tuned": tuned, "observations": observations, "previous": previous}
+    inputs = {"analysis": analysis, "tuned": tuned, "observations": observations, "model": model, "previous": previous}
     origin.write(dataset, output, "emulators", settings, inputs)

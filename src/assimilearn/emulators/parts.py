@@ -14,6 +14,7 @@ KINDS = {
             "cnn": "cnn:CnnSettings",
             "windows": "learn:LearnSettings",
             "sklearn": "regressor:RegressorSettings",
+            "hybrid": "corrected:HybridSettings",
         },
         base="settings:EmulatorSettings",
     ),

@@ -17,6 +17,7 @@ from assimilearn.emulators.settings import EmulatorSettings
 from assimilearn.emulators.weights import weight_problems
 from assimilearn.errors import FileError, SettingsError
 from assimilearn.models.geometry import Geometry, geometry_of
+from assimilearn.models.protocol import PhysicalModel
 from assimilearn.registry import Part, first_line, part_in_file, registry
 from assimilearn.unions import OneOf
 
@@ -34,6 +35,7 @@ def train(
     tuned: Mapping[str, Any] | None = None,
     *,
     observations: xr.Dataset | None = None,
+    model: PhysicalModel | None = None,
     previous: xr.Dataset | None = None,
     workers: int = 1,
 ) -> xr.Dataset:
@@ -49,6 +51,8 @@ def train(
         Values found by a search; they replace those of ``settings``.
     observations : xarray.Dataset, optional
         What the method ``windows`` is fitted to, and nothing else looks at.
+    model : PhysicalModel, optional
+        What the method ``hybrid`` corrects, and nothing else looks at.
     previous : xarray.Dataset, optional
         An emulator file of the same method: networks go on from its weights instead of random ones, and their epochs
         are counted on. Its scaling stays. Other methods have nothing to gain from it.
@@ -82,6 +86,12 @@ def train(
     training = pairs.windows(analysis, "train", settings.steps)
     validation = pairs.windows(analysis, "validation", settings.steps)
     start = warm_start(previous, settings) if previous is not None else {}
+    if "model" in settings.needs:
+        if model is None:
+            raise SettingsError(f"the method {settings.method} corrects a physical model: give it too")
+        from assimilearn.emulators.corrected import physics_over  # with the models comes the compiler
+
+        start |= {"physics": physics_over(model, pairs.interval(analysis))}
     fitted = method.fit(training, validation, settings, rng, **start)
     size, time_step = training.states.shape[-1], pairs.interval(analysis)
     residual_std, reason = float("nan"), fitted.failure

@@ -225,12 +225,12 @@ class ScenarioPlan:
 
     def model_code(self, name: str) -> Code:
         """Code of a model, physical or learned."""
-        return code_of(self._model_node(name))
+        return code_of(*self._model_nodes(name))
 
     def analysis_code(self, name: str) -> Code:
         """Code of an analysis: its method and its forecast model."""
         node = self.settings.analyses[name]
-        return code_of(node, self._model_node(node.model))
+        return code_of(node, *self._model_nodes(node.model))
 
     def cycle_code(self, loop: str) -> Code:
         """Code of a cycle of a loop: its method and its emulator."""
@@ -240,7 +240,12 @@ class ScenarioPlan:
     def sweep_code(self, name: str) -> Code:
         """Code of a sweep: its method, its forecast model, the model of its truths."""
         node = self.settings.sweeps[name]
-        return code_of(node.analysis, self._model_node(node.model), self._model_node(self.truth_model))
+        return code_of(node.analysis, *self._model_nodes(node.model), self._model_node(self.truth_model))
+
+    def _model_nodes(self, name: str | None) -> list[Any]:
+        """A model, and the physical model that it corrects, if it does."""
+        node = self._model_node(name)
+        return [node, *(self._model_node(value) for setting, value in named(node).items() if setting == "model")]
 
     # ---- loops ------------------------------------------------------------------------------------------------
 

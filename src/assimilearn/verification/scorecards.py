@@ -118,6 +118,9 @@ def valid_time_ratios(scenario: str, forecasts: Mapping[str, xr.Dataset]) -> Ite
         if scores.attrs.get("model_kind") == "emulator" and same and "valid_time_mean" in scores:
             (value, uncertainty), (best, _) = _valid_time(scores), _valid_time(same[0])
             ratio = f"{scenario}/{name}/valid_time_ratio"
+            if best == 0:  # of analyses that have lost the truth
+                yield _row(ratio, math.nan, None, "no forecast of the physical model was ever valid")
+                continue
             yield _row(ratio, value / best, uncertainty / best, _failure(scores) or _failure(same[0]))
 
 
