@@ -6,6 +6,16 @@ from pathlib import Path
 import pytest
 
 from assimilearn.study import code
+from assimilearn.study.plan import Plan
+from assimilearn.study.scenarios import resolve
+
+TINY = {
+    "study": "tiny",
+    "seed": 1,
+    "models": {"lorenz96": {"method": "lorenz96"}},
+    "analyses": {"etkf": {"method": "etkf", "members": 10}, "interpolation": {"method": "interpolation"}},
+    "emulators": {"persistence": {"method": "persistence", "trained_on": "etkf"}},
+}
 
 
 @pytest.fixture
@@ -57,6 +67,16 @@ def test_a_node_depends_on_its_own_method_only(package):
         file.write("\nNEW = 1\n")
     assert digest("assimilate", methods["letkf"]) != before["letkf"]
     assert digest("assimilate", methods["etkf"]) == before["etkf"]
+
+
+@pytest.mark.parametrize("kind", ["analyses", "emulators"])
+def test_a_node_as_a_study_names_it_does_not_depend_on_the_checks_of_studies(kind):
+    plan = Plan(resolve(TINY, Path()))
+    (scenario,) = plan.scenarios.values()
+    for node in getattr(scenario.settings, kind).values():
+        files = {path.relative_to(code.ROOT).parts[0] for path in code.code_of(node).files}
+        assert {"analyses": "assimilation", "emulators": "emulators"}[kind] in files
+        assert "study" not in files
 
 
 def test_a_figure_depends_on_its_own_file_only(package):

@@ -47,14 +47,17 @@ class Code(NamedTuple):
 
 
 def code_of(*nodes: Settings) -> Code:
-    """The code behind the settings of some nodes: where their classes, and those of the settings in them, stand."""
+    """The code behind the settings of some nodes: where their classes, and those of the settings in them, stand.
+
+    What a study adds to the settings of a part, such as the model of an analysis, does not count: it runs nothing.
+    """
     files: dict[Path, None] = {}
     plugins: dict[Source, None] = {}
     for cls in (cls for node in nodes for cls in _classes(node)):
         if isinstance(part := cls.__dict__.get("part"), Plugged):
             files |= dict.fromkeys(part.files)
             plugins[part.source] = None
-        else:
+        elif not cls.__module__.startswith(f"{PACKAGE}.study."):
             files |= dict.fromkeys(_files(cls.__module__))
     return Code(tuple(files), tuple(plugins))
 
