@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from assimilearn import store
-from assimilearn.cli.inputs import read_forecaster, read_observations
+from assimilearn.cli.forecasters import read_forecaster
+from assimilearn.cli.inputs import read_observations
 from assimilearn.errors import AssimilearnError
 
 NUMBER = 300

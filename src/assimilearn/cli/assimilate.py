@@ -7,8 +7,9 @@ import click
 from assimilearn import store
 from assimilearn.assimilation import AnyAnalysis, assimilate
 from assimilearn.assimilation.streaming import assimilate_to_file, is_streamed
+from assimilearn.cli.forecasters import read_forecaster
 from assimilearn.cli.health import tell_health
-from assimilearn.cli.inputs import read_forecaster, read_observations
+from assimilearn.cli.inputs import read_observations
 from assimilearn.cli.options import FILE, NETCDF, Origin, origin_options, settings_option
 from assimilearn.study.seeds import generator
 

@@ -10,16 +10,8 @@ from assimilearn import store
 from assimilearn.cli.options import naming
 from assimilearn.contents import CONTENTS
 from assimilearn.errors import FileError
-from assimilearn.models import Model, PhysicalModel, open_model
+from assimilearn.models import PhysicalModel, open_model
 from assimilearn.observations.checks import check_observations
-
-
-class Forecaster(NamedTuple):
-    """A forecast model: ``kind`` is "physical" or "emulator", ``file`` what describes it."""
-
-    model: Model
-    kind: str
-    file: xr.Dataset
 
 
 class Physics(NamedTuple):
@@ -27,17 +19,6 @@ class Physics(NamedTuple):
 
     model: PhysicalModel
     file: xr.Dataset
-
-
-def read_forecaster(path: Path) -> Forecaster:
-    """The model of a file of ``climate`` or ``train``."""
-    file = store.read(path, "model", "emulators")
-    with naming(path):
-        if file.attrs["kind"] == "emulators":
-            from assimilearn.emulators import open_emulator
-
-            return Forecaster(open_emulator(file), "emulator", file)
-        return Forecaster(open_model(file), "physical", file)
 
 
 def read_physics(path: Path) -> Physics:

@@ -5,8 +5,8 @@ from pathlib import Path
 import click
 
 from assimilearn import store
+from assimilearn.cli.forecasters import read_forecaster
 from assimilearn.cli.inputs import (
-    read_forecaster,
     read_observations,
     read_one_of,
     refuse_others,

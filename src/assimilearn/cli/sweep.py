@@ -7,7 +7,8 @@ import click
 
 from assimilearn import store
 from assimilearn.assimilation.sweep import sweep
-from assimilearn.cli.inputs import read_forecaster, read_physics
+from assimilearn.cli.forecasters import read_forecaster
+from assimilearn.cli.inputs import read_physics
 from assimilearn.cli.options import FILE, NETCDF, Origin, origin_options, settings_option
 from assimilearn.models.truth import TruthSettings
 from assimilearn.observations.networks import network_path
