@@ -105,3 +105,20 @@ def test_in_a_pipe_no_traceback_is_told(tmp_path):
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert f"error: {path}: the file is a binary file" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--model", '{"method": "lorenz96", "size": 12, "size": 40}'], "size: stands twice"),
+        (["--model", '{"method": "lorenz96", size: 1:30}'], "1:30 could be a number in base 60"),
+        (["--model", '{"method": '], "the option --model: is not YAML"),
+        (["--seed", str(2**63)], "is not in the range"),
+        (["--seed", "-1"], "is not in the range"),
+    ],
+)
+def test_settings_and_seeds_by_hand_are_read_as_strictly_as_a_study(tmp_path, options, words):
+    done = CliRunner().invoke(group, ["climate", str(tmp_path / "model.nc"), *options])
+    assert done.exit_code != 0
+    assert words in (done.output + str(done.exception))
+    assert not (tmp_path / "model.nc").exists()

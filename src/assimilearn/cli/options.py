@@ -10,15 +10,15 @@ from typing import Any, NamedTuple
 
 import click
 import xarray as xr
-import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from assimilearn import plugins, store
 from assimilearn.errors import AssimilearnError, FileError, SettingsError
 from assimilearn.observations.dates import seconds_of
 from assimilearn.registry import registry
+from assimilearn.settings import LARGEST
 from assimilearn.study.problems import problems_of
-from assimilearn.study.reading import read_config
+from assimilearn.study.reading import read_config, read_text
 from assimilearn.whole import refuse_unwritable
 
 FILE = click.Path(path_type=Path)
@@ -71,18 +71,14 @@ class SettingsText(click.ParamType):
 
     def _read(self, value: str, option: str) -> Any:
         """What the text, or the file of that name, says."""
-        if not (value.lstrip().startswith(("{", "[")) or value.strip().isdecimal()):
-            if not os.path.exists(value):
-                raise SettingsError(f"the option {option} is neither JSON nor the path of a file: {value!r}")
-            content, problems = read_config(value)
-            if problems:
-                raise SettingsError("\n  ".join([f"{value}:", *map(str, problems)]))
-            return content
-        try:
-            return yaml.safe_load(value)
-        except (yaml.YAMLError, ValueError, RecursionError) as error:
-            reason = " ".join(str(error).split())
-            raise SettingsError(f"the option {option} is no JSON: {reason}") from error
+        inline = value.lstrip().startswith(("{", "[")) or value.strip().isdecimal()
+        if not inline and not os.path.exists(value):
+            raise SettingsError(f"the option {option} is neither JSON nor the path of a file: {value!r}")
+        what = f"the option {option}" if inline else value
+        content, problems = read_text(value, what) if inline else read_config(value)
+        if problems:
+            raise SettingsError("\n  ".join([f"{what}:", *map(str, problems)]))
+        return content
 
 
 class Duration(click.ParamType):
@@ -186,7 +182,7 @@ def origin_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @plugin_option
     @click.option("--label", default="", help="study/scenario/node, written into the file")
-    @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="seed of the study")
+    @click.option("--seed", type=click.IntRange(0, LARGEST), default=0, show_default=True, help="seed of the study")
     @click.option("--realization", type=click.IntRange(0), default=0, show_default=True, help="which repetition")
     @functools.wraps(function)
     def wrapped(label: str, seed: int, realization: int, **arguments: Any) -> Any:

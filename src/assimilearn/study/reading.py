@@ -7,6 +7,7 @@ False: here each of these is a problem with its line. Merge keys (``<<``) and an
 import json
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -56,21 +57,40 @@ def read_config(path: str | Path) -> Config:
     FileError
         If the file cannot be read, is not UTF-8, or is not YAML.
     """
-    try:
+    with _named(str(path)):
         text = _decoded(Path(path).read_bytes())
         return _from_json(text) if str(path).endswith(".json") else _from_yaml(text)
+
+
+def read_text(text: str, what: str) -> Config:
+    """Read settings from a text, YAML or JSON; see :func:`read_config`.
+
+    Parameters
+    ----------
+    text : str
+    what : what the text is, for messages
+    """
+    with _named(what):
+        return _from_yaml(text)
+
+
+@contextmanager
+def _named(what: str) -> Iterator[None]:
+    """Turn whatever is wrong with a text into a FileError of one line, which begins with ``what``."""
+    try:
+        yield
     except OSError as error:
-        raise FileError(f"{path}: cannot be read ({error.strerror})") from error
+        raise FileError(f"{what}: cannot be read ({error.strerror})") from error
     except yaml.MarkedYAMLError as error:
-        raise FileError(f"{path}: is not YAML: {_told(error)}") from error
+        raise FileError(f"{what}: is not YAML: {_told(error)}") from error
     except yaml.YAMLError as error:
-        raise FileError(f"{path}: is not YAML: {' '.join(str(error).split())}") from error
+        raise FileError(f"{what}: is not YAML: {' '.join(str(error).split())}") from error
     except RecursionError as error:
-        raise FileError(f"{path}: mappings and lists are nested too deeply") from error
+        raise FileError(f"{what}: mappings and lists are nested too deeply") from error
     except (KeyError, AttributeError, TypeError, OverflowError) as error:
-        raise FileError(f"{path}: a value does not fit the tag before it ({error})") from error
+        raise FileError(f"{what}: a value does not fit the tag before it ({error})") from error
     except ValueError as error:
-        raise FileError(f"{path}: {' '.join(str(error).split())}") from error
+        raise FileError(f"{what}: {' '.join(str(error).split())}") from error
 
 
 def _decoded(content: bytes) -> str:
