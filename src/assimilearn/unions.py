@@ -9,7 +9,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, create_model
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticKnownError, core_schema
 
-from assimilearn.registry import registry
+from assimilearn.registry import Part, registry
 from assimilearn.settings import Settings
 
 
@@ -21,20 +21,28 @@ class OneOf:
     ----------
     kinds : kinds of parts, see :data:`assimilearn.registry.OWNERS`
     adds : what the place adds to the settings of every part, such as the name of its model
+    without : names of parts that the place does not take, such as the one that it belongs to
     """
 
     kinds: tuple[str, ...]
     adds: type[Settings] | None = None
+    without: tuple[str, ...] = ()
 
-    def __init__(self, *kinds: str, adds: type[Settings] | None = None):
+    def __init__(self, *kinds: str, adds: type[Settings] | None = None, without: tuple[str, ...] = ()):
         object.__setattr__(self, "kinds", kinds)
         object.__setattr__(self, "adds", adds)
+        object.__setattr__(self, "without", without)
+
+    @property
+    def parts(self) -> dict[str, Part]:
+        """The parts that may stand here, by name."""
+        return {name: part for name, part in registry().parts(*self.kinds).items() if name not in self.without}
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_plain_validator_function(self.validated)
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        classes = {name: self.settings_of(part.settings) for name, part in registry().parts(*self.kinds).items()}
+        classes = {name: self.settings_of(part.settings) for name, part in self.parts.items()}
         choices = {name: cls.__pydantic_core_schema__ for name, cls in classes.items()}
         return handler(core_schema.tagged_union_schema(choices, discriminator="method")) | {"kinds": [*self.kinds]}
 
@@ -47,9 +55,9 @@ class OneOf:
             raise PydanticKnownError("model_type", {"class_name": "settings"})
         if name is None:
             raise PydanticKnownError("union_tag_not_found", {"discriminator": "'method'"})
-        part = registry().find(name, *self.kinds) if isinstance(name, str) else None
+        part = self.parts.get(name) if isinstance(name, str) else None
         if part is None:
-            tags = ", ".join(map(repr, registry().parts(*self.kinds)))
+            tags = ", ".join(map(repr, self.parts))
             tag = {"discriminator": "'method'", "tag": str(name), "expected_tags": tags}
             raise PydanticKnownError("union_tag_invalid", tag)
         return self.settings_of(part.settings).model_validate(value)

@@ -246,12 +246,29 @@ def test_two_reports_of_a_site_are_merged_by_their_errors(brought, caplog, std):
     weight = 1 / std**2
     assert found["valid"].values[1].tolist() == [1] and found["value"].values[1, 0] == (1 + 2 * weight) / (1 + weight)
     assert found["error_std"].values[1, 0] == pytest.approx((1 + weight) ** -0.5)
-    assert "1 reports of a site" in caplog.text
+    assert "1 reports of a site that had another at the same time were merged with it" in caplog.text
 
 
-def test_reports_that_contradict_each_other_are_refused(brought):
-    with pytest.raises(FileError, match="differ by far more than error_std"):
-        brought(two_reports(12.0))
+def test_a_few_reports_that_contradict_each_other_are_merged_and_told(brought, caplog):
+    assert brought(two_reports(12.0))["value"].values[1, 0] == 6.5
+    assert "they differ by 7.8 times their errors" in caplog.text
+
+
+def test_many_reports_that_contradict_each_other_are_refused(brought):
+    variables = rows()
+    variables["site_index"][1][:, 1] = variables["site_index"][1][:, 0]  # as where sites were counted wrongly
+    with pytest.raises(FileError, match="times their errors: does site_index count from 0"):
+        brought(variables, attributes=[("error_std", 0.1)])
+
+
+def test_a_sentinel_in_most_places_is_found_without_a_climatology(tmp_path):
+    with netCDF4.Dataset(tmp_path / "x.nc", "w") as file:
+        file.createDimension("time", 10), file.createDimension("site", SITES)
+        file.createVariable("time", "f8", ("time",))[:] = TIMES
+        file.createVariable("observations", "f8", ("time", "site"))[:] = np.where(VALUES > 4, VALUES, -999.0)
+        file.error_std = 1.0
+    with pytest.raises(FileError, match="from the record's own middle, first value -999"):
+        ingest(read_brought(tmp_path / "x.nc"), PERIODS, SITES, 0.05)
 
 
 @pytest.mark.parametrize(("error_std", "told", "what"), [

@@ -43,7 +43,7 @@ class HybridSettings(EmulatorSettings):
 
     method: Literal["hybrid"] = "hybrid"
     model: str = Field(description="the physical model: a name under `models`")
-    correction: Annotated[EmulatorSettings, OneOf("emulator", "network")] = Field(
+    correction: Annotated[EmulatorSettings, OneOf("emulator", "network", without=("hybrid",))] = Field(
         description="the emulator that learns what the model gets wrong in one interval, with its settings"
     )
 

@@ -1,6 +1,5 @@
 """Data that users bring: observations in any of three forms, and a truth if there is one (see data/README.md)."""
 
-import logging
 from typing import Any
 
 import numpy as np
@@ -16,8 +15,6 @@ from assimilearn.observations.forms import merged_reports, ordered, padded_rows,
 from assimilearn.observations.layout import pack
 from assimilearn.observations.plausible import far_values
 from assimilearn.periods import Periods, period_flags
-
-LOG = logging.getLogger(__name__)
 
 
 def ingest(
@@ -69,9 +66,7 @@ def ingest(
     told = _told(dataset, size)
     padded = _first_times(padded, periods)
     if correlation.ATTRIBUTE not in told:
-        padded, merged = merged_reports(padded)
-        if merged:
-            LOG.warning("%d reports of a site that had another at the same time were merged with it", merged)
+        padded = merged_reports(padded)
     problems = time_problems(padded["time"].values, time_step) + entry_problems(padded, size)
     value, std, sites, valid = (padded[name].values for name in VARIABLES)
     if not problems:

@@ -6,6 +6,7 @@
 * **list**: ``value``, ``site_index`` and ``time`` along one dimension, one entry for each observation.
 """
 
+import logging
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,10 @@ EXPECTED = (
 )
 
 
-DISAGREEING = 6.0
-"""Mean square of the differences of reports that should be of one site, over that of their errors."""
+LOG = logging.getLogger(__name__)
+DISAGREEING, MANY = 6.0, 0.1
+"""Mean square of the differences of reports that should be of one site over that of their errors, and the share of all
+values: beyond both, the sites are wrong."""
 
 
 def padded_rows(dataset: xr.Dataset, size: int, error_std: float | None) -> xr.Dataset:
@@ -157,14 +160,16 @@ def _error_std(dataset: xr.Dataset, observed: xr.DataArray, dims: tuple[str, ...
     if std is None:
         raise FileError("error_std is neither in the file, as a variable or an attribute, nor in the settings")
     try:
+        if not isinstance(std, xr.Variable) and np.size(std) != 1:
+            raise ValueError(f"the attribute holds {np.size(std)} of them")
         variable = std if isinstance(std, xr.Variable) else xr.Variable((), float(std))
         return variable.set_dims({dim: observed.sizes[dim] for dim in dims}).transpose(*dims).values.astype(float)
     except (TypeError, ValueError) as error:
         raise FileError(f"error_std must be one number, or numbers along {', '.join(dims)}: {error}") from error
 
 
-def merged_reports(padded: xr.Dataset) -> tuple[xr.Dataset, int]:
-    """Reports of one site at one time merged to one, and how many values were merged into others.
+def merged_reports(padded: xr.Dataset) -> xr.Dataset:
+    """Reports of one site at one time merged to one; the log says how many were.
 
     The mean is weighted by 1 / error_std^2, and has the standard deviation (sum of 1 / error_std^2)^-1/2: what a filter
     would make of them one after the other.
@@ -172,7 +177,7 @@ def merged_reports(padded: xr.Dataset) -> tuple[xr.Dataset, int]:
     Raises
     ------
     FileError
-        If the reports differ by far more than their errors: then they are hardly of one site.
+        If there are many, and they differ by far more than their errors: then they are hardly of one site.
     """
     value, std, sites, valid = (padded[name].values.copy() for name in VARIABLES)
     there = (valid == 1) & np.isfinite(value) & (std > 0)
@@ -192,9 +197,16 @@ def merged_reports(padded: xr.Dataset) -> tuple[xr.Dataset, int]:
             std[k, group[0]] = smallest / np.sqrt(weight.sum())
             valid[k, group[1:]] = 0
             gone += group.size - 1
-    if squares and (np.mean(squares) > DISAGREEING or max(squares) > DISAGREEING**2):
-        raise FileError(
-            f"{gone} reports are of a site that has another at the same time, and differ by far more than error_std "
-            "(does site_index count from 0?)"
+    if squares:
+        ratio = float(np.mean(squares))
+        if ratio > DISAGREEING and gone > MANY * there.sum():
+            raise FileError(
+                f"{gone} reports are of a site that has another at the same time, and they differ by "
+                f"{np.sqrt(ratio):.1f} times their errors: does site_index count from 0?"
+            )
+        LOG.warning(
+            "%d reports of a site that had another at the same time were merged with it; they differ by %.1f times "
+            "their errors",
+            *(gone, np.sqrt(ratio)),
         )
-    return _rows(padded["time"].variable, value, std, sites, valid), gone
+    return _rows(padded["time"].variable, value, std, sites, valid)

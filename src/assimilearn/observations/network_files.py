@@ -94,6 +94,8 @@ def from_table(path: Path) -> tuple[np.ndarray, np.ndarray]:
     table = csv.reader((line + "\n" for line in lines[first:]), delimiter=separator)
     rows: list[list[float]] = []
     names: list[str] = []
+    if first == len(lines):
+        raise FileError(f"{path}: it is empty; a header with time and site is needed, then a line for each observation")
     try:
         names = [name.strip().lower() for name in next(table, [])]
         places = _places(path, first + 1, names)

@@ -62,8 +62,17 @@ def _of_climate(climate: xr.Dataset, sites: np.ndarray) -> tuple[np.ndarray, np.
 
 def _of_record(value: np.ndarray) -> tuple[float, float]:
     """Median, and the width of the middle half as a standard deviation."""
-    low, middle, high = np.nanpercentile(value, [25, 50, 75])
+    kept = value[np.isfinite(value)]
+    for repeated in _repeated(kept):
+        kept = kept[kept != repeated] if (kept != repeated).any() else kept
+    low, middle, high = np.percentile(kept, [25, 50, 75])
     return float(middle), float(high - low) / QUARTILES_TO_STD
+
+
+def _repeated(values: np.ndarray) -> np.ndarray:
+    """Numbers that make up a twentieth of all or more: a sentinel must not set the width that it is held against."""
+    numbers, counts = np.unique(values, return_counts=True)
+    return numbers[counts >= max(2, values.size / 20)]
 
 
 def _told(
