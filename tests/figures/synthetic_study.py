@@ -8,6 +8,7 @@ import json
 import numpy as np
 import xarray as xr
 
+from assimilearn.models.geometry import grid, without_space
 from assimilearn.verification import Claim, Row
 
 SITES, STEP, SPINUP, VALIDATION, TEST = 40, 0.05, 100, 300, 2000
@@ -460,6 +461,7 @@ def make_study():
 
 def without_truth(study):
     """What a study of real observations has: nothing that needs a truth."""
+    study = {"analysis_scores": {}, "forecast_scores": {}, "loop_scores": {}, "rows": [], **study}
     scores = {}
     for name, full in study["analysis_scores"].items():
         kept = full.drop_vars([*(key for key in PUBLIC_SCORES if key in full), "mean", "uncertainty", "score"])
@@ -479,3 +481,40 @@ def without_truth(study):
         "loop_scores": loops,
         "rows": [row for row in study["rows"] if not row.name.endswith(("/rmse", "/valid_time_lyapunov"))],
     }
+
+
+PLANE = grid({"height": (8, 12), "wind": (8, 12)}, spacing=2.0, periodic=(False, True), units="km")
+CONVECTION = without_space(["x", "y", "z"])
+
+
+def make_fields_study(geometry, rng=None):
+    """Truth, observations of half of the sites and two analyses of a model with this geometry, smooth in time."""
+    rng = rng or np.random.default_rng(3)
+    times, size, count = 60, geometry.size, max(geometry.size // 2, 2)
+    phase, scale = rng.uniform(0, 2 * np.pi, size), np.where(geometry.field_of == 0, 10.0, 1.0)
+    state = scale * np.sin(0.3 * np.arange(times)[:, None] + phase)
+    sites = np.stack([np.sort(rng.choice(size, count, replace=False)) for _ in range(times)]).astype(np.int32)
+    periods = np.repeat(np.array([1, 3], dtype=np.int8), [20, 40])
+    value = np.take_along_axis(state, sites, 1) + 0.1 * rng.standard_normal(sites.shape)
+    known = ("time", "observation")
+    coords = {"time": STEP * np.arange(times), "period": ("time", periods)}
+    observations = xr.Dataset(
+        {"value": (known, value), "site_index": (known, sites), "valid": (known, np.ones(sites.shape, np.int8))},
+        coords,
+        geometry.attributes,
+    )
+    truth = xr.Dataset({"state": (("time", "site"), state)}, coords, geometry.attributes)
+    analyses = {}
+    for name, error in (("blue", 0.3), ("letkf", 0.1)):
+        mean = state + error * scale * rng.standard_normal(state.shape)
+        innovation = value - np.take_along_axis(mean, sites, 1)
+        analyses[name] = xr.Dataset(
+            {
+                "mean": (("time", "site"), mean),
+                "spread": (("time", "site"), error * scale * rng.uniform(0.8, 1.2, state.shape)),
+                "innovation": (known, innovation),
+            },
+            coords,
+            {"method": name, "model_kind": "physical", "status": "ok", **geometry.attributes},
+        )
+    return {"truth": truth, "observations": observations, "analyses": analyses}

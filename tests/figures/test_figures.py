@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
-from synthetic_study import ANALYSES, TEST, make_study, without_truth
+from synthetic_study import ANALYSES, CONVECTION, PLANE, TEST, make_fields_study, make_study, without_truth
 
 from assimilearn import figures
 from assimilearn.figures import FIGURES, KINDS, FigureError, inputs, style
@@ -19,6 +19,9 @@ CAPTIONS = Path(__file__).parents[2] / "workflow" / "report" / "figures"
 # panels that carry data, colour bars not counted
 PANELS = {
     "hovmoller": 4,
+    "maps": 2 * 5,
+    "time_series": 3,
+    "phase_portrait": 3,
     "analysis_error": 3,
     "scoreboard": 1,
     "ensemble_calibration": 6 + 2,
@@ -43,8 +46,19 @@ def study():
 
 
 @pytest.fixture(scope="module")
-def drawn(study):
-    return {name: figures.plot(name, **study) for name in FIGURES}
+def studies(study):
+    """What each figure is drawn from: a study on a ring, or one of a model that the figure is for."""
+    plane, convection = make_fields_study(PLANE), make_fields_study(CONVECTION)
+    return {name: study for name in FIGURES} | {
+        "maps": plane,
+        "time_series": convection,
+        "phase_portrait": convection,
+    }
+
+
+@pytest.fixture(scope="module")
+def drawn(studies):
+    return {name: figures.plot(name, **studies[name]) for name in FIGURES}
 
 
 def panels(figure):
@@ -115,21 +129,21 @@ def test_everything_stands_inside_the_page(drawn, name):
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_every_figure_can_do_without_what_is_not_required(study, name):
-    given = {kind: study[kind] for kind in FIGURES[name].needed}
+def test_every_figure_can_do_without_what_is_not_required(studies, name):
+    given = {kind: studies[name][kind] for kind in FIGURES[name].needed}
     assert panels(figures.plot(name, **given))
 
 
 @pytest.mark.parametrize(("name", "kind"), [(name, kind) for name in FIGURES for kind in FIGURES[name].needed])
-def test_what_is_required_and_missing_is_named_in_one_error(study, name, kind):
+def test_what_is_required_and_missing_is_named_in_one_error(studies, name, kind):
     for absent in (None, {}):
         with pytest.raises(FigureError, match=f"{name}.* needs {kind}"):
-            figures.plot(name, **{**study, kind: absent})
+            figures.plot(name, **{**studies[name], kind: absent})
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_every_figure_is_drawn_without_a_truth(study, name):
-    figure = figures.plot(name, **without_truth(study))
+def test_every_figure_is_drawn_without_a_truth(studies, name):
+    figure = figures.plot(name, **without_truth(studies[name]))
     assert panels(figure)
     assert not [text for text in labels(figure) if text.startswith(("RMSE", "CRPS", "Error"))]
 

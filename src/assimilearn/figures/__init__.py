@@ -63,6 +63,9 @@ class Reads(NamedTuple):
 
 FIGURES: dict[str, Reads] = {
     "hovmoller": Reads(("observations", "analyses"), ("truth", "model"), unsuited=suits.one_axis),
+    "maps": Reads(("observations", "analyses"), ("truth",), unsuited=suits.plane),
+    "time_series": Reads(("observations", "analyses"), ("truth",), unsuited=suits.no_space),
+    "phase_portrait": Reads(("analyses",), ("truth",), unsuited=suits.few_variables),
     "analysis_error": Reads(("analysis_scores",), ("forecast_scores",)),
     "scoreboard": Reads(("analysis_scores",), ("forecast_scores",)),
     "ensemble_calibration": Reads(("analysis_scores",)),

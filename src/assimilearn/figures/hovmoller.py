@@ -7,7 +7,6 @@ import xarray as xr
 
 from assimilearn.figures.inputs import (
     PHYSICAL,
-    FigureError,
     Group,
     group_of,
     in_test_period,
@@ -16,6 +15,7 @@ from assimilearn.figures.inputs import (
     need,
     trouble,
 )
+from assimilearn.figures.observed import at_times
 from assimilearn.figures.style import (
     CENTIMETRE,
     ERROR_COLOURS,
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SHOWN = 10.0  # MTU
-TOLERANCE = 1e-6  # MTU: two clocks that differ by less show the same time
 
 
 def plot(
@@ -66,13 +65,13 @@ def plot(
     name = shown(analyses)
     analysis = last_part(in_test_period("hovmoller", analyses[name]))
     times = analysis["time"].values
-    seen = at_times(observations, times, "the observations")
+    seen = at_times("hovmoller", observations, times, "the observations")
     size = analysis.sizes["site"]
     fields = {f"Analysis: {name}": analysis["mean"].values}
     if ATTRIBUTE not in seen.attrs:  # what is seen through an operator has other units than the state
         fields = {"Observations": on_sites(seen["value"], seen, size), **fields}
     if truth is not None:
-        true = at_times(truth, times, "the truth")["state"].values
+        true = at_times("hovmoller", truth, times, "the truth")["state"].values
         fields = {"Truth": true, **fields}
         error, title = analysis["mean"].values - true, "Error: analysis − truth"
     else:
@@ -95,16 +94,6 @@ def last_part(dataset: xr.Dataset) -> xr.Dataset:
     """The last ``SHOWN`` MTU of a dataset in time."""
     times = dataset["time"].values
     return dataset.isel(time=np.flatnonzero(times > times[-1] - SHOWN))
-
-
-def at_times(dataset: xr.Dataset, times: np.ndarray, what: str) -> xr.Dataset:
-    """``dataset`` at ``times``, which it must have to within ``TOLERANCE``."""
-    try:
-        return dataset.sel(time=times, method="nearest", tolerance=TOLERANCE)
-    except KeyError as error:
-        raise FigureError(
-            f"the figure 'hovmoller' needs {what} at the times of the analysis, which it lacks"
-        ) from error
 
 
 def on_sites(values: xr.DataArray, observations: xr.Dataset, size: int) -> np.ndarray:

@@ -57,7 +57,7 @@ KNOWN: dict[str, tuple[str, Any, str]] = {
 # up to which highest / lowest value which multiples of a power of ten are labelled
 LABELLED = ((4, (1, 1.5, 2, 3, 4, 5, 7)), (40, (1, 2, 3, 5)), (1e3, (1, 2, 5)))
 
-STATE_COLOURS, ERROR_COLOURS = "viridis", "RdBu_r"
+STATE_COLOURS, ERROR_COLOURS, SPREAD_COLOURS = "viridis", "RdBu_r", "cividis"
 
 
 def rc() -> dict[str, Any]:
@@ -158,9 +158,14 @@ def label(quantity: str, units: str | None) -> str:
 
 
 def letter(axes: "Axes", index: int, title: str, beside_axis: bool = False) -> None:
-    """A panel's title after its letter: (a) for index 0; on the line of the upper axis' label if ``beside_axis``."""
+    """A panel's title after its letter: (a) for index 0, (aa) after (z).
+
+    It stands on the line of the upper axis' label if ``beside_axis``.
+    """
     place = {"y": 1.0, "pad": 19.0} if beside_axis else {}
-    axes.set_title(f"({chr(ord('a') + index)}) {title}", **place)  # type: ignore[arg-type]
+    rounds, number = divmod(index, 26)
+    letters = chr(ord("a") + number) * (rounds + 1)
+    axes.set_title(f"({letters}) {title}", **place)  # type: ignore[arg-type]
 
 
 def lyapunov_axis(axes: "Axes", unit: float | None, start: float = 0.0) -> None:
