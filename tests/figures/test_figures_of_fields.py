@@ -6,6 +6,8 @@ from synthetic_study import CONVECTION, PLANE, make_fields_study, without_truth
 
 from assimilearn import figures
 from assimilearn.figures import FigureError, style
+from assimilearn.models.climate import ClimateSettings, statistics_of_fields
+from assimilearn.models.fields import field_scales
 from assimilearn.models.geometry import grid, without_space
 
 FIELDS = 2
@@ -129,6 +131,20 @@ def test_a_phase_portrait_has_a_panel_for_each_pair_of_variables(convection):
     np.testing.assert_allclose(truth.get_xydata(), convection["truth"]["state"].values[20:, [0, 2]])
     np.testing.assert_allclose(points.get_xydata(), convection["analyses"]["letkf"]["mean"].values[20:, [0, 2]])
     assert len(figures.plot("phase_portrait", **make_fields_study(without_space(["x", "y"]))).axes) == 1
+
+
+def test_climates_of_several_fields_are_compared_field_by_field():
+    states = make_fields_study(PLANE)["truth"]["state"].values
+    settings = ClimateSettings(duration=2.0, segment=1.0)
+    model = statistics_of_fields(states, 0.05, settings, PLANE).assign_attrs(PLANE.attributes)
+    run = model.copy()
+    scales = field_scales(model, PLANE)
+    run["mean"] = model["mean"] + 0.5 * scales * (PLANE.field_of == 1)
+    run["std"] = model["std"] * np.where(PLANE.field_of == 0, 1.2, 1.0)
+    mean, std = figures.plot("climate", model=model, forecast_scores={"cnn": run.assign_attrs(free_run="ok")}).axes[2:]
+    assert [text.get_text() for text in mean.get_xticklabels()] == PLANE.names
+    np.testing.assert_allclose(mean.lines[0].get_ydata(), [0.0, 0.5], atol=1e-12)
+    np.testing.assert_allclose(std.lines[0].get_ydata(), [1.2, 1.0])
 
 
 @pytest.mark.parametrize(

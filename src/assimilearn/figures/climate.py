@@ -1,6 +1,6 @@
 """The climate of free runs against that of the physical model: pdf, power spectrum, mean and deviation of sites."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -10,16 +10,21 @@ from assimilearn.figures.style import (
     BLACK,
     CENTIMETRE,
     TWO_COLUMNS,
+    colour,
     label,
     legend_columns,
     letter,
     line,
+    marker,
     new_figure,
     style,
     whole_numbers,
 )
+from assimilearn.models.fields import field_scales, geometry_in
+from assimilearn.models.geometry import Geometry
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 VARIABLES = ("pdf", "power_spectrum", "mean", "std")
@@ -59,7 +64,9 @@ def draw(scores: Group, model: xr.Dataset) -> "Figure":
     runs = {name: d for name, d in scores.items() if name in whole or d.attrs.get("free_run") == DIVERGED}
     figure = new_figure(TWO_COLUMNS, 11.8 * CENTIMETRE)
     panels = figure.subplots(2, 2).ravel()
-    for axes, variable in zip(panels, VARIABLES, strict=True):
+    geometry = geometry_in(model)
+    several = len(geometry.fields) > 1
+    for axes, variable in zip(panels, VARIABLES[:2] if several else VARIABLES, strict=False):
         axis = model[variable].dims[0]
         for name, dataset in runs.items():
             trouble = remark(dataset, model)
@@ -70,10 +77,31 @@ def draw(scores: Group, model: xr.Dataset) -> "Figure":
             )
         reference = visible(variable, model[variable].values)
         axes.plot(model[axis].values, reference, color=BLACK, linewidth=2.2, alpha=0.35, label="reference climate")
-    name_axes(panels, model)
+    if several:
+        compare_fields(panels[2:], runs, model, geometry)
+    name_axes(panels, model, several)
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=legend_columns(len(labels)))
     return figure
+
+
+def compare_fields(panels: Any, runs: Group, model: xr.Dataset, geometry: Geometry) -> None:
+    """Mean and deviation of each field, by name, relative to the reference: fields have units of their own."""
+    scales = field_scales(model, geometry)
+    shift = 0.6 / max(len(runs), 1)
+    for number, (name, dataset) in enumerate(runs.items()):
+        if remark(dataset, model) is not None:
+            continue
+        at = np.arange(len(geometry.fields)) + shift * (number - (len(runs) - 1) / 2)
+        mean = (dataset["mean"].values - model["mean"].values) / scales
+        square = (dataset["std"].values / scales) ** 2
+        look = {"color": colour(name), "marker": marker(name), "linestyle": "none"}
+        panels[0].plot(at, [mean[sites].mean() for sites in geometry.slices.values()], **look)
+        panels[1].plot(at, [np.sqrt(square[sites].mean()) for sites in geometry.slices.values()], **look)
+    for axes, level in zip(panels, (0.0, 1.0), strict=True):
+        axes.axhline(level, color=BLACK, linewidth=2.2, alpha=0.35)
+        axes.set_xticks(range(len(geometry.fields)), geometry.names)
+        axes.set_xlim(-0.5, len(geometry.fields) - 0.5)
 
 
 def remark(dataset: xr.Dataset, model: xr.Dataset) -> str | None:
@@ -94,18 +122,34 @@ def visible(variable: str, values: np.ndarray) -> np.ndarray:
     return values
 
 
-def name_axes(panels: "np.ndarray[tuple[int], np.dtype[np.object_]]", model: xr.Dataset) -> None:
-    """Labels, limits and titles."""
-    state = model["mean"].attrs.get("units")
+def name_axes(panels: "np.ndarray[tuple[int], np.dtype[np.object_]]", model: xr.Dataset, several: bool) -> None:
+    """Labels, limits and titles; densities of several fields are those of standardised values."""
+    state = None if several else model["mean"].attrs.get("units")
     density = "1" if state in (None, "", "1") else f"1/({state})"
     pdf, spectrum, mean, std = panels
-    pdf.set(xlabel=label("State", state), ylabel=label("Probability density", density))
+    pdf.set(
+        xlabel=label("Standardised state" if several else "State", state), ylabel=label("Probability density", density)
+    )
     pdf.set_ylim(0, HEADROOM * float(model["pdf"].max()))
     power = model["power_spectrum"].values[1:]
     spectrum.set(
         xscale="log", yscale="log", xlabel="Frequency (1/MTU)", ylabel=label("Power density", power_units(state))
     )
     spectrum.set_ylim(power.max() * 10.0**-DECADES, power.max() * 4)
+    if several:
+        mean.set_ylabel("Mean − that of the reference\n(standard deviations)")
+        std.set_ylabel("Standard deviation\n(of the reference)")
+    else:
+        name_site_axes(mean, std, model)
+    what = "fields" if several else "sites"
+    titles = ("Distribution", "Temporal power spectrum", f"Mean of {what}", f"Deviation of {what}")
+    for index, (axes, title) in enumerate(zip(panels, titles, strict=True)):
+        letter(axes, index, title)
+
+
+def name_site_axes(mean: "Axes", std: "Axes", model: xr.Dataset) -> None:
+    """Labels and limits of mean and standard deviation against the sites."""
+    state = model["mean"].attrs.get("units")
     for axes, quantity in ((mean, "Mean"), (std, "Standard deviation")):
         axes.set(xlabel="Site (index)", ylabel=label(quantity, state))
         whole_numbers(axes)
@@ -119,10 +163,6 @@ def name_axes(panels: "np.ndarray[tuple[int], np.dtype[np.object_]]", model: xr.
         )
     )
     std.set_ylim(-0.05 * spread, np.clip(std.get_ylim()[1], 1.3 * spread, 3 * spread))
-    for index, (axes, title) in enumerate(
-        zip(panels, ("Distribution", "Temporal power spectrum", "Mean of sites", "Deviation of sites"), strict=True)
-    ):
-        letter(axes, index, title)
 
 
 def power_units(state: str | None) -> str:
