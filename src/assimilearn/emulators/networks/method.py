@@ -18,7 +18,7 @@ from assimilearn.emulators.networks.settings import NetworkSettings
 from assimilearn.emulators.networks.training import reproducibly, train_module
 from assimilearn.emulators.pairs import Windows
 from assimilearn.emulators.weights import Shape
-from assimilearn.errors import FileError
+from assimilearn.errors import FileError, SettingsError
 from assimilearn.models.geometry import Geometry
 
 
@@ -47,7 +47,11 @@ class NetworkMethod:
             if history.failure:
                 return Fitted({}, history.loss, history.validation_loss, history.failure)
             graph, parameters = exported(flat, geometry.size), vector_of(flat)
-        together = alone_as_together(session_of(graph, geometry.size), geometry.size)
+        try:
+            session = session_of(graph, geometry.size)
+        except FileError as error:
+            raise SettingsError(f"the network {settings.method} was trained, but not exported: {error}") from error
+        together = alone_as_together(session, geometry.size)
         texts = {
             "graph": ("byte", graph, "network as an ONNX graph"),
             "parameters": ("parameter", parameters, "weights of the module, in the order of its own state"),
