@@ -5,7 +5,7 @@ import pytest
 from synthetic_study import CONVECTION, PLANE, make_fields_study, without_truth
 
 from assimilearn import figures
-from assimilearn.figures import FigureError, style
+from assimilearn.figures import FIGURES, FigureError, style
 from assimilearn.models.climate import ClimateSettings, statistics_of_fields
 from assimilearn.models.fields import field_scales
 from assimilearn.models.geometry import grid, without_space
@@ -105,6 +105,17 @@ def test_maps_of_functions_of_the_state_have_no_points(plane):
     assert all(not len(drawn[row, "Observations"].collections[0].get_offsets()) for row in range(FIELDS))
 
 
+def test_hovmoller_of_several_fields_has_a_row_for_each_with_a_scale_of_its_own():
+    line = grid({"height": (12,), "wind": (12,)}, units="km")
+    study = make_fields_study(line)
+    drawn = panels(figures.plot("hovmoller", **study))
+    assert list(drawn) == [(row, title) for row in range(FIELDS) for title in COLUMNS[:4]]
+    for row, values in enumerate(line.split(study["truth"]["state"].values[20:]).values()):
+        np.testing.assert_allclose(drawn[row, "Truth"].collections[0].get_array().T, values)
+    tops = [drawn[row, "Truth"].collections[0].get_clim()[1] for row in range(FIELDS)]
+    assert tops[0] > 5 * tops[1]
+
+
 def test_time_series_show_truth_observations_and_spread_of_each_variable(convection):
     drawn = [axes for axes in figures.plot("time_series", **convection).axes]
     best, seen = convection["analyses"]["letkf"].isel(time=slice(20, None)), convection["observations"]
@@ -159,6 +170,13 @@ def test_climates_of_several_fields_are_compared_field_by_field():
 def test_a_figure_refuses_a_geometry_that_it_cannot_show(name, geometry, reason):
     with pytest.raises(FigureError, match=f"the figure '{name}' .*{reason}"):
         figures.plot(name, **make_fields_study(geometry))
+
+
+def test_example_forecasts_are_shown_of_one_field_on_one_axis():
+    unsuited = FIGURES["hovmoller_forecast"].unsuited
+    assert unsuited(grid({"a": (8,)})) is None
+    assert unsuited(grid({"a": (8,), "b": (8,)})) == "shows models of one field, and this one has 2"
+    assert unsuited(PLANE) == "shows models on one axis, and this one has 2 axes"
 
 
 def test_panels_after_the_last_letter_have_two(maps):

@@ -70,7 +70,7 @@ FIGURES: dict[str, Reads] = {
     "scoreboard": Reads(("analysis_scores",), ("forecast_scores",)),
     "ensemble_calibration": Reads(("analysis_scores",)),
     "forecast_skill": Reads(("forecast_scores",), ("model",)),
-    "hovmoller_forecast": Reads(("forecast_scores",), ("model",), unsuited=suits.one_axis),
+    "hovmoller_forecast": Reads(("forecast_scores",), ("model",), unsuited=suits.one_field_on_one_axis),
     "climate": Reads(("model", "forecast_scores")),
     "lyapunov_spectrum": Reads(("spectra",)),
     "cross_validation": Reads(("tuning",)),

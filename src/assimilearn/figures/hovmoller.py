@@ -1,6 +1,6 @@
 """Truth, observations, analysis and its error in time and space; without a truth the innovation is the error."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -15,7 +15,7 @@ from assimilearn.figures.inputs import (
     need,
     trouble,
 )
-from assimilearn.figures.observed import at_times
+from assimilearn.figures.observed import at_times, of_states
 from assimilearn.figures.style import (
     CENTIMETRE,
     ERROR_COLOURS,
@@ -28,9 +28,12 @@ from assimilearn.figures.style import (
     new_figure,
     style,
 )
-from assimilearn.observations.operators import ATTRIBUTE
+from assimilearn.models.fields import geometry_in
+from assimilearn.models.geometry import Geometry
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from matplotlib.axes import Axes
     from matplotlib.collections import QuadMesh
     from matplotlib.figure import Figure
@@ -45,7 +48,7 @@ def plot(
     truth: xr.Dataset | None = None,
     model: xr.Dataset | None = None,
 ) -> "Figure":
-    """The last 10 MTU of the test period, one panel a field, all on one time axis.
+    """The last 10 MTU of the test period, all on one time axis; of several fields a row of panels for each.
 
     Parameters
     ----------
@@ -67,18 +70,22 @@ def plot(
     times = analysis["time"].values
     seen = at_times("hovmoller", observations, times, "the observations")
     size = analysis.sizes["site"]
-    fields = {f"Analysis: {name}": analysis["mean"].values}
-    if ATTRIBUTE not in seen.attrs:  # what is seen through an operator has other units than the state
-        fields = {"Observations": on_sites(seen["value"], seen, size), **fields}
+    states = {f"Analysis: {name}": analysis["mean"].values}
+    direct = of_states(seen)  # what is seen through a function has other units than the state
+    if direct.any():
+        states = {"Observations": on_sites(seen["value"].where(direct), seen, size), **states}
     if truth is not None:
         true = at_times("hovmoller", truth, times, "the truth")["state"].values
-        fields = {"Truth": true, **fields}
+        states = {"Truth": true, **states}
         error, title = analysis["mean"].values - true, "Error: analysis − truth"
     else:
         error, title = on_sites(analysis["innovation"], seen, size), "Innovation: observation − forecast"
-    units = analysis["mean"].attrs.get("units")
+    geometry = geometry_in(analysis)
     with style():
-        return draw(times, fields, title, error, units, lyapunov_time(model))
+        if len(geometry.fields) > 1:
+            return draw_fields(times, states, title, error, geometry)
+        units = analysis["mean"].attrs.get("units")
+        return draw(times, states, title, error, units, lyapunov_time(model))
 
 
 def shown(analyses: Group) -> str:
@@ -106,30 +113,67 @@ def on_sites(values: xr.DataArray, observations: xr.Dataset, size: int) -> np.nd
 
 def draw(
     times: np.ndarray,
-    fields: dict[str, np.ndarray],
+    states: dict[str, np.ndarray],
     title: str,
     error: np.ndarray,
     units: str | None,
     unit: float | None,
 ) -> "Figure":
-    """The panels and their two colour bars."""
-    count = len(fields) + 1
+    """The panels of one field below each other, and their two colour bars."""
+    count = len(states) + 1
     figure = new_figure(TWO_COLUMNS, (1.8 + 2.5 * count) * CENTIMETRE)
     panels = figure.subplots(count, 1, sharex=True, sharey=True)
-    finite = np.concatenate([field[np.isfinite(field)] for field in fields.values()])
-    low, high = np.percentile(finite, [0.5, 99.5])
-    for index, (axes, (name, field)) in enumerate(zip(panels, fields.items(), strict=False)):
-        image = mesh(axes, times, field, STATE_COLOURS, low, high)
+    images = fill(panels, times, states, error)
+    for index, (axes, name) in enumerate(zip(panels, [*states, title], strict=True)):
         letter(axes, index, name, beside_axis=index == 0 and unit is not None)
-    figure.colorbar(image, ax=list(panels[:-1]), label=label("State", units), extend="both", aspect=35, pad=0.01)
-    known = np.abs(error[np.isfinite(error)])
-    top = float(np.percentile(known, 99)) if known.size else 1.0
-    image = mesh(panels[-1], times, error, ERROR_COLOURS, -top, top)
-    letter(panels[-1], count - 1, title)
-    figure.colorbar(image, ax=panels[-1], label=label(title.split(":")[0], units), extend="both", aspect=10, pad=0.01)
+    figure.colorbar(images[-2], ax=list(panels[:-1]), label=label("State", units), extend="both", aspect=35, pad=0.01)
+    figure.colorbar(
+        images[-1], ax=panels[-1], label=label(title.split(":")[0], units), extend="both", aspect=10, pad=0.01
+    )
     panels[-1].set_xlabel("Time (MTU)")
     lyapunov_axis(panels[0], unit, start=float(times[0]))
     return figure
+
+
+def draw_fields(
+    times: np.ndarray, states: dict[str, np.ndarray], title: str, error: np.ndarray, geometry: Geometry
+) -> "Figure":
+    """A row of panels for each field, with two colour bars of its own."""
+    from matplotlib.ticker import MaxNLocator
+
+    titles = [name.split(":")[0] for name in (*states, title)]
+    figure = new_figure(TWO_COLUMNS, (1.2 + 5.2 * len(geometry.fields)) * CENTIMETRE)
+    grid = figure.subplots(len(geometry.fields), len(titles), sharex=True, sharey="row", squeeze=False)
+    for row, field in enumerate(geometry.fields):
+        where = geometry.slices[field.name]
+        panels = grid[row]
+        images = fill(panels, times, {name: values[:, where] for name, values in states.items()}, error[:, where])
+        for column, (axes, name) in enumerate(zip(panels, titles, strict=True)):
+            letter(axes, row * len(titles) + column, name)
+            axes.set_xlabel("Time (MTU)")
+            axes.label_outer()
+        bars = (
+            (images[-2], list(panels[:-1]), field.name),
+            (images[-1], [panels[-1]], f"{titles[-1]} of {field.name}"),
+        )
+        for image, own, quantity in bars:
+            place: dict[str, Any] = {"location": "bottom", "aspect": 14 * len(own), "pad": 0.02, "extend": "both"}
+            ticks = MaxNLocator(7 if len(own) > 1 else 2, symmetric=len(own) == 1)
+            figure.colorbar(image, ax=own, label=label(quantity, field.units), ticks=ticks, **place)
+    return figure
+
+
+def fill(
+    panels: "Sequence[Axes]", times: np.ndarray, states: dict[str, np.ndarray], error: np.ndarray
+) -> "list[QuadMesh]":
+    """The states of one field on one scale and, in the last panel, the error on one that is symmetric about 0."""
+    finite = np.concatenate([values[np.isfinite(values)] for values in states.values()])
+    low, high = np.percentile(finite, [0.5, 99.5])
+    shown = list(states.values())
+    images = [mesh(axes, times, values, STATE_COLOURS, low, high) for axes, values in zip(panels, shown, strict=False)]
+    known = np.abs(error[np.isfinite(error)])
+    top = float(np.percentile(known, 99)) if known.size else 1.0
+    return [*images, mesh(panels[-1], times, error, ERROR_COLOURS, -top, top)]
 
 
 def mesh(axes: "Axes", times: np.ndarray, field: np.ndarray, colours: str, low: float, high: float) -> "QuadMesh":

@@ -13,6 +13,13 @@ def one_axis(geometry: "Geometry") -> str | None:
     return None if len(geometry.axes) == 1 else f"shows models on one axis, and this one has {space(geometry)}"
 
 
+def one_field_on_one_axis(geometry: "Geometry") -> str | None:
+    """One value a site, on a line or a ring."""
+    if len(geometry.axes) == 1 and len(geometry.fields) > 1:
+        return f"shows models of one field, and this one has {len(geometry.fields)}"
+    return one_axis(geometry)
+
+
 def plane(geometry: "Geometry") -> str | None:
     """Sites on a plane or a section of the sphere."""
     return None if len(geometry.axes) == 2 else f"shows models on a plane, and this one has {space(geometry)}"
