@@ -1,5 +1,7 @@
 """Networks: architecture, their passes against torch's automatic derivatives, and the training loop."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -235,9 +237,9 @@ def walk(validation_states, patience=100, epochs=40):
     z = rng.standard_normal((PERIODS.total, 6))
     z[1:300:2] = 2 * z[:299:2][:150]  # training pairs double the state
     training = windows(analysis_of(z), "train")
-    training = type(training)(training.states[::2], training.weights[::2])
+    training = replace(training, states=training.states[::2], weights=training.weights[::2])
     scaling = scaling_of(training)
-    validation = type(training)(validation_states, np.ones_like(validation_states[:, 1:]))
+    validation = replace(training, states=validation_states, weights=np.ones_like(validation_states[:, 1:]))
     settings = TrainingSettings(
         method="mlp", epochs=epochs, patience=patience, learning_rate=0.02, schedule="constant", batch_size=50
     )

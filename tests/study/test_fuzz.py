@@ -15,7 +15,7 @@ from assimilearn.study.scenarios import load, resolve
 
 repeatable = settings(derandomize=True, deadline=None, database=None)
 METHODS = sorted(registry().parts("method"))
-EMULATORS = sorted(registry().parts("emulator", "network"))
+EMULATORS = sorted(set(registry().parts("emulator", "network")) - {"hybrid"})  # which names a model too
 
 # ---- valid studies ---------------------------------------------------------------------------------------------------
 

@@ -88,8 +88,13 @@ def test_the_nearest_analysis_is_explained():
 
 
 def test_the_verb_prints_a_line_for_each_observation(tmp_path):
-    for name, dataset in zip(("analysis", "observations"), case([1.0, 9.0], 1.0, [0.1, 0.2]), strict=True):
-        store.write(dataset, tmp_path / f"{name}.nc")
+    analysis, observations = (
+        d.assign_coords(period=("time", np.ones(d.sizes["time"], np.int8))) for d in case([1.0, 9.0], 1.0, [0.1, 0.2])
+    )
+    spreads = {name: analysis["mean"] for name in ("spread", "forecast_spread")}
+    told = {"method": "etkf", "status": "ok", "size": analysis.sizes["site"], "time_step": 0.05}
+    store.write(analysis.assign(spreads), tmp_path / "analysis.nc", kind="analyses", **told)
+    store.write(observations, tmp_path / "observations.nc", kind="observations", **told)
     arguments = ["explain", str(tmp_path / "analysis.nc"), str(tmp_path / "observations.nc"), "--time", "0.2"]
     printed = CliRunner().invoke(group, arguments).output
     assert printed == explanation(explain(*case([1.0, 9.0], 1.0, [0.1, 0.2]), 0.2))
