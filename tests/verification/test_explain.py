@@ -93,10 +93,14 @@ def test_the_verb_prints_a_line_for_each_observation(tmp_path):
     )
     spreads = {name: analysis["mean"] for name in ("spread", "forecast_spread")}
     told = {"method": "etkf", "status": "ok", "size": analysis.sizes["site"], "time_step": 0.05}
+    told |= {"study": "s", "scenario": "base", "node": "etkf", "settings": "{}", "seed": 0, "realization": 0}
+    told |= {"lost_fraction": 0.0, "model_kind": "physical"}
     store.write(analysis.assign(spreads), tmp_path / "analysis.nc", kind="analyses", **told)
     store.write(observations, tmp_path / "observations.nc", kind="observations", **told)
     arguments = ["explain", str(tmp_path / "analysis.nc"), str(tmp_path / "observations.nc"), "--time", "0.2"]
-    printed = CliRunner().invoke(group, arguments).output
+    result = CliRunner().invoke(group, arguments)
+    assert result.exception is None, result.exception
+    printed = result.output
     assert printed == explanation(explain(*case([1.0, 9.0], 1.0, [0.1, 0.2]), 0.2))
     assert [line.split()[0] for line in printed.splitlines()[3:]] == ["0", "1"]
     assert "hold it back" in printed and "overconfident" in printed
