@@ -103,12 +103,13 @@ def _table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
 def decimals(uncertainty: float | None, value: float) -> int:
     """Decimals that hold: up to the first digit of the uncertainty, or the second where the first is a 1.
 
-    Of a value without an uncertainty three significant digits are shown, and three decimals at most.
+    Four decimals at most: what is surer than that is round-off. Of a value without an uncertainty three significant
+    digits are shown, and three decimals at most.
     """
     if not uncertainty or not np.isfinite(uncertainty):
         return min(3, max(0, 2 - _place(value))) if value else 3
     place = _place(uncertainty)
-    return max(0, -place + (uncertainty / 10.0**place < 1.95))
+    return min(4, max(0, -place + (uncertainty / 10.0**place < 1.95)))
 
 
 def _place(value: float) -> int:
