@@ -13,12 +13,12 @@ import time
 import numpy as np
 
 from assimilearn.assimilation import assimilate
-from assimilearn.assimilation.etkf import ETKFSettings
-from assimilearn.assimilation.interpolation import InterpolationSettings
+from assimilearn.assimilation.methods.etkf import ETKFSettings
+from assimilearn.assimilation.methods.interpolation import InterpolationSettings
 from assimilearn.emulators import open_emulator
-from assimilearn.emulators.learn import LearnSettings, learn
-from assimilearn.emulators.polynomial import PolynomialSettings
-from assimilearn.emulators.windows import WindowSettings
+from assimilearn.emulators.classical.polynomial import PolynomialSettings
+from assimilearn.emulators.windows.fit import WindowSettings
+from assimilearn.emulators.windows.learn import LearnSettings, learn
 from assimilearn.models import Lorenz96, Lorenz96Settings
 from assimilearn.models.climate import ClimateSettings, climate
 from assimilearn.models.lyapunov import lyapunov_exponents

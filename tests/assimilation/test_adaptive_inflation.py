@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from twins import climatology_file, linear_model, lorenz96_climatology, lorenz96_truth, observe_states
 
 from assimilearn.assimilation import METHODS, assimilate
-from assimilearn.assimilation.scales import LARGEST_STEP, adapt, factor, scale
+from assimilearn.assimilation.cycling.scales import LARGEST_STEP, adapt, factor, scale
 from assimilearn.models import Lorenz96, Lorenz96Settings
 
 RNG = np.random.default_rng

@@ -8,10 +8,10 @@ import pytest
 from twins import climatology_file, kalman_filter, linear_model, lorenz96_climatology, lorenz96_truth, observe_states
 
 from assimilearn.assimilation import METHODS, assimilate
-from assimilearn.assimilation.enkf import enkf_update
-from assimilearn.assimilation.filtering import Filter, run_filter
+from assimilearn.assimilation.cycling.filtering import Filter, run_filter
+from assimilearn.assimilation.cycling.start import first_ensemble
+from assimilearn.assimilation.methods.enkf import enkf_update
 from assimilearn.assimilation.problem import pose
-from assimilearn.assimilation.start import first_ensemble
 from assimilearn.models.integrate import advance
 
 CYCLED = {

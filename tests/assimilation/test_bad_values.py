@@ -7,7 +7,7 @@ import pytest
 from twins import lorenz96_truth, observe_states
 
 from assimilearn.assimilation import METHODS, assimilate
-from assimilearn.assimilation.particle import ParticleSettings, Unreachable, update
+from assimilearn.assimilation.methods.particle import ParticleSettings, Unreachable, update
 from assimilearn.models.climate import ClimateSettings, climate
 
 SITES, TIMES, BAD = 8, 40, 16

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from tests.assimilation.twins import lorenz96_climatology, lorenz96_truth, observe_states
 
-from assimilearn.assimilation import METHODS, assimilate, compiling
-from assimilearn.assimilation.cycle import compiled_cycle
+from assimilearn.assimilation import METHODS, assimilate
+from assimilearn.assimilation.cycling import compiling
+from assimilearn.assimilation.cycling.cycle import compiled_cycle
 
 
 @pytest.fixture

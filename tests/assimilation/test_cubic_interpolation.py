@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from twins import lorenz96_climatology, lorenz96_truth, observe_states
 
-from assimilearn.assimilation import METHODS, assimilate, space_time
-from assimilearn.assimilation.space_time import cubic
+from assimilearn.assimilation import METHODS, assimilate
+from assimilearn.assimilation.background import space_time
+from assimilearn.assimilation.background.space_time import cubic
 
 
 def seen(states, share, rng):

@@ -3,16 +3,16 @@
 import numpy as np
 import pytest
 
-from assimilearn.assimilation.denkf import denkf_update
-from assimilearn.assimilation.eakf import eakf_update
-from assimilearn.assimilation.enkf import enkf_update
-from assimilearn.assimilation.enkf_n import enkf_n_update
-from assimilearn.assimilation.esrf import esrf_update
-from assimilearn.assimilation.etkf import etkf_update
-from assimilearn.assimilation.letkf import letkf_update
+from assimilearn.assimilation.algebra.rotations import rotate, rotation_noise
 from assimilearn.assimilation.local.domain import encoded
-from assimilearn.assimilation.rotations import rotate, rotation_noise
-from assimilearn.assimilation.tapers import gaspari_cohn
+from assimilearn.assimilation.local.taper_functions import gaspari_cohn
+from assimilearn.assimilation.methods.denkf import denkf_update
+from assimilearn.assimilation.methods.eakf import eakf_update
+from assimilearn.assimilation.methods.enkf import enkf_update
+from assimilearn.assimilation.methods.enkf_n import enkf_n_update
+from assimilearn.assimilation.methods.esrf import esrf_update
+from assimilearn.assimilation.methods.etkf import etkf_update
+from assimilearn.assimilation.methods.letkf import letkf_update
 
 
 def ring(radius, taper="gaspari_cohn"):

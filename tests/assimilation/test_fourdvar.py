@@ -6,8 +6,8 @@ from pydantic import ValidationError
 from twins import climatology_file, linear_model, lorenz96_climatology, lorenz96_truth, observe_states
 
 from assimilearn.assimilation import METHODS, assimilate
-from assimilearn.assimilation.fourdvar import FourDVarSettings, Jump, Window, minimize, symmetric_root
-from assimilearn.assimilation.tangent import jacobians
+from assimilearn.assimilation.background.tangent import jacobians
+from assimilearn.assimilation.methods.fourdvar import FourDVarSettings, Jump, Window, minimize, symmetric_root
 from assimilearn.errors import SettingsError
 from assimilearn.models import Lorenz96, Lorenz96Settings
 from assimilearn.models.integrate import advance

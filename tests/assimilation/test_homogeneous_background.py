@@ -6,7 +6,7 @@ import xarray as xr
 from twins import climatology_file, lorenz96_climatology, lorenz96_truth, observe_states
 
 from assimilearn.assimilation import METHODS, assimilate
-from assimilearn.assimilation.background import read_background
+from assimilearn.assimilation.background.climatology import read_background
 from assimilearn.errors import SettingsError
 from assimilearn.models.climate import ClimateSettings, climate
 

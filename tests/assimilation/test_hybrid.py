@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from twins import climatology_file, linear_model, lorenz96_climatology, lorenz96_truth, observe_states
 
 from assimilearn.assimilation import METHODS, assimilate
-from assimilearn.assimilation.tapers import gaspari_cohn
+from assimilearn.assimilation.local.taper_functions import gaspari_cohn
 
 
 def linear_twin():

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from assimilearn.assimilation.inverse_root import inverse_root, tridiagonal
-from assimilearn.assimilation.poles import (
+from assimilearn.assimilation.algebra.inverse_root import inverse_root, tridiagonal
+from assimilearn.assimilation.algebra.poles import (
     FEW,
     FEW_COUNTS,
     MANY,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from assimilearn.assimilation.krylov import inverse_and_root
+from assimilearn.assimilation.algebra.krylov import inverse_and_root
 
 LANES = 5
 

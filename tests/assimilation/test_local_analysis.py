@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from assimilearn.assimilation.eakf import eakf_observed_update, eakf_update
-from assimilearn.assimilation.letkf import letkf_update
-from assimilearn.assimilation.letks import letks_update
 from assimilearn.assimilation.local.domain import encoded, opened
+from assimilearn.assimilation.local.taper_functions import NEGLIGIBLE, TAPERS
 from assimilearn.assimilation.local.tiles import observations_near_tiles, tree_of
-from assimilearn.assimilation.lpf import lpf_update
-from assimilearn.assimilation.tapers import NEGLIGIBLE, TAPERS
+from assimilearn.assimilation.methods.eakf import eakf_observed_update, eakf_update
+from assimilearn.assimilation.methods.letkf import letkf_update
+from assimilearn.assimilation.methods.letks import letks_update
+from assimilearn.assimilation.methods.lpf import lpf_update
 
 NO_NOISE = np.empty(0)
 

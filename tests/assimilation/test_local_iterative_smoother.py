@@ -8,10 +8,10 @@ from pydantic import ValidationError
 from twins import LinearModel, climatology_file, linear_model, lorenz96_climatology, lorenz96_truth, observe_states
 
 from assimilearn.assimilation import METHODS, assimilate
-from assimilearn.assimilation.lienks import minimize
 from assimilearn.assimilation.local.domain import encoded
+from assimilearn.assimilation.local.taper_functions import gaspari_cohn
+from assimilearn.assimilation.methods.lienks import minimize
 from assimilearn.assimilation.problem import pose
-from assimilearn.assimilation.tapers import gaspari_cohn
 from assimilearn.models.integrate import advance
 
 EVERYWHERE = {"taper": "boxcar", "localization_radius": 1e6}

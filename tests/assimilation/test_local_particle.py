@@ -7,9 +7,9 @@ from twins import climatology_file, linear_model, lorenz96_climatology, lorenz96
 
 from assimilearn.assimilation import METHODS, assimilate
 from assimilearn.assimilation.local.domain import encoded
-from assimilearn.assimilation.lpf import fill, lpf_update, temper, transport, weigh
-from assimilearn.assimilation.particle import effective_size, weighted_moments
-from assimilearn.assimilation.tapers import gaspari_cohn
+from assimilearn.assimilation.local.taper_functions import gaspari_cohn
+from assimilearn.assimilation.methods.lpf import fill, lpf_update, temper, transport, weigh
+from assimilearn.assimilation.methods.particle import effective_size, weighted_moments
 
 NO_NOISE = np.empty(0)
 

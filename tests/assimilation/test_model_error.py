@@ -7,9 +7,9 @@ from pydantic import ValidationError
 from twins import climatology_file, kalman_filter, linear_model, lorenz96_climatology, lorenz96_truth, observe_states
 
 from assimilearn.assimilation import METHODS, assimilate
-from assimilearn.assimilation.model_error import add_noise, square_root_core
+from assimilearn.assimilation.cycling.model_error import add_noise, square_root_core
 from assimilearn.emulators import open_emulator, train
-from assimilearn.emulators.ridge import RidgeSettings
+from assimilearn.emulators.classical.ridge import RidgeSettings
 from assimilearn.periods import with_periods
 
 RNG = np.random.default_rng

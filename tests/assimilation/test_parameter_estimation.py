@@ -6,9 +6,9 @@ from pydantic import ValidationError
 from twins import climatology_file, linear_model, lorenz96_climatology, lorenz96_truth, observe_states
 
 from assimilearn.assimilation import METHODS, assimilate
-from assimilearn.assimilation.parameters import changes
+from assimilearn.assimilation.cycling.parameters import changes
+from assimilearn.assimilation.cycling.treatment import treat
 from assimilearn.assimilation.settings import ParameterSettings
-from assimilearn.assimilation.treatment import treat
 from assimilearn.errors import SettingsError
 from assimilearn.models import Lorenz96, Lorenz96Settings
 from assimilearn.models.integrate import advance

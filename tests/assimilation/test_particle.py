@@ -13,7 +13,7 @@ from twins import (
 )
 
 from assimilearn.assimilation import METHODS, assimilate
-from assimilearn.assimilation.particle import (
+from assimilearn.assimilation.methods.particle import (
     ParticleSettings,
     effective_size,
     log_likelihood,

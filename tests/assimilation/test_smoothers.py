@@ -6,10 +6,10 @@ from pydantic import ValidationError
 from twins import climatology_file, linear_model, lorenz96_climatology, lorenz96_truth, observe_states
 
 from assimilearn.assimilation import METHODS, assimilate
-from assimilearn.assimilation.ienks import minimize
+from assimilearn.assimilation.cycling.start import first_ensemble
+from assimilearn.assimilation.cycling.stepping import forecast
+from assimilearn.assimilation.methods.ienks import minimize
 from assimilearn.assimilation.problem import pose
-from assimilearn.assimilation.start import first_ensemble
-from assimilearn.assimilation.stepping import forecast
 from assimilearn.models.integrate import advance
 
 MEAN, B = np.ones(4), np.eye(4) + 0.5

@@ -5,7 +5,7 @@ import pytest
 from twins import climatology_file, linear_model, lorenz96_climatology, lorenz96_truth, observe_states
 
 from assimilearn.assimilation import METHODS, assimilate
-from assimilearn.assimilation.cost import cost, gradient, minimize
+from assimilearn.assimilation.background.cost import cost, gradient, minimize
 
 
 @pytest.fixture

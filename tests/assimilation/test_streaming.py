@@ -10,8 +10,9 @@ import xarray as xr
 from twins import lorenz96_climatology, lorenz96_truth, observe_states
 
 from assimilearn import store
-from assimilearn.assimilation import METHODS, assimilate, filtering, streaming
-from assimilearn.assimilation.adaptive import quantities
+from assimilearn.assimilation import METHODS, assimilate
+from assimilearn.assimilation.cycling import filtering, streaming
+from assimilearn.assimilation.cycling.adaptive import quantities
 from assimilearn.errors import FileError
 
 RNG = np.random.default_rng
@@ -118,7 +119,8 @@ import re, sys
 from pathlib import Path
 import numpy as np
 from assimilearn import store
-from assimilearn.assimilation import METHODS, filtering, streaming
+from assimilearn.assimilation import METHODS
+from assimilearn.assimilation.cycling import filtering, streaming
 from assimilearn.models import Lorenz96, Lorenz96Settings
 
 filtering.LARGEST_CHUNK = streaming.LARGEST_CHUNK = 200_000

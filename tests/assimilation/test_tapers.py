@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from assimilearn.assimilation.tapers import TAPERS, boxcar, gaspari_cohn, gaussian
+from assimilearn.assimilation.local.taper_functions import TAPERS, boxcar, gaspari_cohn, gaussian
 
 DISTANCE = np.linspace(0, 30, 3001)
 

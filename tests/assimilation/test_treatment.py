@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from assimilearn.assimilation.rotations import rotation_noise
-from assimilearn.assimilation.treatment import treat
+from assimilearn.assimilation.algebra.rotations import rotation_noise
+from assimilearn.assimilation.cycling.treatment import treat
 
 
 @pytest.fixture

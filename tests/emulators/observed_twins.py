@@ -3,7 +3,7 @@
 import numpy as np
 import xarray as xr
 
-from assimilearn.emulators.polynomial import PolynomialSettings, names
+from assimilearn.emulators.classical.polynomial import PolynomialSettings, names
 from assimilearn.models import Lorenz96, Lorenz96Settings
 from assimilearn.models.integrate import spun_up_state
 from assimilearn.observations.layout import pack

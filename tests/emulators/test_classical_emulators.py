@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 from training_sets import PERIODS, analysis_of, lorenz96_analysis
 
-from assimilearn.emulators import forest as forests
 from assimilearn.emulators import open_emulator, train
-from assimilearn.emulators.climatology import ClimatologySettings
-from assimilearn.emulators.forest import ForestSettings
+from assimilearn.emulators.classical import forest as forests
+from assimilearn.emulators.classical.climatology import ClimatologySettings
+from assimilearn.emulators.classical.forest import ForestSettings
+from assimilearn.emulators.classical.persistence import PersistenceSettings
+from assimilearn.emulators.classical.ridge import RidgeSettings
+from assimilearn.emulators.classical.stencil import stencil
 from assimilearn.emulators.pairs import windows
-from assimilearn.emulators.persistence import PersistenceSettings
-from assimilearn.emulators.ridge import RidgeSettings
 from assimilearn.emulators.scaling import scaling_of
-from assimilearn.emulators.stencil import stencil
 from assimilearn.periods import Periods
 
 RNG = np.random.default_rng

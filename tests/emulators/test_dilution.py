@@ -5,7 +5,7 @@ import pytest
 from training_sets import analysis_of
 
 from assimilearn.emulators import open_emulator, train
-from assimilearn.emulators.ridge import RidgeSettings
+from assimilearn.emulators.classical.ridge import RidgeSettings
 from assimilearn.periods import Periods
 
 PERIODS = Periods(spinup=0, train=4000, gap=10, validation=100, test=10)

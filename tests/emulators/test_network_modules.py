@@ -12,7 +12,7 @@ from training_sets import lorenz96_analysis
 
 from assimilearn import store
 from assimilearn.assimilation import METHODS, assimilate
-from assimilearn.assimilation.tangent import jacobians
+from assimilearn.assimilation.background.tangent import jacobians
 from assimilearn.emulators import AnyEmulator, open_emulator, train
 from assimilearn.emulators.networks.exported import session_of
 from assimilearn.errors import FileError, PluginError, SettingsError

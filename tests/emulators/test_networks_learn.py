@@ -8,17 +8,12 @@ import torch
 from torch.nn import functional
 from training_sets import PERIODS, analysis_of, lorenz96_analysis
 
-from assimilearn.emulators import cnn, mlp, open_emulator, train
-from assimilearn.emulators.cnn import CnnSettings
-from assimilearn.emulators.convolution import Layer, compiled_network, initial_weights, packed, unpacked
-from assimilearn.emulators.mlp import MlpSettings
-from assimilearn.emulators.normalisation import EPSILON, running_statistics
-from assimilearn.emulators.optimizers import OPTIMIZERS
-from assimilearn.emulators.pairs import windows
-from assimilearn.emulators.passes import ROWS
-from assimilearn.emulators.scaling import scaling_of
-from assimilearn.emulators.stencil import stencil
-from assimilearn.emulators.training import (
+from assimilearn.emulators import open_emulator, train
+from assimilearn.emulators.classical.stencil import stencil
+from assimilearn.emulators.networks import cnn, mlp
+from assimilearn.emulators.networks.cnn import CnnSettings
+from assimilearn.emulators.networks.convolution import Layer, compiled_network, initial_weights, packed, unpacked
+from assimilearn.emulators.networks.descent import (
     Batch,
     Network,
     TrainingSettings,
@@ -29,6 +24,12 @@ from assimilearn.emulators.training import (
     loss_and_gradient,
     train_network,
 )
+from assimilearn.emulators.networks.mlp import MlpSettings
+from assimilearn.emulators.networks.normalisation import EPSILON, running_statistics
+from assimilearn.emulators.networks.optimizers import OPTIMIZERS
+from assimilearn.emulators.networks.passes import ROWS
+from assimilearn.emulators.pairs import windows
+from assimilearn.emulators.scaling import scaling_of
 from assimilearn.errors import FileError
 
 RNG = np.random.default_rng

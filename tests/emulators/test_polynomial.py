@@ -7,7 +7,7 @@ import pytest
 from observed_twins import analysis_of, lorenz96_coefficients, nature_run
 
 from assimilearn.emulators import open_emulator, train
-from assimilearn.emulators.polynomial import (
+from assimilearn.emulators.classical.polynomial import (
     CORRECTIONS,
     NONE,
     PolynomialSettings,

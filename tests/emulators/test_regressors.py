@@ -12,8 +12,8 @@ from training_sets import lorenz96_analysis
 from assimilearn import store
 from assimilearn.assimilation import METHODS, assimilate
 from assimilearn.emulators import open_emulator, train
+from assimilearn.emulators.classical.regressor import RegressorSettings, restored, stored
 from assimilearn.emulators.fields import view
-from assimilearn.emulators.regressor import RegressorSettings, restored, stored
 from assimilearn.errors import FileError, SettingsError
 from assimilearn.models import build
 from assimilearn.models.climate import ClimateSettings, climate

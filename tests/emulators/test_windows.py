@@ -10,15 +10,15 @@ from pydantic import ValidationError
 
 from assimilearn import store
 from assimilearn.assimilation import assimilate
-from assimilearn.assimilation.etkf import ETKFSettings
-from assimilearn.assimilation.interpolation import InterpolationSettings
+from assimilearn.assimilation.methods.etkf import ETKFSettings
+from assimilearn.assimilation.methods.interpolation import InterpolationSettings
 from assimilearn.emulators import open_emulator
-from assimilearn.emulators.learn import LearnSettings, learn, smooth
-from assimilearn.emulators.polynomial import PolynomialSettings, polynomial_step, step_parameters, table_of
-from assimilearn.emulators.window_data import batch_of, observed_of
-from assimilearn.emulators.window_error import model_error
-from assimilearn.emulators.window_kernel import eliminate, factorise, fit_block, gram, linearise, misfit, newton_step
-from assimilearn.emulators.windows import WindowFit, WindowSettings, fit_windows, worse
+from assimilearn.emulators.classical.polynomial import PolynomialSettings, polynomial_step, step_parameters, table_of
+from assimilearn.emulators.windows.data import batch_of, observed_of
+from assimilearn.emulators.windows.error import model_error
+from assimilearn.emulators.windows.fit import WindowFit, WindowSettings, fit_windows, worse
+from assimilearn.emulators.windows.kernel import eliminate, factorise, fit_block, gram, linearise, misfit, newton_step
+from assimilearn.emulators.windows.learn import LearnSettings, learn, smooth
 from assimilearn.errors import FileError, SettingsError
 from assimilearn.models import Lorenz96, Lorenz96Settings
 from assimilearn.models.climate import ClimateSettings, climate

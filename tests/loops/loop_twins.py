@@ -3,7 +3,7 @@
 import numpy as np
 
 from assimilearn.assimilation import assimilate
-from assimilearn.assimilation.interpolation import InterpolationSettings
+from assimilearn.assimilation.methods.interpolation import InterpolationSettings
 from assimilearn.models import Lorenz96, Lorenz96Settings
 from assimilearn.models.climate import ClimateSettings, climate
 from assimilearn.models.truth import TruthSettings, simulate

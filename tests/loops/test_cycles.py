@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from loop_twins import twin
 
-from assimilearn.assimilation.etkf import ETKFSettings
+from assimilearn.assimilation.methods.etkf import ETKFSettings
 from assimilearn.emulators import open_emulator, train
-from assimilearn.emulators.cnn import CnnSettings
-from assimilearn.emulators.learn import LearnSettings
-from assimilearn.emulators.mlp import MlpSettings
-from assimilearn.emulators.polynomial import PolynomialSettings
-from assimilearn.emulators.windows import WindowSettings
+from assimilearn.emulators.classical.polynomial import PolynomialSettings
+from assimilearn.emulators.networks.cnn import CnnSettings
+from assimilearn.emulators.networks.mlp import MlpSettings
+from assimilearn.emulators.windows.fit import WindowSettings
+from assimilearn.emulators.windows.learn import LearnSettings
 from assimilearn.errors import FileError, SettingsError
 from assimilearn.loops import Stopping, assimilate_again, best_cycle, kept, learn_again
 from assimilearn.loops.stopping import scores_of
@@ -88,9 +88,9 @@ def test_an_emulator_that_failed_stops_the_loop_at_the_cycle_before(experiment, 
 
 @pytest.mark.parametrize("settings", NETWORKS, ids=lambda s: s.method)
 def test_a_network_that_goes_on_from_stored_weights_starts_as_the_same_function(settings, experiment):
-    from assimilearn.emulators import cnn
-    from assimilearn.emulators.convolution import stored_weights
-    from assimilearn.emulators.mlp import layers_of
+    from assimilearn.emulators.networks import cnn
+    from assimilearn.emulators.networks.convolution import stored_weights
+    from assimilearn.emulators.networks.mlp import layers_of
     from assimilearn.emulators.pairs import windows
 
     start = experiment[2]

@@ -5,8 +5,8 @@ import pytest
 import xarray as xr
 from pydantic import ValidationError
 
-from assimilearn.assimilation.background import FullBackground
-from assimilearn.assimilation.expected import expected
+from assimilearn.assimilation.background.climatology import FullBackground
+from assimilearn.assimilation.background.expected import expected
 from assimilearn.errors import FileError, SettingsError
 from assimilearn.models.geometry import grid, ring, without_space
 from assimilearn.models.truth import truth_dataset

@@ -61,7 +61,7 @@ def test_code_changes_the_digest_of_the_verbs_that_use_it_and_of_no_other(packag
 
 def test_a_node_depends_on_its_own_method_only(package):
     root, digest = package
-    methods = {"etkf": "assimilation/etkf.py", "letkf": "assimilation/letkf.py"}
+    methods = {"etkf": "assimilation/methods/etkf.py", "letkf": "assimilation/methods/letkf.py"}
     before = {name: digest("assimilate", file) for name, file in methods.items()}
     with (root / "assimilation" / "letkf.py").open("a") as file:
         file.write("\nNEW = 1\n")

@@ -6,7 +6,7 @@ import numpy as np
 from numba.core.dispatcher import Dispatcher
 
 from assimilearn.assimilation import assimilate
-from assimilearn.assimilation.interpolation import InterpolationSettings
+from assimilearn.assimilation.methods.interpolation import InterpolationSettings
 from assimilearn.emulators import open_emulator, train
 from assimilearn.models import Lorenz96, Lorenz96Settings
 from assimilearn.models.climate import ClimateSettings, climate

@@ -10,11 +10,11 @@ from tuning_sets import PERIODS, noisy_analysis
 
 from assimilearn import store
 from assimilearn.emulators import open_emulator, train
-from assimilearn.emulators.cnn import CnnSettings
-from assimilearn.emulators.forest import ForestSettings
-from assimilearn.emulators.mlp import MlpSettings
+from assimilearn.emulators.classical.forest import ForestSettings
+from assimilearn.emulators.classical.ridge import RidgeSettings
+from assimilearn.emulators.networks.cnn import CnnSettings
+from assimilearn.emulators.networks.mlp import MlpSettings
 from assimilearn.emulators.pairs import windows
-from assimilearn.emulators.ridge import RidgeSettings
 from assimilearn.errors import FileError, SettingsError
 from assimilearn.periods import GAP, TEST, with_periods
 from assimilearn.tuning import Law, TuneSettings, tune

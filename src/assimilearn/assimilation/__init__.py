@@ -1,7 +1,7 @@
 """Methods that estimate the state from observations, with any model."""
 
 from assimilearn.assimilation.assimilate import assimilate
-from assimilearn.assimilation.methods import METHODS, AnyAnalysis
+from assimilearn.assimilation.methods.named import METHODS, AnyAnalysis
 from assimilearn.assimilation.settings import AnalysisSettings, EnsembleSettings
 from assimilearn.kernels import compile_alike
 

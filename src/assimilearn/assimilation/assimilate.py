@@ -5,10 +5,10 @@ import json
 import numpy as np
 import xarray as xr
 
-from assimilearn.assimilation.divergence import guarded, lost_windows, outcome
-from assimilearn.assimilation.methods import run_of
+from assimilearn.assimilation.cycling.divergence import guarded, lost_windows, outcome
+from assimilearn.assimilation.cycling.record import as_dataset, described
+from assimilearn.assimilation.methods.named import run_of
 from assimilearn.assimilation.problem import pose, refuse_misfit
-from assimilearn.assimilation.record import as_dataset, described
 from assimilearn.assimilation.selection import choose
 from assimilearn.assimilation.settings import AnalysisSettings
 from assimilearn.models.protocol import Model
@@ -44,9 +44,9 @@ def assimilate(
         The analysis artifact. The attribute ``status`` is "diverged" if the mean became NaN or left the climatology
         (values from ``diverged_at`` on are NaN), and "lost" if ``lost_fraction`` is above a half: the share of windows
         of 100 analysis times, but the first, in which by the innovations the forecast is worse than the climatology or
-        far surer than right (:mod:`assimilearn.assimilation.divergence`). ``reason`` then says why. With a background
-        check there is ``rejected(time, observation)``; with tuned settings ``tuning_score`` and the attribute ``tuned``
-        (JSON).
+        far surer than right (:mod:`assimilearn.assimilation.cycling.divergence`). ``reason`` then says why. With a
+        background check there is ``rejected(time, observation)``; with tuned settings ``tuning_score`` and the
+        attribute ``tuned`` (JSON).
 
     Raises
     ------

@@ -18,11 +18,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from assimilearn.assimilation.filtering import Filter, run_filter
+from assimilearn.assimilation.cycling.filtering import Filter, run_filter
+from assimilearn.assimilation.cycling.record import Record
+from assimilearn.assimilation.cycling.start import first_ensemble
 from assimilearn.assimilation.problem import Problem
-from assimilearn.assimilation.record import Record
 from assimilearn.assimilation.settings import FilterSettings
-from assimilearn.assimilation.start import first_ensemble
 from assimilearn.errors import AssimilearnError
 from assimilearn.models.geometry import Geometry
 from assimilearn.registry import Plugged

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from assimilearn.assimilation.background import Background, read_background
-from assimilearn.assimilation.expected import Expected, expected
-from assimilearn.assimilation.parameters import carried, carrying
+from assimilearn.assimilation.background.climatology import Background, read_background
+from assimilearn.assimilation.background.expected import Expected, expected
+from assimilearn.assimilation.cycling.parameters import carried, carrying
 from assimilearn.assimilation.settings import AnalysisSettings
 from assimilearn.clock import step_numbers
 from assimilearn.errors import FileError, SettingsError

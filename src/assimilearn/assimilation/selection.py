@@ -12,9 +12,9 @@ import numpy as np
 import xarray as xr
 from pydantic import ValidationError
 
-from assimilearn.assimilation.divergence import guarded
+from assimilearn.assimilation.cycling.divergence import guarded
+from assimilearn.assimilation.cycling.record import Record
 from assimilearn.assimilation.problem import Problem
-from assimilearn.assimilation.record import Record
 from assimilearn.assimilation.settings import AnalysisSettings
 from assimilearn.errors import SettingsError
 from assimilearn.periods import VALIDATION

@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
-from assimilearn.assimilation.divergence import guarded, lost_windows
-from assimilearn.assimilation.methods import run_of
+from assimilearn.assimilation.cycling.divergence import guarded, lost_windows
+from assimilearn.assimilation.methods.named import run_of
 from assimilearn.assimilation.problem import Problem, pose, refuse_misfit
 from assimilearn.assimilation.selection import candidate
 from assimilearn.assimilation.settings import AnalysisSettings

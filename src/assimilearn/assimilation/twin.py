@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 from pydantic import Field, model_validator
 
-from assimilearn.assimilation.background import FullBackground
+from assimilearn.assimilation.background.climatology import FullBackground
 from assimilearn.models.protocol import Model
 from assimilearn.models.truth import TruthSettings, simulate
 from assimilearn.observations.observe import ObservationSettings, observe

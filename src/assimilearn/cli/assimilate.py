@@ -6,7 +6,7 @@ import click
 
 from assimilearn import store
 from assimilearn.assimilation import AnyAnalysis, assimilate
-from assimilearn.assimilation.streaming import assimilate_to_file, is_streamed
+from assimilearn.assimilation.cycling.streaming import assimilate_to_file, is_streamed
 from assimilearn.cli.forecasters import read_forecaster
 from assimilearn.cli.health import tell_health
 from assimilearn.cli.inputs import read_observations

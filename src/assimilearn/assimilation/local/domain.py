@@ -75,7 +75,7 @@ def encoded(
     Parameters
     ----------
     taper : str
-        One of :data:`assimilearn.assimilation.tapers.TAPERS`.
+        One of :data:`assimilearn.assimilation.local.taper_functions.TAPERS`.
     radius : float
         Localization radius, in the units of the positions.
     positions : ndarray (site, axis)

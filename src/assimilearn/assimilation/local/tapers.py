@@ -1,9 +1,9 @@
-"""Tapers by distance in compiled loops: those of :mod:`assimilearn.assimilation.tapers`, which is the reference."""
+"""Tapers by distance in compiled loops; their reference is :mod:`assimilearn.assimilation.local.taper_functions`."""
 
 import numpy as np
 from numba import njit
 
-from assimilearn.assimilation.tapers import NEGLIGIBLE
+from assimilearn.assimilation.local.taper_functions import NEGLIGIBLE
 from assimilearn.kernels import FAST
 
 GASPARI_COHN, BOXCAR, GAUSSIAN = range(3)

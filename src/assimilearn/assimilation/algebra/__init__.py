@@ -1,0 +1,1 @@
+"""Dense algebra of ensembles: transforms, inverse square roots, rotations, serial updates."""

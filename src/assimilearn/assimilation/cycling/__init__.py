@@ -1,0 +1,1 @@
+"""The cycle of forecast and analysis: starts, draws, screening, inflation, model error, divergence, records."""

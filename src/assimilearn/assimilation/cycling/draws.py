@@ -1,0 +1,57 @@
+"""Random numbers of a filter, drawn outside of the cycle in time order.
+
+Each purpose has a stream of its own: results do not depend on how many numbers are drawn at once.
+"""
+
+import numpy as np
+
+from assimilearn.assimilation.cycling.model_error import ModelError
+from assimilearn.assimilation.cycling.parameters import carried, changes
+from assimilearn.assimilation.cycling.signatures import Noise
+from assimilearn.assimilation.cycling.treatment import treatment_noise
+from assimilearn.assimilation.problem import Problem
+from assimilearn.assimilation.settings import AnalysisSettings
+
+
+class Draws:
+    """Where the random numbers of one run come from.
+
+    Parameters
+    ----------
+    problem : Problem
+    settings : AnalysisSettings
+    error : ModelError
+    update_noise : int
+        Standard normal numbers that the update needs at each time.
+    rngs : list of four numpy.random.Generator
+        Streams of model error, update, rotation and the random walk of estimated parameters.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        settings: AnalysisSettings,
+        error: ModelError,
+        update_noise: int,
+        rngs: list[np.random.Generator],
+    ) -> None:
+        self.problem, self.error, self.update_noise = problem, error, update_noise
+        self.parameters, self.rotation_noise = carried(settings), treatment_noise(settings)
+        self.model_rng, self.update_rng, self.rotation_rng, self.walk_rng = rngs
+
+    def per_time(self, rows: int) -> int:
+        """How many numbers an observation time of an ensemble of ``rows`` needs, about; at least 1."""
+        width = self.problem.model.size + len(self.parameters)
+        model = rows * width * int(self.problem.steps.sum()) * self.error.drawn // self.problem.times.size
+        return max(model + self.update_noise + self.rotation_noise, 1)
+
+    def of(self, here: slice, rows: int) -> Noise:
+        """For the times ``here``."""
+        n, steps, times = self.problem.model.size, self.problem.steps[here], here.stop - here.start
+        total = int(steps.sum()) if self.error.present else 0
+        return Noise(
+            model=self.model_rng.standard_normal((total, rows, n) if self.error.drawn else (total, 0, 0)),
+            update=self.update_rng.standard_normal((times, self.update_noise)),
+            treatment=self.rotation_rng.standard_normal((times, self.rotation_noise)),
+            walk=changes(self.problem.model.time_step * steps, self.parameters, rows, self.walk_rng),
+        )

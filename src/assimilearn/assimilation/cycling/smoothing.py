@@ -1,0 +1,73 @@
+"""The loop of smoothers with a fixed lag: each observation also improves the analyses of the times before it.
+
+Evensen & van Leeuwen (2000), Mon. Wea. Rev. 128, 1852-1867: the ensemble Kalman filter of the state augmented by those
+of the last ``lag`` observation times. The past members take the same weights as the present ones: no model is run
+backwards, no adjoint is needed. A rotation turns the augmented ensemble as a whole, since members must stay together;
+inflation and relaxation act on the present alone: repeated at every later time they would let the past grow in
+directions that no observation corrects, to a larger error and far too large a spread.
+
+Analyses are those of the smoother: given the observations up to ``lag`` times later. The forecasts are the filter's.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from pydantic import Field
+
+from assimilearn.assimilation.algebra.rotations import rotate
+from assimilearn.assimilation.algebra.small import centre, recompose
+from assimilearn.assimilation.cycling.model_error import model_error_std
+from assimilearn.assimilation.cycling.record import Record
+from assimilearn.assimilation.cycling.stepping import forecast, treat_members, write_members
+from assimilearn.assimilation.cycling.stepwise import stepwise
+from assimilearn.assimilation.cycling.treatment import treatment_noise
+from assimilearn.assimilation.problem import Problem
+from assimilearn.assimilation.settings import EnsembleSettings
+
+AugmentedUpdate = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray], None]
+"""update(Z (member, time and site), Y (member, observation), y, variance, sites (observation,)): in place on Z."""
+
+
+class LaggedSettings(EnsembleSettings):
+    """Settings of smoothers with a fixed lag."""
+
+    lag: int = Field(10, ge=0, description="observation times after its own that improve an analysis")
+
+
+def run_smoother(
+    problem: Problem, settings: LaggedSettings, update: AugmentedUpdate, rng: np.random.Generator
+) -> Record:
+    """Cycle the augmented ensemble: its first block is the present, the others go back in time."""
+    start_rng, model_rng, _, treatment_rng = rng.spawn(4)
+    error_std = model_error_std(settings, problem.model)
+    n, lag, last = problem.model.size, settings.lag, problem.times.size - 1
+    with stepwise(problem, settings, start_rng) as run:
+        E = run.first
+        Z = np.tile(E, lag + 1)  # blocks of times before the first are never read
+        for k in run.times:
+            Z[:, n:] = Z[:, :-n].copy()
+            forecast(problem.model, E, int(problem.steps[k]), error_std, model_rng)
+            Z[:, :n] = E
+            y, r, sites = run.observations(k, E)
+            if sites.size > 0:
+                update(Z, problem.instrument.see(E, r, sites), y, r, sites)
+                Z = treated(Z, E, settings, treatment_rng.standard_normal(treatment_noise(settings)))
+            E = np.ascontiguousarray(Z[:, :n])
+            run.go_on(k, np.isfinite(E).all())
+            if k >= lag:
+                write_members(run.record, run.keep, k - lag, Z[:, -n:])
+        for behind in range(min(lag, last + 1)):
+            write_members(run.record, run.keep, last - behind, Z[:, behind * n : (behind + 1) * n])
+    return run.record
+
+
+def treated(Z: np.ndarray, prior: np.ndarray, settings: LaggedSettings, noise: np.ndarray) -> np.ndarray:
+    """Z with its present treated, and its past turned by the same rotation; ``prior`` is the forecast ensemble."""
+    n = prior.shape[1]
+    present, past = Z[:, :n].copy(), Z[:, n:].copy()
+    treat_members(present, prior, settings, noise)
+    if noise.size > 0 and past.size > 0:
+        mean = centre(past)
+        rotate(past, noise)
+        recompose(past, mean, 1.0)
+    return np.hstack([present, past])

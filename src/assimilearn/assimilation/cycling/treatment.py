@@ -1,0 +1,115 @@
+"""What is done to an ensemble after its update: relaxation to the prior, inflation, random rotation, in this order.
+
+The update itself knows nothing of them, so every ensemble method takes each of them. The mean is never changed, and the
+recorded spread is that of the treated ensemble, the one that is carried on. Without observations nothing is done.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import njit
+
+from assimilearn.assimilation.algebra.rotations import rotate, rotation_noise
+from assimilearn.assimilation.algebra.small import centre, recompose
+from assimilearn.assimilation.cycling.adaptive import inflation_scale
+from assimilearn.assimilation.settings import AnalysisSettings, MemberSettings, TreatmentSettings
+from assimilearn.kernels import FAST
+
+
+class Treatment(NamedTuple):
+    """What is done to the ensemble of a run after each update.
+
+    Attributes
+    ----------
+    kernel : numba dispatcher of the signature TREAT
+    parameters : ndarray (3,) or (0,)
+        Those of :func:`treat`; empty if there is nothing to do.
+    scale : ndarray
+        State of :mod:`assimilearn.assimilation.cycling.scales` of an adaptive inflation, else empty.
+    """
+
+    kernel: Any
+    parameters: np.ndarray
+    scale: np.ndarray
+
+
+def treatment_for(settings: AnalysisSettings) -> Treatment:
+    """What the settings say of it. Plain inflation has a kernel of its own, which compiles in no time."""
+    parameters = treatment_parameters(settings)
+    plain = parameters.size == 0 or (not parameters[1:].any() and treatment_noise(settings) == 0)
+    return Treatment(inflate if plain else treat, parameters, inflation_scale(settings))
+
+
+def treatment_parameters(settings: AnalysisSettings) -> np.ndarray:
+    """The parameters of :func:`treat`; empty if there is nothing to do. An adaptive inflation starts from 1."""
+    if not isinstance(settings, TreatmentSettings):
+        return np.empty(0)
+    adaptive = settings.inflation == "adaptive"
+    values = [
+        1.0 if adaptive else settings.inflation,
+        settings.relaxation_to_prior_spread,
+        settings.relaxation_to_prior_perturbations,
+    ]
+    nothing = values == [1, 0, 0] and not settings.rotation and not adaptive
+    return np.empty(0) if nothing else np.array(values, dtype=float)
+
+
+def treatment_noise(settings: AnalysisSettings) -> int:
+    """Standard normal numbers that :func:`treat` needs at each time."""
+    if isinstance(settings, TreatmentSettings) and isinstance(settings, MemberSettings) and settings.rotation:
+        return rotation_noise(settings.members)
+    return 0
+
+
+@njit(cache=True, error_model="numpy")
+def inflate(E, prior, prior_spread, treatment, noise):
+    """:func:`treat` with nothing but an inflation."""
+    mean = centre(E)
+    for j in range(E.shape[0]):
+        for i in range(E.shape[1]):
+            factor = treatment[0] if i < prior_spread.size else 1.0
+            E[j, i] = mean[i] + factor * E[j, i]
+
+
+@njit(cache=True, fastmath=FAST, error_model="numpy")
+def treat(E, prior, prior_spread, treatment, noise):
+    """Relax, inflate and rotate E (member, site) in place.
+
+    Parameters
+    ----------
+    E, prior : ndarray (member, site + parameter)
+        Ensemble after and before the update; ``prior`` may be empty if there is no relaxation to its perturbations.
+    prior_spread : ndarray (site,)
+        Standard deviation before the update. Parameters that members carry after their sites are only rotated: they
+        have a random walk of their own.
+    treatment : ndarray (3,)
+        inflation; weight of the prior spread, RTPS (Whitaker & Hamill 2012, Mon. Wea. Rev. 140, 3078-3089, eq. 2);
+        weight of the prior perturbations, RTPP (Zhang, Snyder & Sun 2004, Mon. Wea. Rev. 132, 1238-1253, eq. 5).
+    noise : ndarray
+        Random numbers of a rotation, or empty.
+    """
+    inflation, to_spread, to_perturbations = treatment
+    N, n = E.shape[0], prior_spread.size
+    mean = centre(E)
+    if to_perturbations > 0:
+        centre(prior)
+        for j in range(N):
+            for i in range(n):
+                E[j, i] = (1 - to_perturbations) * E[j, i] + to_perturbations * prior[j, i]
+    if to_spread > 0:
+        square = np.zeros(n)
+        for j in range(N):
+            for i in range(n):
+                square[i] += E[j, i] ** 2
+        for i in range(n):
+            spread = np.sqrt(square[i] / (N - 1))
+            square[i] = 1 + to_spread * (prior_spread[i] - spread) / spread
+        for j in range(N):
+            for i in range(n):
+                E[j, i] *= square[i]
+    if noise.size > 0:
+        rotate(E, noise)
+    for j in range(N):
+        for i in range(n, E.shape[1]):
+            E[j, i] /= inflation
+    recompose(E, mean, inflation)

@@ -1,0 +1,1 @@
+"""Emulators that are not networks: persistence, regressions, trees, polynomial tendencies."""

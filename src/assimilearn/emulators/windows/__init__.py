@@ -1,0 +1,1 @@
+"""Learning from windows of observations: starts and coefficients fitted together."""
