@@ -63,7 +63,7 @@ def test_a_node_depends_on_its_own_method_only(package):
     root, digest = package
     methods = {"etkf": "assimilation/methods/etkf.py", "letkf": "assimilation/methods/letkf.py"}
     before = {name: digest("assimilate", file) for name, file in methods.items()}
-    with (root / "assimilation" / "letkf.py").open("a") as file:
+    with (root / "assimilation" / "methods" / "letkf.py").open("a") as file:
         file.write("\nNEW = 1\n")
     assert digest("assimilate", methods["letkf"]) != before["letkf"]
     assert digest("assimilate", methods["etkf"]) == before["etkf"]
