@@ -66,7 +66,7 @@ def assimilate(
     attributes = {"method": settings.method, **outcome(record, problem, lost_windows(record, problem))}
     attributes |= described(problem)
     dataset = with_periods(as_dataset(record, problem, **attributes), problem.period)
-    if getattr(settings, "background_check", None) is not None:
+    if settings.rejects_beyond is not None:
         rejected = ((problem.valid != 0) & (record.used == 0)).astype(np.int8)
         attributes = {"units": "1", "long_name": "1 where the background check rejected a valid observation"}
         dataset["rejected"] = (("time", "observation"), rejected, attributes)

@@ -1,18 +1,55 @@
-"""What the settings of every assimilation method share."""
+"""What the settings of every assimilation method share: fields, and traits by which the program asks what they mean."""
 
-from typing import Annotated, Any, ClassVar, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from assimilearn.settings import Settings
 
 
-class AnalysisSettings(Settings):
-    """Settings of any method.
+class AfterUpdate(NamedTuple):
+    """What is done to an ensemble after its update; as it stands here, nothing.
 
-    ``any_operator`` and ``correlated_errors`` say of a method whether it takes observations of functions of the state,
-    and errors that are correlated within a time; ``streams`` whether its whole state is an ensemble that one loop
-    carries on, so that a long run needs to hold few times at once.
+    Attributes
+    ----------
+    inflation : factor on the anomalies
+    to_spread, to_perturbations : weights of the prior spread (RTPS) and of the prior perturbations (RTPP)
+    rotates : whether the anomalies are rotated at random
+    adapts : whether the inflation follows the innovations, from 1
+    """
+
+    inflation: float = 1.0
+    to_spread: float = 0.0
+    to_perturbations: float = 0.0
+    rotates: bool = False
+    adapts: bool = False
+
+
+class ModelErrorGiven(NamedTuple):
+    """What settings say of the model error of one step; as it stands here, that there is none.
+
+    Attributes
+    ----------
+    std : standard deviation, or what else it is taken from
+    scale : factor on it
+    square_root : whether anomalies grow by it, without random numbers
+    """
+
+    std: float | Literal["residual", "estimated"] = 0.0
+    scale: float = 1.0
+    square_root: bool = False
+
+
+class AnalysisSettings(Settings):
+    """Settings of any method, and what the program must know of it.
+
+    Attributes
+    ----------
+    any_operator : whether it takes observations of functions of the state
+    correlated_errors : whether it takes errors that are correlated within a time
+    streams : whether its whole state is an ensemble that one loop carries on, so that a long run needs to hold few
+        times at once
     """
 
     any_operator: ClassVar[bool] = False
@@ -24,7 +61,45 @@ class AnalysisSettings(Settings):
     @property
     def local(self) -> bool:
         """Whether the method asks for distances between sites."""
-        return self.model_dump(include={"localization_radius"}).get("localization_radius") is not None
+        return False
+
+    @property
+    def ensemble_size(self) -> int:
+        """States that it carries; methods without members carry one."""
+        return 1
+
+    @property
+    def kept_period(self) -> Literal["none", "test", "all"]:
+        """When the whole ensemble is written."""
+        return "none"
+
+    @property
+    def rejects_beyond(self) -> float | None:
+        """Standard deviations of the innovation beyond which an observation is rejected; None without a check."""
+        return None
+
+    @property
+    def after_update(self) -> AfterUpdate:
+        """What is done to the ensemble after its update."""
+        return AfterUpdate()
+
+    @property
+    def error_given(self) -> ModelErrorGiven:
+        """The model error of one step."""
+        return ModelErrorGiven()
+
+    @property
+    def estimates(self) -> "Mapping[str, ParameterSettings]":
+        """Parameters of the model that are estimated with the state, by name."""
+        return {}
+
+    def without_members(self) -> Self:
+        """The same settings, with no ensemble to be written."""
+        return self
+
+    def without_residual(self) -> Self:
+        """The same settings for a physical model, which has no residual to take as its model error."""
+        return self
 
     tune: dict[str, list[Any]] | None = Field(
         None,
@@ -44,6 +119,11 @@ class CycledSettings(AnalysisSettings):
         "of the innovation; by default none is rejected",
     )
 
+    @property
+    def rejects_beyond(self) -> float | None:
+        """Limit of the background check."""
+        return self.background_check
+
 
 class MemberSettings(CycledSettings):
     """Settings of methods that carry several states."""
@@ -52,6 +132,20 @@ class MemberSettings(CycledSettings):
     keep_members: Literal["none", "test", "all"] = Field(
         "none", description="write the whole ensemble, before and after each update: never, in the test period, always"
     )
+
+    @property
+    def ensemble_size(self) -> int:
+        """Number of members."""
+        return self.members
+
+    @property
+    def kept_period(self) -> Literal["none", "test", "all"]:
+        """When the whole ensemble is written."""
+        return self.keep_members
+
+    def without_members(self) -> Self:
+        """The same settings, with no ensemble to be written."""
+        return self.model_copy(update={"keep_members": "none"})
 
 
 Inflation = Annotated[
@@ -79,6 +173,18 @@ class TreatmentSettings(CycledSettings):
         0.0, ge=0, le=1, description="RTPP: share of the forecast anomalies that the analysis anomalies are mixed with"
     )
 
+    @property
+    def after_update(self) -> AfterUpdate:
+        """What is done to the ensemble after its update."""
+        adaptive = self.inflation == "adaptive"
+        return AfterUpdate(
+            1.0 if adaptive else self.inflation,
+            self.relaxation_to_prior_spread,
+            self.relaxation_to_prior_perturbations,
+            self.rotation,
+            adaptive,
+        )
+
 
 class ModelErrorSettings(CycledSettings):
     """Model error that is drawn at random."""
@@ -89,6 +195,15 @@ class ModelErrorSettings(CycledSettings):
         '"residual" takes the one-step error that a trained emulator states; by default none',
     )
     model_error_scale: float = Field(1.0, ge=0, description="factor on model_error")
+
+    @property
+    def error_given(self) -> ModelErrorGiven:
+        """The model error of one step."""
+        return ModelErrorGiven(self.model_error or 0.0, self.model_error_scale)
+
+    def without_residual(self) -> Self:
+        """The same settings, without a model error that only emulators state."""
+        return self.model_copy(update={"model_error": None}) if self.model_error == "residual" else self
 
 
 class EnsembleSettings(ModelErrorSettings, TreatmentSettings, MemberSettings):
@@ -129,9 +244,19 @@ class FilterSettings(EnsembleSettings):
         "recorded as `parameter_<name>(time)` and `parameter_<name>_spread(time)`",
     )
 
+    @property
+    def error_given(self) -> ModelErrorGiven:
+        """The model error of one step."""
+        return super().error_given._replace(square_root=self.model_error_treatment == "square_root")
+
+    @property
+    def estimates(self) -> Mapping[str, ParameterSettings]:
+        """Parameters that members carry after their sites."""
+        return self.parameters
+
     @model_validator(mode="after")
     def _carried(self) -> Self:
-        if self.parameters and isinstance(self, LocalSettings):
+        if self.parameters and self.local:
             raise ValueError("parameters: they have no place, so a localized method cannot estimate them")
         if self.parameters and self.model_error_treatment == "square_root":
             raise ValueError('model_error_treatment: members that carry parameters need "sampled" model error')
@@ -158,6 +283,11 @@ class LocalizationSettings(Settings):
     taper: Literal["gaspari_cohn", "boxcar", "gaussian"] = Field(
         "gaspari_cohn", description="function of distance by which observations are discounted"
     )
+
+    @property
+    def local(self) -> bool:
+        """Always: observations are discounted by distance."""
+        return True
 
 
 class LocalSettings(LocalizationSettings, EnsembleSettings):

@@ -130,7 +130,7 @@ def combinations(settings: AnalysisSettings, over: Mapping[str, Sequence[Any]]) 
     for name, values in over.items():
         if len(values) == 0 or len(set(map(str, values))) < len(values):
             raise SettingsError(f"over: {name} needs values, each once: {list(values)}")
-    plain = settings.model_copy(update={"keep_members": "none"} if hasattr(settings, "keep_members") else {})
+    plain = settings.without_members()
     return [candidate(plain, dict(zip(over, values, strict=True)), "over") for values in product(*over.values())]
 
 

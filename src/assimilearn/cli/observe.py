@@ -6,7 +6,6 @@ import click
 
 from assimilearn import store
 from assimilearn.cli.options import FILE, NETCDF, Origin, origin_options, settings_option
-from assimilearn.observations.networks import network_path
 from assimilearn.observations.observe import ObservationSettings, observe
 from assimilearn.study.seeds import generator
 
@@ -20,4 +19,4 @@ def command(truth: Path, output: Path, settings: ObservationSettings, origin: Or
     """Observe the TRUTH of a file with noise and write the observations to OUTPUT."""
     rng = generator(origin.seed, "observations", origin.realization)
     dataset = observe(store.read(truth, "truth"), settings, rng)
-    origin.write(dataset, output, "observations", settings, {"truth": truth, "network": network_path(settings.network)})
+    origin.write(dataset, output, "observations", settings, {"truth": truth, "network": settings.network.file})

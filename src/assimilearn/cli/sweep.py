@@ -11,7 +11,6 @@ from assimilearn.cli.forecasters import read_forecaster
 from assimilearn.cli.inputs import read_physics
 from assimilearn.cli.options import FILE, NETCDF, Origin, origin_options, settings_option
 from assimilearn.models.truth import TruthSettings
-from assimilearn.observations.networks import network_path
 from assimilearn.observations.observe import ObservationSettings
 from assimilearn.study.schema import SweepNode
 from assimilearn.study.twins import twins
@@ -48,4 +47,4 @@ def command(
     dataset.attrs |= {"model_kind": kind, "by": json.dumps(settings.by)}
     parts = {"sweep": settings, "truth": truth, "observations": observations}
     inputs = {"model": model, "truth_model": truth_model, "climate": climate}
-    origin.write(dataset, output, "sweeps", parts, inputs | {"network": network_path(observations.network)})
+    origin.write(dataset, output, "sweeps", parts, inputs | {"network": observations.network.file})

@@ -1,6 +1,6 @@
 """What the settings of every emulator share."""
 
-from typing import ClassVar
+from typing import ClassVar, Literal, Self
 
 from assimilearn.errors import SettingsError
 from assimilearn.models.geometry import Geometry
@@ -45,3 +45,17 @@ class EmulatorSettings(Settings):
     def steps(self) -> int:
         """Successive steps of one training example."""
         return 1
+
+    @property
+    def stencil_radius(self) -> int | None:
+        """Sites of its stencil to either side, the setting ``radius``; None where there is none."""
+        radius: int | None = self.model_dump(include={"radius"}).get("radius")
+        return radius
+
+    def needed_times(self, period: Literal["train", "validation"]) -> int:
+        """Successive times of a period without which nothing can be learned."""
+        return self.steps + 1
+
+    def at_once(self) -> Self:
+        """The same settings, for the shortest training that compiles all that they need."""
+        return self.model_copy(update={"epochs": 1}) if self.trained_in_epochs else self

@@ -117,6 +117,28 @@ class WithStart(Protocol):
 
 
 @runtime_checkable
+class WithParameters(Protocol):
+    """A model whose members may each have parameters of their own, which a filter estimates with the state."""
+
+    def carrying(self, names: tuple[str, ...]) -> Model:
+        """The model of states that carry the parameters ``names`` after their sites; a step leaves these unchanged."""
+
+
+@runtime_checkable
+class WithResidual(Protocol):
+    """A learned model that states its one-step error."""
+
+    @property
+    def residual_std(self) -> float:
+        """Standard deviation of the error of one step on data that were not learned from; NaN where it is unknown."""
+
+
+def residual_std(model: Model) -> float:
+    """The one-step error that a model states; NaN where it states none."""
+    return float(model.residual_std) if isinstance(model, WithResidual) else float("nan")
+
+
+@runtime_checkable
 class WithIdentities(Protocol):
     """A model of which something is known exactly."""
 

@@ -18,7 +18,31 @@ from assimilearn.observations.network_files import ABSENT, sites_from_file
 from assimilearn.settings import Settings
 
 
-class OfFields(Settings):
+class NetworkSettings(Settings):
+    """Settings of any network, and what the program must know of it."""
+
+    @property
+    def file(self) -> Path | None:
+        """Path of the file that it comes from, if it does."""
+        return None
+
+    @property
+    def between_sites(self) -> bool:
+        """Whether it is one of points between sites."""
+        return False
+
+    @property
+    def first(self) -> int:
+        """Index of the first observed site along each axis."""
+        return 0
+
+    @property
+    def needed(self) -> int:
+        """Places that there must be."""
+        return 0
+
+
+class OfFields(NetworkSettings):
     """Settings of a network that may be one of some fields only."""
 
     fields: list[str] | None = Field(None, min_length=1, description="fields that are observed; by default all")
@@ -31,6 +55,16 @@ class Drawn(OfFields):
     places: Literal["sites", "anywhere"] = Field(
         "sites", description="sites without replacement, or points anywhere in the domain, interpolated linearly"
     )
+
+    @property
+    def between_sites(self) -> bool:
+        """Whether points may be anywhere."""
+        return self.places == "anywhere"
+
+    @property
+    def needed(self) -> int:
+        """Places that there must be: any number of points, but only as many sites as the model has."""
+        return 0 if self.between_sites else self.count
 
 
 class AllSites(OfFields):
@@ -45,6 +79,11 @@ class EverySite(OfFields):
     method: Literal["every"] = "every"
     stride: int = Field(2, ge=1, description="distance between two observed sites")
     offset: int = Field(0, ge=0, description="first observed site")
+
+    @property
+    def first(self) -> int:
+        """The offset."""
+        return self.offset
 
 
 class FixedRandom(Drawn):
@@ -71,13 +110,18 @@ class Half(OfFields):
     method: Literal["half"] = "half"
 
 
-class NetworkFile(Settings):
+class NetworkFile(NetworkSettings):
     """The sites that a file lists for each time; none at times that it does not list."""
 
     method: Literal["file"] = "file"
     path: str = Field(
         description="CSV with the columns time and site, or NetCDF with site_index(time, observation): data/README.md"
     )
+
+    @property
+    def file(self) -> Path:
+        """Path of the file."""
+        return Path(self.path)
 
 
 Network = Annotated[
@@ -159,11 +203,6 @@ def chosen_fields(names: Sequence[str] | None, geometry: Geometry) -> list[str]:
     if absent:
         raise SettingsError(f"the network observes the field {absent[0]!r}; there are {', '.join(geometry.names)}")
     return [name for name in geometry.names if names is None or name in names]
-
-
-def network_path(network: Network) -> Path | None:
-    """The file that a network comes from, if it does."""
-    return Path(network.path) if isinstance(network, NetworkFile) else None
 
 
 def _fixed(sites: np.ndarray, times: int) -> np.ndarray:

@@ -10,7 +10,6 @@ from assimilearn.observations.brought import read_brought
 from assimilearn.observations.dates import seconds_of
 from assimilearn.observations.files import ingest, ingest_truth
 from assimilearn.observations.network_files import sites_from_file
-from assimilearn.observations.networks import NetworkFile
 from assimilearn.observations.times import observation_steps
 from assimilearn.periods import FLAGS
 from assimilearn.study.problems import Problem
@@ -34,9 +33,9 @@ def of_scenario(scenario: Scenario) -> Iterator[Problem]:
         yield from _of_data(scenario, scenario.data)
         return
     for name, instrument in scenario.observations.each.items():
-        if isinstance(instrument.network, NetworkFile):
+        if instrument.network.file is not None:
             section = f"observations.instruments.{name}" if name else "observations"
-            yield from _of_network(scenario, instrument.network.path, f"{section}.network.path")
+            yield from _of_network(scenario, str(instrument.network.file), f"{section}.network.path")
 
 
 def _of_data(scenario: Scenario, data: BroughtData) -> Iterator[Problem]:

@@ -8,28 +8,19 @@ from typing import Any
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
-from assimilearn.assimilation import AnalysisSettings, AnyAnalysis
-from assimilearn.emulators import AnyEmulator, EmulatorSettings
+from assimilearn.assimilation import AnyAnalysis
+from assimilearn.emulators import AnyEmulator
 from assimilearn.errors import PluginError, SettingsError
 from assimilearn.figures import FIGURES
 from assimilearn.models import build
-from assimilearn.models.geometry import Geometry, ring
+from assimilearn.models.geometry import Geometry
 from assimilearn.registry import FromPlugin, Plugged, registry
-from assimilearn.settings import Settings
 from assimilearn.study.geometries import geometry_of_states
 from assimilearn.study.lengths import SIZES_AND_LENGTHS
 from assimilearn.study.problems import Problem, problems_of, unknown
 from assimilearn.study.references import references
-from assimilearn.study.schema import AnalysisNode, EmulatorNode, OfAnalysis, OfEmulator, Scenario
+from assimilearn.study.schema import AnalysisNode, EmulatorNode, Scenario
 from assimilearn.study.valid_part import NAMING, NODES, Place
-
-UNIONS: tuple[tuple[type[Settings], Any], ...] = (
-    (OfAnalysis, AnalysisNode),
-    (OfEmulator, EmulatorNode),
-    (AnalysisSettings, AnyAnalysis),
-    (EmulatorSettings, AnyEmulator),
-)
-"""What could stand in the place of a node, by the class that all of them are of."""
 
 
 def inconsistencies(scenario: Scenario, broken: Collection[Place] = ()) -> list[Problem]:
@@ -86,33 +77,35 @@ def _needs_itself(scenario: Scenario) -> Iterator[Problem]:
 
 def _tuned_settings(scenario: Scenario) -> Iterator[Problem]:
     """Every value of a search must be a valid value of an existing setting."""
-    for section in ("analyses", "emulators"):
-        for name, node in getattr(scenario, section).items():
-            grid = node.tune if section == "analyses" else getattr(node.tune, "grid", None)
-            path = f"{section}.{name}.tune" + ("" if section == "analyses" else ".grid")
-            for setting, values in (grid or {}).items():
-                if not values:
-                    yield Problem(f"{path}.{setting}", None, "needs a value or more")
-                if setting not in type(node).model_fields:
-                    yield Problem(f"{path}.{setting}", None, unknown("setting", setting, type(node).model_fields))
-                    continue
-                for value in values:
-                    yield from _bad_value(node, setting, value, f"{path}.{setting}")
+    analyses: dict[str, Any] = dict(scenario.analyses)
+    emulators: dict[str, Any] = dict(scenario.emulators)
+    searches: list[tuple[str, Any, Any, dict[str, Any]]] = []
+    searches += [(f"analyses.{n}.tune", node, AnalysisNode, node.tune or {}) for n, node in analyses.items()]
+    searches += [(f"emulators.{n}.tune.grid", e, EmulatorNode, e.tune.grid) for n, e in emulators.items() if e.tune]
+    for path, node, union, grid in searches:
+        for setting, values in grid.items():
+            if not values:
+                yield Problem(f"{path}.{setting}", None, "needs a value or more")
+            if setting not in type(node).model_fields:
+                yield Problem(f"{path}.{setting}", None, unknown("setting", setting, type(node).model_fields))
+                continue
+            for value in values:
+                yield from _bad_value(node, union, setting, value, f"{path}.{setting}")
 
 
 def _loop_settings(scenario: Scenario) -> Iterator[Problem]:
     """Every setting of the first cycle, and every value of a filter's search, must be valid."""
     for name, loop in scenario.loops.items():
-        changes: list[tuple[str, Any, str, list[Any]]] = []
-        changes += [("first", loop.emulator, setting, [value]) for setting, value in loop.first.items()]
-        changes += [("analysis.tune", loop.analysis, *item) for item in (loop.analysis.tune or {}).items()]
-        for place, settings, setting, values in changes:
+        changes: list[tuple[str, Any, Any, str, list[Any]]] = []
+        changes += [("first", loop.emulator, AnyEmulator, setting, [value]) for setting, value in loop.first.items()]
+        changes += [("analysis.tune", loop.analysis, AnyAnalysis, *item) for item in (loop.analysis.tune or {}).items()]
+        for place, settings, union, setting, values in changes:
             path = f"loops.{name}.{place}.{setting}"
             if setting not in type(settings).model_fields:
                 yield Problem(path, None, unknown("setting", setting, type(settings).model_fields))
                 continue
             for value in values:
-                yield from _bad_value(settings, setting, value, path)
+                yield from _bad_value(settings, union, setting, value, path)
 
 
 def _searches(scenario: Scenario) -> Iterator[Problem]:
@@ -138,15 +131,15 @@ def _sweeps(scenario: Scenario) -> Iterator[Problem]:
             if not values:
                 yield Problem(path, None, "needs a value or more")
             for value in values:
-                yield from _bad_value(node.analysis, setting, value, path)
+                yield from _bad_value(node.analysis, AnyAnalysis, setting, value, path)
 
 
-def _bad_value(node: Any, setting: str, value: Any, path: str) -> Iterator[Problem]:
+def _bad_value(node: Any, union: Any, setting: str, value: Any, path: str) -> Iterator[Problem]:
+    """A problem if ``value`` is none of that setting; ``union`` is what could stand in the place of the node."""
     data = node.model_dump() | {setting: value}
     try:
         type(node).model_validate(data)
     except ValidationError:
-        union = next(union for cls, union in UNIONS if isinstance(node, cls))
         of_all = TypeAdapter(union)  # it knows which other method would take the value
         try:
             of_all.validate_python(data)
@@ -162,7 +155,8 @@ def _schema_of(union: Any, plugged: tuple[Plugged, ...]) -> dict[str, Any]:
 
 
 def _periods(scenario: Scenario) -> Iterator[Problem]:
-    tuned = any(getattr(node, "tune", None) for node in scenario.analyses.values())
+    analyses: list[Any] = list(scenario.analyses.values())
+    tuned = any(node.tune for node in analyses)
     if not scenario.periods.validation and (tuned or scenario.emulators or scenario.loops):
         yield Problem("periods.validation", 0, "must be 1 or more: emulators and tuned filters are chosen on it")
 
@@ -180,8 +174,8 @@ def _forecasts(scenario: Scenario) -> Iterator[Problem]:
 def _network(scenario: Scenario) -> Iterator[Problem]:
     if scenario.data is not None:
         return
-    count = getattr(scenario.observations.network, "count", None)
-    if count is None or not _truth_exists(scenario):
+    count = scenario.observations.network.needed
+    if not _truth_exists(scenario):
         return
     model = build(scenario.models[scenario.truth.model or next(iter(scenario.models))])
     if count > model.size:
@@ -196,7 +190,7 @@ def _instrument(scenario: Scenario) -> Iterator[Problem]:
     instruments, smallest = observing.each.values(), min(build(model).size for model in scenario.models.values())
     if max(len(one.operator.weights) for one in instruments) > smallest:
         yield Problem("observations.operator.weights", None, "the footprint has more sites than the model")
-    between = any(getattr(one.network, "places", "sites") == "anywhere" for one in instruments)
+    between = any(one.network.between_sites for one in instruments)
     function = between or len(observing.each) > 1 or any(not one.operator.direct for one in instruments)
     correlated = any(one.tells_correlation for one in instruments)
     for path, node in _assimilating(scenario):
@@ -219,7 +213,7 @@ def _parameters(scenario: Scenario) -> Iterator[Problem]:
     for path, node, model in nodes:
         physical = scenario.models.get(model or next(iter(scenario.models)))
         learned = model in scenario.emulators or model in scenario.loops
-        for name in getattr(node, "parameters", {}):
+        for name in node.estimates:
             if learned:
                 yield Problem(f"{path}.parameters.{name}", None, "a learned model has no parameters to estimate")
             elif physical is not None and name not in physical.estimable:
@@ -231,8 +225,7 @@ def _tried_parts(scenario: Scenario) -> Iterator[Problem]:
     tries: list[tuple[str, Any, tuple[Geometry, ...]]] = [
         (f"models.{n}", node, ()) for n, node in scenario.models.items()
     ]
-    model: Any = build(next(iter(scenario.models.values())))
-    geometry = getattr(model, "geometry", ring(model.size))
+    geometry = build(next(iter(scenario.models.values()))).geometry
     tries += [(f"analyses.{n}", node, (geometry,)) for n, node in scenario.analyses.items()]
     tries += [(f"loops.{n}.analysis", loop.analysis, (geometry,)) for n, loop in scenario.loops.items()]
     tries += [(f"sweeps.{n}.analysis", sweep.analysis, (geometry,)) for n, sweep in scenario.sweeps.items()]

@@ -16,7 +16,8 @@ SMALLEST_STD, LARGEST_STD = 1e-150, 1e150
 def folds(scenario: Scenario) -> Iterator[Problem]:
     """Each held-out block must hold a forecast, and leave something to train on."""
     train = scenario.periods.train
-    for name, node in scenario.emulators.items():
+    emulators: dict[str, Any] = dict(scenario.emulators)
+    for name, node in emulators.items():
         search = node.tune
         if search is None:
             continue
@@ -27,7 +28,7 @@ def folds(scenario: Scenario) -> Iterator[Problem]:
             reason = f"forecasts of {search.lead} steps do not fit into a held-out block of {block} training times"
             advice = "shorten them, lower `folds` or lengthen `periods.train`"
             yield Problem(f"{path}.lead", search.lead, f"{reason}: {advice}")
-        left, needed = _left_of_fold(train, search.folds, search.gap), getattr(node, "steps", 1) + 1
+        left, needed = _left_of_fold(train, search.folds, search.gap), node.steps + 1
         if train >= search.folds and left < needed:
             reason = f"so many times left out around a held-out block of {block} leave {left} of {train} training times"
             advice = "lower `gap` or lengthen `periods.train`"
@@ -48,9 +49,7 @@ def training(scenario: Scenario) -> Iterator[Problem]:
     emulators |= {f"loops.{name}.emulator": loop.emulator for name, loop in scenario.loops.items()}
     for path, node in emulators.items():
         for period in ("train", "validation"):
-            length = getattr(scenario.periods, period)
-            windows = getattr(node, "windows", None)
-            needed = node.steps + 1 if windows is None else windows.lengths[0] if period == "train" else 1
+            length, needed = getattr(scenario.periods, period), node.needed_times(period)
             if 0 < length < needed:
                 message = f"{path} needs {needed} successive times of this period, or more"
                 yield Problem(f"periods.{period}", length, message)
@@ -62,8 +61,8 @@ def stencils(scenario: Scenario) -> Iterator[Problem]:
     emulators: dict[str, Any] = {f"emulators.{name}": node for name, node in scenario.emulators.items()}
     emulators |= {f"loops.{name}.emulator": loop.emulator for name, loop in scenario.loops.items()}
     for path, node in emulators.items():
-        radius = getattr(node, "radius", None)
-        if size is not None and isinstance(radius, int) and 2 * radius + 1 > size:
+        radius = node.stencil_radius
+        if size is not None and radius is not None and 2 * radius + 1 > size:
             yield Problem(f"{path}.radius", radius, f"a stencil of {2 * radius + 1} sites on a ring of {size}")
 
 
@@ -92,7 +91,7 @@ def offset(scenario: Scenario) -> Iterator[Problem]:
     """The first observed site must exist."""
     size = _size(scenario)
     for name, instrument in scenario.observations.each.items():
-        first = getattr(instrument.network, "offset", 0)
+        first = instrument.network.first
         path = f"observations.instruments.{name}" if name else "observations"
         if scenario.data is None and size is not None and first >= size:
             yield Problem(f"{path}.network.offset", first, f"the model has the sites 0 to {size - 1}")
@@ -115,23 +114,19 @@ def numbers(scenario: Scenario) -> Iterator[Problem]:
     models = [build(model) for model in scenario.models.values()]
     steps = max(scenario.climate.duration / model.time_step * model.size for model in models)
     held |= {"climate.duration": steps * 8}
-    for name, analysis in scenario.analyses.items():
-        held[f"analyses.{name}.members"] = getattr(analysis, "members", 1) * size * 8
+    analyses: dict[str, Any] = dict(scenario.analyses)
+    for name, analysis in analyses.items():
+        held[f"analyses.{name}.members"] = analysis.ensemble_size * size * 8
     for path, count in held.items():
         if count > LARGEST_BYTES:
             yield Problem(path, None, f"would take {count / 1e9:.3g} GB of memory: make it smaller")
-    for name, analysis in scenario.analyses.items():
-        yield from _too_many(f"analyses.{name}.tune", [len(values) for values in (analysis_grid(analysis)).values()])
+    for name, analysis in analyses.items():
+        yield from _too_many(f"analyses.{name}.tune", [len(values) for values in (analysis.tune or {}).values()])
     for name, emulator in scenario.emulators.items():
         if emulator.tune is not None and emulator.tune.samples is None:
             yield from _too_many(f"emulators.{name}.tune.grid", [len(v) for v in emulator.tune.grid.values()])
     for name, sweep in scenario.sweeps.items():
         yield from _too_many(f"sweeps.{name}.over", [sweep.realizations, *(len(v) for v in sweep.over.values())])
-
-
-def analysis_grid(analysis: Any) -> dict[str, list[Any]]:
-    """The values that an analysis is tuned over."""
-    return getattr(analysis, "tune", None) or {}
 
 
 def _too_many(path: str, counts: list[int]) -> Iterator[Problem]:

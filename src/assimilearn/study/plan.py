@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from assimilearn.figures import FIGURES
-from assimilearn.observations.networks import NetworkFile
 from assimilearn.settings import Settings
 from assimilearn.study import artifacts
 from assimilearn.study.code import Code, code_digest, code_of
@@ -367,7 +366,7 @@ class ScenarioPlan:
     def network_files(self) -> list[str]:
         """Paths of the files that simulated networks come from."""
         networks = [instrument.network for instrument in self.settings.observations.each.values()]
-        return [network.path for network in networks if isinstance(network, NetworkFile)]
+        return [str(network.file) for network in networks if network.file is not None]
 
     @property
     def network_content(self) -> list[str]:

@@ -63,15 +63,14 @@ def analyses_of(scenario: Scenario) -> list[Any]:
     loops, sweeps = scenario.loops.values(), scenario.sweeps.values()
     nodes = [*scenario.analyses.values(), *(loop.analysis for loop in loops), *(sweep.analysis for sweep in sweeps)]
     methods = [own(node, AnyAnalysis, OfAnalysis) for node in nodes]
-    unstated = [{"model_error": None} if getattr(m, "model_error", None) == "residual" else {} for m in methods]
-    return one_of_each_kind(m.model_copy(update={"tune": None} | u) for m, u in zip(methods, unstated, strict=True))
+    return one_of_each_kind(m.without_residual().model_copy(update={"tune": None}) for m in methods)
 
 
 def emulators_of(scenario: Scenario) -> list[Any]:
     """Settings of the emulators of a scenario, one of each kind, with one epoch."""
     nodes = [*scenario.emulators.values(), *(loop.emulator for loop in scenario.loops.values())]
     methods = [own(node, AnyEmulator, OfEmulator) for node in nodes]
-    return one_of_each_kind(m.model_copy(update={"epochs": 1}) if hasattr(m, "epochs") else m for m in methods)
+    return one_of_each_kind(m.at_once() for m in methods)
 
 
 def own(node: Settings, union: Any, study: type[Settings]) -> Any:

@@ -9,8 +9,8 @@ import numpy as np
 
 from assimilearn.assimilation.background.climatology import Background
 from assimilearn.assimilation.cycling.scales import scale
-from assimilearn.assimilation.settings import AnalysisSettings, FilterSettings
-from assimilearn.models.protocol import Model
+from assimilearn.assimilation.settings import AnalysisSettings
+from assimilearn.models.protocol import Model, residual_std
 
 INFLATION = {"first": 1.0, "std": 0.1, "walk": 0.0005, "low": 0.9, "high": 3.0}
 MODEL_ERROR = {"std": 1.0, "walk": 0.02}
@@ -20,21 +20,19 @@ FIRST_SHARE, SMALLEST_SHARE = 0.1, 1e-4  # of the climatological standard deviat
 def quantities(settings: AnalysisSettings) -> dict[str, str]:
     """Names and long names of the series (time,) that a filter with these settings writes besides the usual ones."""
     names = {}
-    if isinstance(settings, FilterSettings):
-        if settings.inflation == "adaptive":
-            names["inflation"] = "estimated factor on the anomalies of the analysis"
-        if settings.model_error == "estimated":
-            names["model_error_std"] = "estimated standard deviation of the model error of one step"
-        for name in settings.parameters:
-            names[f"parameter_{name}"] = f"ensemble mean of the {name} of the model"
-            names[f"parameter_{name}_spread"] = f"ensemble standard deviation of the {name} of the model"
+    if settings.after_update.adapts:
+        names["inflation"] = "estimated factor on the anomalies of the analysis"
+    if settings.error_given.std == "estimated":
+        names["model_error_std"] = "estimated standard deviation of the model error of one step"
+    for name in settings.estimates:
+        names[f"parameter_{name}"] = f"ensemble mean of the {name} of the model"
+        names[f"parameter_{name}_spread"] = f"ensemble standard deviation of the {name} of the model"
     return names
 
 
 def inflation_scale(settings: AnalysisSettings) -> np.ndarray:
     """State of the adaptive inflation (:mod:`assimilearn.assimilation.cycling.scales`); empty if it is given."""
-    adaptive = isinstance(settings, FilterSettings) and settings.inflation == "adaptive"
-    return scale(**INFLATION) if adaptive else np.empty(0)
+    return scale(**INFLATION) if settings.after_update.adapts else np.empty(0)
 
 
 def error_scale(settings: AnalysisSettings, model: Model, background: Background) -> np.ndarray:
@@ -42,10 +40,10 @@ def error_scale(settings: AnalysisSettings, model: Model, background: Background
 
     The first guess is the one-step error that an emulator states, else a share of the climatological spread.
     """
-    if not isinstance(settings, FilterSettings) or settings.model_error != "estimated":
+    if settings.error_given.std != "estimated":
         return np.empty(0)
     climatological = float(np.sqrt(background.variance.mean()))
-    first = float(getattr(model, "residual_std", np.nan))
+    first = residual_std(model)
     if not (np.isfinite(first) and first > SMALLEST_SHARE * climatological):
         first = FIRST_SHARE * climatological
     return scale(first, low=SMALLEST_SHARE * climatological, high=climatological, **MODEL_ERROR)

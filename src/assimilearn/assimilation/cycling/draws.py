@@ -6,7 +6,7 @@ Each purpose has a stream of its own: results do not depend on how many numbers 
 import numpy as np
 
 from assimilearn.assimilation.cycling.model_error import ModelError
-from assimilearn.assimilation.cycling.parameters import carried, changes
+from assimilearn.assimilation.cycling.parameters import changes
 from assimilearn.assimilation.cycling.signatures import Noise
 from assimilearn.assimilation.cycling.treatment import treatment_noise
 from assimilearn.assimilation.problem import Problem
@@ -36,7 +36,7 @@ class Draws:
         rngs: list[np.random.Generator],
     ) -> None:
         self.problem, self.error, self.update_noise = problem, error, update_noise
-        self.parameters, self.rotation_noise = carried(settings), treatment_noise(settings)
+        self.parameters, self.rotation_noise = settings.estimates, treatment_noise(settings)
         self.model_rng, self.update_rng, self.rotation_rng, self.walk_rng = rngs
 
     def per_time(self, rows: int) -> int:

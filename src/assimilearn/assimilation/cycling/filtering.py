@@ -14,7 +14,7 @@ from assimilearn.assimilation.cycling.cycle import compiled_cycle, cycle, ensemb
 from assimilearn.assimilation.cycling.divergence import give_up
 from assimilearn.assimilation.cycling.draws import Draws
 from assimilearn.assimilation.cycling.model_error import ModelError, model_error
-from assimilearn.assimilation.cycling.parameters import carried, carrying, with_parameters
+from assimilearn.assimilation.cycling.parameters import carrying, with_parameters
 from assimilearn.assimilation.cycling.record import Record, empty_record, kept_times, state_bounds
 from assimilearn.assimilation.cycling.screening import check_limit
 from assimilearn.assimilation.cycling.signatures import KERNELS, UPDATE, Constants, Kernels, Observations, Scales
@@ -132,7 +132,7 @@ class Run(NamedTuple):
 def prepare(problem: Problem, method: Filter, settings: AnalysisSettings) -> Run:
     """Everything that does not depend on chance; the cycle is compiled where model and update are."""
     error, treatment = model_error(settings, problem), treatment_for(settings)
-    model, static_variance = carrying(problem.model, carried(settings)), method.static_variance
+    model, static_variance = carrying(problem.model, settings.estimates), method.static_variance
     lowest, highest = state_bounds(problem)
     constants = Constants(
         step=np.empty(0) if model.compiled is None else model.compiled.parameters,
@@ -191,7 +191,7 @@ def first_time(
     head = record.part(begin)
     E = first_analysis(problem, settings, method.start, head, rng, method.moments)
     record.kept, record.members, record.forecast_members = head.kept, head.members, head.forecast_members
-    E = with_parameters(E, carried(settings), parameter_rng)
+    E = with_parameters(E, settings.estimates, parameter_rng)
     own = np.ascontiguousarray(E[:, problem.model.size :])
     mean, variance = np.empty((2, own.shape[1]))
     ensemble_moments(own, mean, variance)

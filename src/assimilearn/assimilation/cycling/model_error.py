@@ -18,9 +18,9 @@ from numba import njit
 from assimilearn.assimilation.algebra.small import centre, recompose, row_products
 from assimilearn.assimilation.cycling.adaptive import error_scale
 from assimilearn.assimilation.problem import Problem
-from assimilearn.assimilation.settings import AnalysisSettings, FilterSettings, ModelErrorSettings
+from assimilearn.assimilation.settings import AnalysisSettings
 from assimilearn.errors import SettingsError
-from assimilearn.models.protocol import Model
+from assimilearn.models.protocol import Model, residual_std
 
 RANK = 1e-12  # relative to the largest, squared singular values that count as zero
 
@@ -83,10 +83,9 @@ class ModelError(NamedTuple):
 
 def model_error(settings: AnalysisSettings, problem: Problem) -> ModelError:
     """What the settings say of the model error of a filter."""
-    square_root = isinstance(settings, FilterSettings) and settings.model_error_treatment == "square_root"
     state = error_scale(settings, problem.model, problem.background)
     std = 0.0 if state.size > 0 else model_error_std(settings, problem.model)
-    return ModelError(square_root_core if square_root else add_noise, std, state)
+    return ModelError(square_root_core if settings.error_given.square_root else add_noise, std, state)
 
 
 def model_error_std(settings: AnalysisSettings, model: Model) -> float:
@@ -97,11 +96,9 @@ def model_error_std(settings: AnalysisSettings, model: Model) -> float:
     SettingsError
         If the residual is asked for and the model states none.
     """
-    if not isinstance(settings, ModelErrorSettings) or settings.model_error is None:
-        return 0.0
-    if settings.model_error != "residual":
-        return settings.model_error * settings.model_error_scale
-    residual = getattr(model, "residual_std", None)
-    if residual is None or not np.isfinite(residual):
-        raise SettingsError('model_error "residual" needs a trained emulator as the model: give a number instead')
-    return float(residual) * settings.model_error_scale
+    std, scale, _ = settings.error_given
+    if std == "residual":
+        std = residual_std(model)
+        if not np.isfinite(std):
+            raise SettingsError('model_error "residual" needs a trained emulator as the model: give a number instead')
+    return float(std) * scale

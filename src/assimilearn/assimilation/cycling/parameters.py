@@ -10,16 +10,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from assimilearn.assimilation.settings import AnalysisSettings, FilterSettings, ParameterSettings
+from assimilearn.assimilation.settings import ParameterSettings
 from assimilearn.errors import SettingsError
-from assimilearn.models.protocol import Model
+from assimilearn.models.protocol import Model, WithParameters
 
 Parameters = Mapping[str, ParameterSettings]
-
-
-def carried(settings: AnalysisSettings) -> Parameters:
-    """The parameters that a run estimates, by name."""
-    return settings.parameters if isinstance(settings, FilterSettings) else {}
 
 
 def carrying(model: Model, parameters: Parameters) -> Model:
@@ -32,7 +27,7 @@ def carrying(model: Model, parameters: Parameters) -> Model:
     """
     if not parameters:
         return model
-    if not hasattr(model, "carrying"):
+    if not isinstance(model, WithParameters):
         raise SettingsError(f"parameters: the forecast model has none that could be estimated: {', '.join(parameters)}")
     return model.carrying(tuple(parameters))
 

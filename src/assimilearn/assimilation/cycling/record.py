@@ -9,7 +9,7 @@ import xarray as xr
 
 from assimilearn.assimilation.cycling.signatures import Output
 from assimilearn.assimilation.problem import Problem
-from assimilearn.assimilation.settings import AnalysisSettings, MemberSettings
+from assimilearn.assimilation.settings import AnalysisSettings
 from assimilearn.models.fields import site_coordinates
 from assimilearn.periods import TEST
 
@@ -130,9 +130,8 @@ def empty_record(problem: Problem) -> Record:
 
 def kept_times(settings: AnalysisSettings, period: np.ndarray) -> np.ndarray:
     """1 where the ensemble is to be kept, (time,), int64."""
-    wanted = settings.keep_members if isinstance(settings, MemberSettings) else "none"
     kept = {"none": np.zeros(period.size, bool), "test": period == TEST, "all": np.ones(period.size, bool)}
-    return kept[wanted].astype(np.int64)
+    return kept[settings.kept_period].astype(np.int64)
 
 
 def keep_ensembles(record: Record, kept: np.ndarray, forecast: np.ndarray, analysis: np.ndarray) -> None:

@@ -3,13 +3,12 @@
 import numpy as np
 from numba import njit
 
-from assimilearn.assimilation.settings import AnalysisSettings, CycledSettings
+from assimilearn.assimilation.settings import AnalysisSettings
 
 
 def check_limit(settings: AnalysisSettings) -> float:
     """Standard deviations of the innovation beyond which an observation is rejected; infinite without a check."""
-    limit = settings.background_check if isinstance(settings, CycledSettings) else None
-    return np.inf if limit is None else limit
+    return np.inf if settings.rejects_beyond is None else settings.rejects_beyond
 
 
 @njit(cache=True, error_model="numpy")

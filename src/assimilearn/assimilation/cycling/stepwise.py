@@ -33,7 +33,7 @@ from assimilearn.assimilation.cycling.stepping import (
     write_forecast,
 )
 from assimilearn.assimilation.problem import Problem
-from assimilearn.assimilation.settings import CycledSettings, MemberSettings
+from assimilearn.assimilation.settings import CycledSettings
 
 Moments = tuple[np.ndarray, np.ndarray]
 """Mean and variance."""
@@ -103,9 +103,8 @@ class Stepwise:
 @contextmanager
 def stepwise(problem: Problem, settings: CycledSettings, rng: np.random.Generator) -> Iterator[Stepwise]:
     """Write the first time, whose ensemble ``rng`` draws; if the run diverges, leave the block and mark the record."""
-    start: Start = first_state
-    if isinstance(settings, MemberSettings):
-        start = partial(first_ensemble, members=settings.members)
+    size = settings.ensemble_size
+    start: Start = first_state if size == 1 else partial(first_ensemble, members=size)
     record, keep = empty_record(problem), kept_times(settings, problem.period)
     first = first_analysis(problem, settings, start, record, rng)
     try:

@@ -27,7 +27,7 @@ from assimilearn.assimilation.cycling.record import (
 )
 from assimilearn.assimilation.methods.named import run_of
 from assimilearn.assimilation.problem import Problem, entries, laid_out, refuse_misfit
-from assimilearn.assimilation.settings import AnalysisSettings, MemberSettings
+from assimilearn.assimilation.settings import AnalysisSettings
 from assimilearn.models.protocol import Model
 from assimilearn.observations.checks import check_observations, entry_problems, layout_problems, refuse, time_problems
 from assimilearn.periods import with_periods
@@ -39,7 +39,7 @@ REJECTED = {"units": "1", "long_name": "1 where the background check rejected a 
 
 def is_streamed(observations: xr.Dataset, model: Model, settings: AnalysisSettings, large: int = LARGE) -> bool:
     """Whether a run is so long, or its state so large, that it should be streamed, and can be."""
-    plain = settings.tune is None and isinstance(settings, MemberSettings) and settings.keep_members == "none"
+    plain = settings.tune is None and settings.kept_period == "none"
     return plain and settings.streams and observations.sizes.get("time", 0) * model.size > large
 
 
@@ -90,7 +90,7 @@ def declared(problem: Problem, settings: AnalysisSettings) -> dict[str, store.Se
     }
     for name, text in quantities(settings).items():
         variables[name] = store.Series(("time",), (times,), single, {"units": "1", "long_name": text})
-    if getattr(settings, "background_check", None) is not None:
+    if settings.rejects_beyond is not None:
         variables["rejected"] = store.Series(("time", "observation"), (times, p), np.dtype(np.int8), REJECTED)
     return variables
 

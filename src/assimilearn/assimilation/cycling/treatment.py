@@ -12,7 +12,7 @@ from numba import njit
 from assimilearn.assimilation.algebra.rotations import rotate, rotation_noise
 from assimilearn.assimilation.algebra.small import centre, recompose
 from assimilearn.assimilation.cycling.adaptive import inflation_scale
-from assimilearn.assimilation.settings import AnalysisSettings, MemberSettings, TreatmentSettings
+from assimilearn.assimilation.settings import AnalysisSettings
 from assimilearn.kernels import FAST
 
 
@@ -42,23 +42,13 @@ def treatment_for(settings: AnalysisSettings) -> Treatment:
 
 def treatment_parameters(settings: AnalysisSettings) -> np.ndarray:
     """The parameters of :func:`treat`; empty if there is nothing to do. An adaptive inflation starts from 1."""
-    if not isinstance(settings, TreatmentSettings):
-        return np.empty(0)
-    adaptive = settings.inflation == "adaptive"
-    values = [
-        1.0 if adaptive else settings.inflation,
-        settings.relaxation_to_prior_spread,
-        settings.relaxation_to_prior_perturbations,
-    ]
-    nothing = values == [1, 0, 0] and not settings.rotation and not adaptive
-    return np.empty(0) if nothing else np.array(values, dtype=float)
+    given = settings.after_update
+    return np.empty(0) if given == (1, 0, 0, False, False) else np.array(given[:3], dtype=float)
 
 
 def treatment_noise(settings: AnalysisSettings) -> int:
     """Standard normal numbers that :func:`treat` needs at each time."""
-    if isinstance(settings, TreatmentSettings) and isinstance(settings, MemberSettings) and settings.rotation:
-        return rotation_noise(settings.members)
-    return 0
+    return rotation_noise(settings.ensemble_size) if settings.after_update.rotates else 0
 
 
 @njit(cache=True, error_model="numpy")

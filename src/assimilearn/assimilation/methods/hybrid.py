@@ -55,6 +55,11 @@ class HybridSettings(StaticSettings, EnsembleSettings):
         "gaspari_cohn", description="function of distance by which the ensemble's covariance is multiplied"
     )
 
+    @property
+    def local(self) -> bool:
+        """Whether the ensemble's covariance is localized."""
+        return self.localization_radius is not None
+
 
 @njit(cache=True, error_model="numpy")
 def update_around(x, E, Y, y, variance):

@@ -42,6 +42,10 @@ class LearnSettings(EmulatorSettings):
         1.0, ge=0, description="width of the Gaussian that smooths the analysis in time, in intervals; 0 for none"
     )
 
+    def needed_times(self, period: Literal["train", "validation"]) -> int:
+        """The first window must fit into the training period; without validation nothing has a veto."""
+        return self.windows.lengths[0] if period == "train" else 1
+
 
 def learn(
     analysis: xr.Dataset,
