@@ -13,6 +13,7 @@ from assimilearn.observations.networks import (
     EverySite,
     FixedRandom,
     Half,
+    MovingEvery,
     MovingRandom,
     Network,
     observed_places,
@@ -23,6 +24,7 @@ NETWORKS = [
     EverySite(stride=3, offset=1),
     FixedRandom(count=7),
     MovingRandom(count=7),
+    MovingEvery(count=7),
     Checkerboard(),
     Half(),
 ]
@@ -52,6 +54,16 @@ def test_all_every_and_half_by_hand():
     np.testing.assert_array_equal(sites(AllSites(), 5, 2), [[0, 1, 2, 3, 4]] * 2)
     np.testing.assert_array_equal(sites(EverySite(stride=4, offset=1), 10, 2), [[1, 5, 9]] * 2)
     np.testing.assert_array_equal(sites(Half(), 9, 2), [[0, 1, 2, 3]] * 2)
+
+
+def test_the_network_of_the_double_gyre_is_the_published_one():
+    """floor(16641 k / 300) and one integer from 0 to 54, anew at each time."""
+    found = observed_places(
+        MovingEvery(count=300), grid({"psi": (129, 129)}), np.arange(2000.0), np.random.default_rng(0)
+    )
+    offset = found.sites - np.floor(np.arange(300) * 16641 / 300)
+    assert (offset == offset[:, :1]).all()
+    assert set(offset[:, 0]) == set(range(55))
 
 
 def test_the_checkerboard_alternates_and_pads_an_odd_ring():

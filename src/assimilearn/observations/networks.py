@@ -98,6 +98,16 @@ class MovingRandom(Drawn):
     method: Literal["moving_random"] = "moving_random"
 
 
+class MovingEvery(OfFields):
+    """Sites equally spaced in the order of the state, all moved by one offset that is drawn anew at every time.
+
+    In two dimensions they stand on slanting lines that move, as those of satellites do (Sakov & Oke 2008).
+    """
+
+    method: Literal["moving_every"] = "moving_every"
+    count: int = Field(20, ge=1, description="number of observed sites at a time")
+
+
 class Checkerboard(OfFields):
     """Sites whose grid indices have an even sum at the first, third ... observation time, the others between."""
 
@@ -125,7 +135,7 @@ class NetworkFile(NetworkSettings):
 
 
 Network = Annotated[
-    AllSites | EverySite | FixedRandom | MovingRandom | Checkerboard | Half | NetworkFile,
+    AllSites | EverySite | FixedRandom | MovingRandom | MovingEvery | Checkerboard | Half | NetworkFile,
     Field(discriminator="method"),
 ]
 
@@ -184,6 +194,8 @@ def observed_places(network: Network, geometry: Geometry, times: np.ndarray, rng
             sites = _fixed(_drawn(network.count, possible, rng), count)
         case MovingRandom():
             sites = np.stack([_drawn(network.count, possible, rng) for _ in range(count)])
+        case MovingEvery():
+            sites = _moving_every(network.count, possible, count, rng)
         case Checkerboard():
             sites = _checkerboard(fields, geometry, count)
         case Half():
@@ -232,9 +244,21 @@ def _every(network: EverySite, fields: Sequence[str], geometry: Geometry) -> np.
 
 def _drawn(count: int, possible: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """``count`` different sites out of the ``possible`` ones, rising."""
-    if count > possible.size:
-        raise SettingsError(f"the network observes {count} sites; the state has only {possible.size}")
+    refuse_more(count, possible.size)
     return possible[np.sort(rng.choice(possible.size, count, replace=False, shuffle=False))]
+
+
+def refuse_more(count: int, there_are: int) -> None:
+    """Raise SettingsError if a network observes more sites than there are."""
+    if count > there_are:
+        raise SettingsError(f"the network observes {count} sites; the state has only {there_are}")
+
+
+def _moving_every(count: int, possible: np.ndarray, times: int, rng: np.random.Generator) -> np.ndarray:
+    """Entries floor(n k / count) of the ``possible`` sites, k = 0, 1, ..., and an offset below n / count each time."""
+    refuse_more(count, possible.size)
+    offset = rng.integers(possible.size // count, size=times)
+    return possible[np.arange(count) * possible.size // count + offset[:, None]]
 
 
 def _checkerboard(fields: Sequence[str], geometry: Geometry, times: int) -> np.ndarray:
