@@ -11,14 +11,25 @@ from assimilearn.models import Model, build
 from assimilearn.models.climate import ClimateSettings, climate
 from assimilearn.models.integrate import spun_up_state, trajectory
 from assimilearn.models.lorenz63 import Lorenz63Settings
+from assimilearn.models.lorenz84 import Lorenz84Settings
 from assimilearn.models.lorenz96 import Lorenz96Settings
 from assimilearn.models.lorenz96_cubic import Lorenz96CubicSettings, tendency
+from assimilearn.models.lorenz96_two_scale import Lorenz96TwoScaleSettings
+from assimilearn.models.lorenz2005 import Lorenz2005ThreeSettings, Lorenz2005TwoSettings
 from assimilearn.models.lyapunov import lyapunov_exponents
 from assimilearn.models.protocol import Differentiable
 from assimilearn.models.runge_kutta import rk4
 from assimilearn.verification.scorecards import identity_rows
 
-SETTINGS = [Lorenz63Settings(), Lorenz96Settings(size=7), Lorenz96CubicSettings(size=7)]
+SETTINGS = [
+    Lorenz63Settings(),
+    Lorenz84Settings(),
+    Lorenz96Settings(size=7),
+    Lorenz96CubicSettings(size=7),
+    Lorenz96TwoScaleSettings(slow=4, fast=3),
+    Lorenz2005TwoSettings(size=13, averaging=3),
+    Lorenz2005ThreeSettings(size=16, averaging=4, smoothing=3),
+]
 
 
 def states(model, count=4):

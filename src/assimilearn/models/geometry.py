@@ -167,11 +167,7 @@ class Geometry(Settings):
             if grid != tuple(field.shape):
                 raise SettingsError(f"the field {field.name} has the shape {grid}; its grid has {tuple(field.shape)}")
             parts.append(values.reshape((*lead, field.size)))
-        if all(isinstance(part, np.ndarray) for part in parts):
-            return np.concatenate(parts, axis=-1)
-        import torch
-
-        return torch.cat(parts, dim=-1)
+        return joined(parts)
 
     # ---- space --------------------------------------------------------------------------------------------------
 
@@ -340,6 +336,15 @@ class Geometry(Settings):
     def attributes(self) -> dict[str, str]:
         """What a file says of its states besides ``size``; nothing for the plain ring, which is the default."""
         return {} if self == ring(self.size) else {ATTRIBUTE: self.canonical()}
+
+
+def joined(parts: Sequence[Any]) -> Any:
+    """Arrays or tensors (..., site) one after the other along their sites."""
+    if all(isinstance(part, np.ndarray) for part in parts):
+        return np.concatenate(parts, axis=-1)
+    import torch
+
+    return torch.cat(list(parts), dim=-1)
 
 
 def ring(size: int, name: str = "x", spacing: float = 1.0) -> Geometry:

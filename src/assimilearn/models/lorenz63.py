@@ -7,13 +7,12 @@ Lorenz (1963), J. Atmos. Sci. 20, 130-141, eqs. 25-27. Integrated by RK4.
 
 from typing import Any, Literal
 
-import numpy as np
 import xarray as xr
 from numba import njit
 from pydantic import Field
 
 from assimilearn.kernels import FAST
-from assimilearn.models.geometry import Geometry, without_space
+from assimilearn.models.geometry import Geometry, joined, without_space
 from assimilearn.models.protocol import Identity
 from assimilearn.models.runge_kutta import RungeKuttaModel, rk4_rows
 from assimilearn.models.settings import ModelSettings
@@ -31,12 +30,7 @@ class Lorenz63Settings(ModelSettings):
 
 def tendency(x: Any, sigma: float, rho: float, beta: float) -> Any:
     """Time derivative of ``x (..., 3)``, NumPy or torch, per MTU."""
-    parts = modes(x[..., 0:1], x[..., 1:2], x[..., 2:3], sigma, rho, beta)
-    if isinstance(x, np.ndarray):
-        return np.concatenate(parts, axis=-1)
-    import torch
-
-    return torch.cat(parts, dim=-1)
+    return joined(modes(x[..., 0:1], x[..., 1:2], x[..., 2:3], sigma, rho, beta))
 
 
 def modes(x, y, z, sigma, rho, beta):

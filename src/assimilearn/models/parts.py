@@ -5,10 +5,15 @@ from assimilearn.registry import Kind
 KINDS = {
     "model": Kind(
         parts={
+            "double-gyre": "double_gyre:DoubleGyreSettings",
+            "kuramoto-sivashinsky": "kuramoto_sivashinsky:KuramotoSivashinskySettings",
+            "lorenz2005-ii": "lorenz2005:Lorenz2005TwoSettings",
+            "lorenz2005-iii": "lorenz2005:Lorenz2005ThreeSettings",
             "lorenz63": "lorenz63:Lorenz63Settings",
+            "lorenz84": "lorenz84:Lorenz84Settings",
             "lorenz96": "lorenz96:Lorenz96Settings",
             "lorenz96-cubic": "lorenz96_cubic:Lorenz96CubicSettings",
-            "double-gyre": "double_gyre:DoubleGyreSettings",
+            "lorenz96-two-scale": "lorenz96_two_scale:Lorenz96TwoScaleSettings",
         },
         base="settings:ModelSettings",
         adapter="plugin",

@@ -53,6 +53,12 @@ class Identity(NamedTuple):
         """The sum of all Lyapunov exponents is the mean divergence of the flow."""
         return cls("lyapunov_sum", _sum_of_all_exponents, exact, tolerance, ("lyapunov_exponent",))
 
+    @classmethod
+    def of_divergence(cls, of: Callable[[xr.Dataset], float], tolerance: float) -> "Identity":
+        """The same where the divergence depends on the state: ``of(climatology)`` is its mean."""
+        needs = ("lyapunov_exponent",)
+        return cls("lyapunov_sum_error", lambda file: _sum_of_all_exponents(file) - of(file), 0.0, tolerance, needs)
+
 
 def _sum_of_all_exponents(climatology: xr.Dataset) -> float:
     """Their sum, per MTU; NaN where only the leading ones are known."""
