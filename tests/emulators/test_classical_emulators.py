@@ -7,14 +7,13 @@ import pytest
 from training_sets import PERIODS, analysis_of, lorenz96_analysis
 
 from assimilearn.emulators import open_emulator, train
-from assimilearn.emulators.classical import forest as forests
 from assimilearn.emulators.classical.climatology import ClimatologySettings
-from assimilearn.emulators.classical.forest import ForestSettings
 from assimilearn.emulators.classical.persistence import PersistenceSettings
 from assimilearn.emulators.classical.ridge import RidgeSettings
 from assimilearn.emulators.classical.stencil import stencil
+from assimilearn.emulators.classical.trees import BoostingSettings, ForestSettings, TreeSettings
+from assimilearn.emulators.fields import field_scaling
 from assimilearn.emulators.pairs import windows
-from assimilearn.emulators.scaling import scaling_of
 from assimilearn.periods import Periods
 
 RNG = np.random.default_rng
@@ -30,8 +29,8 @@ def uneven_analysis():
 def regression(analysis, radius):
     """Standardised stencils (row, place), increments (row,), weights (row,) and the scaling of the training period."""
     training = windows(analysis, "train")
-    scaling = scaling_of(training)
-    rows = stencil(scaling.standardise(training.inputs), radius).reshape(-1, 2 * radius + 1)
+    scaling = field_scaling(training)
+    rows = stencil(scaling.standardised(training.inputs), radius).reshape(-1, 2 * radius + 1)
     increments = (training.targets - training.inputs).ravel() / scaling.increment_std
     return rows, increments, training.weights.ravel(), scaling
 
@@ -94,18 +93,55 @@ def test_ridge_of_a_constant_state_forecasts_that_state():
     assert emulator.step(np.full(6, 3.0)) == pytest.approx(3.0)
 
 
-def test_the_forest_predicts_what_scikit_learn_predicts(monkeypatch):
-    grown = []
-    flat = forests.flat
-    monkeypatch.setattr(forests, "flat", lambda forest: grown.append(forest) or flat(forest))
+def test_trees_predict_what_scikit_learn_predicts():
+    from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegressor
+    from sklearn.tree import DecisionTreeRegressor
+
     analysis = uneven_analysis()
-    settings = ForestSettings(n_estimators=7, max_depth=9, min_samples_leaf=2, max_features=0.6, max_samples=0.5)
-    emulator = open_emulator(train(analysis, settings, RNG(0)))
-    _, _, _, scaling = regression(analysis, 2)
+    rows, increments, weights, scaling = regression(analysis, 2)
+    common = {"max_depth": 9, "min_samples_leaf": 2}
+    split = {"min_samples_split": 30}
+    forest = {"n_estimators": 7, "max_features": 0.6, "max_samples": 0.5, **common, **split}
+    boosted = {"learning_rate": 0.2, "max_leaf_nodes": 20, **common}
+    seed = int(RNG(0).integers(2**31))
     fresh = 2 + 4 * RNG(9).standard_normal((50, 12))
-    rows = stencil(scaling.standardise(fresh), 2).reshape(-1, 5).astype(np.float32)
-    expected = fresh + scaling.increment_std * grown[0].predict(rows).reshape(fresh.shape)
-    assert emulator.step(fresh) == pytest.approx(expected, rel=1e-13)
+    seen = stencil(scaling.standardised(fresh), 2).reshape(-1, 5).astype(np.float32)
+    for settings, reference in (
+        (TreeSettings(**common, **split), DecisionTreeRegressor(**common, **split, random_state=seed)),
+        (ForestSettings(**forest), RandomForestRegressor(**forest, random_state=seed)),
+        (
+            BoostingSettings(n_estimators=15, **boosted),
+            HistGradientBoostingRegressor(max_iter=15, early_stopping=False, random_state=seed, **boosted),
+        ),
+    ):
+        reference.fit(rows.astype(np.float32), increments, sample_weight=weights)
+        expected = fresh + scaling.increment_std * reference.predict(seen).reshape(fresh.shape)
+        emulator = open_emulator(train(analysis, settings, RNG(0)))
+        assert emulator.step(fresh) == pytest.approx(expected, rel=1e-12), settings.method
+
+
+@pytest.mark.parametrize("settings", [TreeSettings(min_samples_leaf=20), ForestSettings(), BoostingSettings()])
+def test_trees_find_which_sites_act_on_a_site_of_lorenz96(settings):
+    analysis = lorenz96_analysis(size=24)
+    share = train(analysis, settings.model_copy(update={"radius": 5}), RNG(0))["weight_importance"].values[0]
+    acting = [3, 4, 6]  # i - 2, i - 1, i + 1
+    assert sorted(np.argsort(share)[-3:]) == acting and share[acting].sum() > 0.7
+
+
+def test_a_forest_is_better_than_its_trees_and_a_deep_tree_fits_noise():
+    analysis = lorenz96_analysis(noise=0.5)
+    training = windows(analysis, "train")
+    errors = {}
+    for name, settings in {
+        "shallow": TreeSettings(max_depth=4),
+        "deep": TreeSettings(max_depth=20),
+        "forest": ForestSettings(max_depth=20, min_samples_leaf=1, max_samples=1.0),
+    }.items():
+        emulator = open_emulator(train(analysis, settings, RNG(0)))
+        within = np.sqrt(np.mean((emulator.step(training.inputs) - training.targets) ** 2))
+        errors[name] = (within, emulator.residual_std)
+    assert errors["deep"][0] < 0.2 * errors["shallow"][0]
+    assert errors["forest"][1] < min(errors["deep"][1], errors["shallow"][1])
 
 
 def test_forest_settings_reach_the_forest():

@@ -15,6 +15,9 @@ SETTINGS = {
     "climatology": {},
     "ridge": {"radius": 1, "degree": 2},
     "polynomial": {"radius": 1},
+    "lim": {"modes": 5},
+    "sparse": {"radius": 1},
+    "boosting": {"n_estimators": 3, "radius": 1},
     "forest": {"n_estimators": 2, "max_depth": 4, "radius": 1},
     "mlp": {"hidden": [3], "radius": 1, "epochs": 1},
     "cnn": {"epochs": 1},
@@ -54,6 +57,8 @@ def weights(dataset):
         ("ridge", {"radius": 2}),
         ("ridge", {"degree": 1}),
         ("ridge", {"radius": 10**15, "degree": 3}),
+        ("sparse", {"radius": 2}),
+        ("sparse", {"radius": 100}),
         ("polynomial", {"radius": 4}),
         ("polynomial", {"degree": 3}),
         ("polynomial", {"radius": 10**9}),
@@ -69,7 +74,7 @@ def weights(dataset):
     ],
 )
 def test_settings_that_are_not_those_of_the_weights_are_refused(files, method, changes):
-    with pytest.raises(FileError, match=r"do not fit its 12 sites|are not those of its settings"):
+    with pytest.raises(FileError, match=r"do not fit its 12 sites|are not those of its settings|cannot be used"):
         open_emulator(with_settings(files[method], **changes))
 
 
@@ -78,9 +83,11 @@ def test_settings_that_are_not_those_of_the_weights_are_refused(files, method, c
     [
         ("ridge", "weight_factor", (0, 0), 10**9),
         ("ridge", "weight_factor", (3, 1), -1),
-        ("ridge", "weight_state_std", (), 0.0),
+        ("ridge", "weight_std", 0, 0.0),
         ("polynomial", "weight_factor", (0, 0), 10**9),
         ("polynomial", "weight_factor", (1, 0), 2),
+        ("sparse", "weight_factor", (1, 0), 2),
+        ("boosting", "weight_child", 0, 10**6),
         ("forest", "weight_child", 0, 10**6),
         ("forest", "weight_child", 0, -1),
         ("forest", "weight_child", 1, 0),
@@ -123,7 +130,7 @@ def test_a_mean_of_12_sites_is_none_of_50(files):
         open_emulator(files["climatology"].assign_attrs(size=50))
 
 
-@pytest.mark.parametrize("method", ["ridge", "polynomial", "forest", "mlp", "cnn"])
+@pytest.mark.parametrize("method", ["ridge", "sparse", "polynomial", "forest", "mlp", "cnn"])
 def test_a_ring_smaller_than_the_stencil_is_refused(files, method):
     with pytest.raises(FileError, match="do not fit its 2 sites"):
         open_emulator(files[method].assign_attrs(size=2))

@@ -150,8 +150,8 @@ def test_lorenz63_is_learned_as_a_whole_and_assimilates(lorenz63):
 
 
 @pytest.mark.parametrize(("method", "what"), [
-    ("ridge", "ridge learns one function for all sites of a ring, and the sites of this model are not alike"),
-    ("sklearn", r"set `radius: null`, for one function of the whole state"),
+    ("polynomial", "polynomial learns one function for all sites of a ring, and the sites of this model are not alike"),
+    ("cnn", "cnn learns one function"),
 ])  # fmt: skip
 def test_one_function_for_all_sites_is_refused_where_sites_are_not_alike(lorenz63, method, what):
     from pydantic import TypeAdapter

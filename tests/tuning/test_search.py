@@ -10,8 +10,8 @@ from tuning_sets import PERIODS, noisy_analysis
 
 from assimilearn import store
 from assimilearn.emulators import open_emulator, train
-from assimilearn.emulators.classical.forest import ForestSettings
 from assimilearn.emulators.classical.ridge import RidgeSettings
+from assimilearn.emulators.classical.trees import ForestSettings
 from assimilearn.emulators.networks.cnn import CnnSettings
 from assimilearn.emulators.networks.mlp import MlpSettings
 from assimilearn.emulators.pairs import windows

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from assimilearn import store
+from assimilearn.cli.health import tell_health
 from assimilearn.cli.inputs import read_observations, read_one_of, read_physics, refuse_others
 from assimilearn.cli.options import FILE, NETCDF, Origin, origin_options, settings_option
 from assimilearn.emulators import AnyEmulator, train
@@ -52,3 +53,4 @@ def command(
     )
     inputs = {"analysis": analysis, "tuned": tuned, "observations": observations, "model": model, "previous": previous}
     origin.write(dataset, output, "emulators", settings, inputs)
+    tell_health(output.stem, dataset.attrs)

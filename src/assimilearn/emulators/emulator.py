@@ -8,10 +8,10 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import xarray as xr
 
+from assimilearn.emulators.settings import EmulatorSettings
 from assimilearn.errors import SettingsError
 from assimilearn.models.geometry import Geometry, ring
 from assimilearn.models.protocol import CompiledStep
-from assimilearn.settings import Settings
 
 LAYOUT = 1
 """Version of the way in which weights are stored; files of a newer one are refused."""
@@ -46,7 +46,7 @@ class Emulator:
 
     Attributes
     ----------
-    settings : Settings
+    settings : EmulatorSettings
         The settings of the method, as fitted.
     weights : mapping of name -> ndarray
     geometry : Geometry
@@ -63,7 +63,7 @@ class Emulator:
         Whether every site is forecast by the same function of its neighbours.
     """
 
-    settings: Settings
+    settings: EmulatorSettings
     weights: Mapping[str, np.ndarray]
     geometry: Geometry
     time_step: float
@@ -105,7 +105,10 @@ class Emulator:
         """
         if not self.local and size != self.size:
             raise SettingsError(f"this emulator is bound to {self.size} sites: it cannot be used on {size}")
-        return replace(self, geometry=ring(size))
+        from assimilearn.emulators.train import emulator_of  # which makes emulators, and so imports this file
+
+        made = emulator_of(self.settings, self.weights, ring(size), self.time_step)
+        return replace(made, residual_std=self.residual_std)
 
 
 @dataclass(frozen=True)
@@ -131,7 +134,7 @@ class DifferentiableEmulator(Emulator):
 
 def as_dataset(fitted: Fitted, attributes: Mapping[str, Any], epochs_before: int = 0) -> xr.Dataset:
     """Weights (left out if training failed), history and attributes as one Dataset; epochs are counted on."""
-    weights = {} if attributes["status"] != "ok" else fitted.weights
+    weights = {} if attributes["status"] == "failed" else fitted.weights
     dataset = xr.Dataset({f"weight_{name}": array for name, array in weights.items()}, attrs=dict(attributes))
     if fitted.loss.size:
         dataset["loss"] = ("epoch", fitted.loss, {"long_name": "training loss"})

@@ -63,6 +63,12 @@ SCALING_SHAPES: dict[str, Shape] = {name: ("field",) for name in ("mean", "std",
 """Of the weights that :meth:`FieldScaling.arrays` gives."""
 
 
+def scaling_problems(weights: Mapping[str, np.ndarray]) -> list[str]:
+    """Standard deviations in a file by which nothing can be divided."""
+    wrong = [name for name in ("std", "increment_std") if not (weights[name] > 0).all()]
+    return [f"weight_{name} is not above 0 everywhere" for name in wrong]
+
+
 def field_scaling_from(weights: Mapping[str, np.ndarray], geometry: Geometry) -> FieldScaling:
     """The scaling that is stored with the weights of an emulator.
 
@@ -78,12 +84,12 @@ def field_scaling_from(weights: Mapping[str, np.ndarray], geometry: Geometry) ->
 
 @dataclass(frozen=True)
 class View:
-    """What one function sees of a state, and what it gives: at every grid point, or once for the whole state.
+    """What one function sees of a state, and what it gives: at every grid point or block, or once for the whole state.
 
     Attributes
     ----------
     inputs : ndarray (point, input), int64
-        Sites that the function sees.
+        Sites that the function sees; -1 beyond the end of a bounded axis, where standardised states count as 0.
     outputs : ndarray (point, output), int64
         Sites that it gives; together all sites, each once.
     """
@@ -92,7 +98,9 @@ class View:
     outputs: np.ndarray
 
     def rows(self, states: np.ndarray) -> np.ndarray:
-        """Inputs (row * point, input) from ``states (row, site)``."""
+        """Inputs (row * point, input) from standardised ``states (row, site)``."""
+        if (self.inputs < 0).any():
+            states = np.concatenate([states, np.zeros((len(states), 1))], axis=1)
         return states[:, self.inputs].reshape(-1, self.inputs.shape[1])
 
     def targets(self, states: np.ndarray) -> np.ndarray:
@@ -106,22 +114,29 @@ class View:
         return found
 
 
-def view(geometry: Geometry, radius: int | None) -> View:
-    """The stencil of every grid point up to ``radius`` points away, or the whole state for None.
+def view(geometry: Geometry, radius: int | None, block: int = 1, shared: bool = True) -> View:
+    """The stencil of every grid point up to ``radius`` points away; the whole state for None, or without space.
+
+    Parameters
+    ----------
+    geometry : Geometry
+    radius : int or None
+    block : int
+        Grid points along each axis that one function gives together.
+    shared : bool
+        Whether the function is the same at all points, which must then be alike.
 
     Raises
     ------
     SettingsError
-        If a stencil is asked for and the grid points are not alike.
+        If the points are not alike, the stencil is wider than an axis, or an axis is not made of whole blocks.
     """
-    if radius is None:
+    if radius is None or not geometry.has_space:
         everything = np.arange(geometry.size)[None]
         return View(everything, everything)
-    if not geometry.homogeneous:
+    if shared and not geometry.homogeneous:
         raise SettingsError(
             "one function of a stencil (setting `radius`) needs grid points that are alike, and those of this model "
             "are not: set `radius: null`, for one function of the whole state"
         )
-    points = geometry.fields[0].size
-    starts = [part.start for part in geometry.slices.values()]
-    return View(geometry.stencil(radius), np.arange(points)[:, None] + np.array(starts))
+    return View(geometry.stencil(radius, block), geometry.stencil(0, block))

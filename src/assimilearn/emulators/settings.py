@@ -42,6 +42,11 @@ class EmulatorSettings(Settings):
             )
 
     @property
+    def local(self) -> bool:
+        """Whether each grid point sees its neighbourhood only; the whole state where a ``radius`` is None."""
+        return getattr(self, "radius", 0) is not None and getattr(self, "shared", True)
+
+    @property
     def steps(self) -> int:
         """Successive steps of one training example."""
         return 1

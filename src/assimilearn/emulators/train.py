@@ -64,8 +64,9 @@ def train(
     xarray.Dataset
         ``weight_*``, ``loss(epoch)``, ``validation_loss(epoch)`` where there are epochs; attributes ``method``,
         ``settings`` (JSON, with the tuned values), ``tuned`` (JSON), ``size``, ``time_step`` (MTU, one interval of the
-        analysis), ``residual_std`` (one-step rms error on the validation period), ``status`` "ok", or "failed" with
-        ``reason``.
+        analysis), ``residual_std`` (one-step rms error on the validation period), ``status`` "ok", "poor" with
+        ``reason`` where the mean of the training states forecasts the validation period better, or "failed" with
+        ``reason`` and without weights.
 
     Raises
     ------
@@ -94,12 +95,15 @@ def train(
         start |= {"physics": physics_over(model, pairs.interval(analysis))}
     fitted = method.fit(training, validation, settings, rng, **start)
     size, time_step = training.states.shape[-1], pairs.interval(analysis)
-    residual_std, reason = float("nan"), fitted.failure
-    if not reason:
+    residual_std, status = float("nan"), {"status": "failed", "reason": fitted.failure}
+    if not fitted.failure:
         weights = {name: array.values for name, array in fitted.weights.items()}
-        pairs_held_out = pairs.windows(analysis, "validation")
-        residual_std = one_step_error(emulator_of(settings, weights, training.geometry, time_step), pairs_held_out)
-        reason = "" if np.isfinite(residual_std) else "the one-step forecast of the validation period is not finite"
+        emulator, held_out = (
+            emulator_of(settings, weights, training.geometry, time_step),
+            pairs.windows(analysis, "validation"),
+        )
+        residual_std = one_step_error(emulator, held_out)
+        status = status_of(emulator, training, held_out)
     attributes = {
         "method": settings.method,
         "settings": settings.canonical(),
@@ -109,8 +113,7 @@ def train(
         "time_step": time_step,
         **training.geometry.attributes,
         "residual_std": residual_std,
-        "status": "failed" if reason else "ok",
-        **({"reason": reason} if reason else {}),
+        **status,
     }
     epochs_before = int(previous["epoch"][-1]) if start and previous is not None and "epoch" in previous else 0
     return as_dataset(fitted, attributes, epochs_before)
@@ -166,6 +169,29 @@ def one_step_error(emulator: Emulator, validation: pairs.Windows) -> float:
         return float(np.sqrt(np.mean((emulator.step(validation.inputs) - validation.targets) ** 2)))
 
 
+def status_of(emulator: Emulator, training: pairs.Windows, validation: pairs.Windows) -> dict[str, str]:
+    """What training made, as attributes of a file: ``status``, and ``reason`` where it is not "ok".
+
+    One-step errors are held against those of the mean of the training states of each site, both divided by the standard
+    deviation of the site's field.
+    """
+    fields, targets = emulator.geometry.field_of, validation.targets
+    std = np.array([targets[:, fields == k].std() or 1.0 for k in range(len(emulator.geometry.fields))])[fields]
+    with np.errstate(over="ignore", invalid="ignore"):
+        forecast = emulator.step(validation.inputs)
+        error = float(np.sqrt(np.mean(((forecast - targets) / std) ** 2)))
+    climatology = float(np.sqrt(np.mean(((training.targets.mean(axis=0) - targets) / std) ** 2)))
+    if not np.isfinite(error):
+        return {"status": "failed", "reason": "the one-step forecast of the validation period is not finite"}
+    if error > climatology * (1 + 1e-9):
+        return {
+            "status": "poor",
+            "reason": f"its one-step error on the validation period is {error:.3g} standard deviations of the "
+            f"climatology, that of the climatology itself {climatology:.3g}",
+        }
+    return {"status": "ok"}
+
+
 def open_emulator(dataset: xr.Dataset) -> Emulator:
     """The emulator that :func:`train` stored in ``dataset``; nothing in the file is executed.
 
@@ -180,7 +206,7 @@ def open_emulator(dataset: xr.Dataset) -> Emulator:
     if missing:
         raise FileError(f"this is no emulator file: it lacks the attributes {', '.join(sorted(missing))}")
     size, time_step, residual_std = numbers_of(attributes)
-    if attributes["status"] != "ok":
+    if attributes["status"] == "failed":
         reason = attributes.get("reason", "no reason recorded")
         raise FileError(f"the training of this {attributes['method']} emulator failed: {reason}")
     weights = {
@@ -193,7 +219,11 @@ def open_emulator(dataset: xr.Dataset) -> Emulator:
         raise FileError(f"the settings in the emulator file cannot be used: {first_line(error)}") from error
     refuse_other_weights(weights, settings, size)
     geometry = geometry_of({**attributes, "size": size})
-    return replace(emulator_of(settings, weights, geometry, time_step), residual_std=residual_std)
+    try:
+        emulator = emulator_of(settings, weights, geometry, time_step)
+    except SettingsError as error:
+        raise FileError(f"the settings in the emulator file do not fit its {size} sites: {error}") from error
+    return replace(emulator, residual_std=residual_std)
 
 
 def numbers_of(attributes: Mapping[str, Any]) -> tuple[int, float, float]:
@@ -239,9 +269,10 @@ def emulator_of(
 ) -> Emulator:
     """An emulator from its settings and weights; its residual is not known yet."""
     method = part_of(settings).implementation
-    compiled = method.compiled(weights, settings) if settings.compiles else None
+    compiled = method.compiled(weights, settings, geometry) if settings.compiles else None
     mapping = None if settings.compiles else method.mapping(weights, settings, geometry)
-    made = (settings, weights, geometry, time_step, float("nan"), compiled, mapping, method.LOCAL)
+    local = method.LOCAL and settings.local
+    made = (settings, weights, geometry, time_step, float("nan"), compiled, mapping, local)
     if settings.differentiates:
         return DifferentiableEmulator(*made, partial(method.tensor_step, weights, settings, geometry))
     return Emulator(*made)

@@ -85,7 +85,7 @@ def assimilate_again(
         If the very first emulator failed: there is no cycle to go back to.
     """
     scores = scores_of(previous)
-    if has_stopped(emulator) or emulator.attrs["status"] != "ok":
+    if has_stopped(emulator) or emulator.attrs["status"] == "failed":
         if not scores:
             raise FileError(
                 f"the first emulator of the loop failed: {emulator.attrs.get('reason', 'no reason recorded')}"

@@ -256,37 +256,42 @@ class Geometry(Settings):
         found = tree.query_ball_point(self.inside(self.positions), radius * (1 + 1e-12), return_sorted=True)
         return [where.start + np.array(sites, dtype=np.int64) for sites in found]
 
-    def stencil(self, radius: int) -> np.ndarray:
-        """Sites that a local function of each grid point sees, (point, input), int64.
+    def stencil(self, radius: int, block: int = 1) -> np.ndarray:
+        """Sites that a local function of each grid point, or of each block of them, sees: (point, input), int64.
 
         Of every field the points up to ``radius`` grid points away along each axis, in the order of the fields and
-        then of the offsets; beyond the end of a bounded axis stands -1. All fields must stand on one grid.
+        then of the offsets; beyond the end of a bounded axis stands -1. All fields must stand on one grid. Blocks are
+        ``block`` points long along each axis, and ``radius`` is counted from their edges.
 
         Raises
         ------
         SettingsError
-            If the model has no space, fields stand on different grids, or the stencil is wider than a periodic axis.
+            If the model has no space, fields stand on different grids, the stencil is wider than a periodic axis, or
+            an axis is not made of whole blocks.
         """
         self.need_space("a stencil")
         shape = self.fields[0].shape
         if any(field.shape != shape for field in self.fields):
             raise SettingsError("a stencil needs all fields on one grid, and these have different ones")
-        offsets = np.arange(-radius, radius + 1)
-        index: Any = []
-        for axis, (count, where) in enumerate(zip(shape, self.axes, strict=True)):
-            if where.periodic and 2 * radius + 1 > count:
+        for count, where in zip(shape, self.axes, strict=True):
+            if where.periodic and 2 * radius + block > count:
                 raise SettingsError(
                     f"a stencil of radius {radius} is wider than the {count} points of axis {where.name}"
                 )
-            at = np.arange(count)[:, None] + offsets
+            if count % block:
+                raise SettingsError(f"the {count} points of axis {where.name} are not made of whole blocks of {block}")
+        offsets = np.arange(-radius, radius + block)
+        index: Any = []
+        for axis, (count, where) in enumerate(zip(shape, self.axes, strict=True)):
+            at = np.arange(0, count, block)[:, None] + offsets
             at = at % count if where.periodic else np.where((at >= 0) & (at < count), at, -1)
             ones = [1] * (2 * len(shape))
-            ones[axis], ones[len(shape) + axis] = count, offsets.size
+            ones[axis], ones[len(shape) + axis] = len(at), offsets.size
             index.append(at.reshape(ones))
         index = np.broadcast_arrays(*index)
         outside = np.logical_or.reduce([at < 0 for at in index])
         flat = np.ravel_multi_index([np.maximum(at, 0) for at in index], shape)
-        points = np.where(outside, -1, flat).reshape(self.fields[0].size, -1)
+        points = np.where(outside, -1, flat).reshape(-1, offsets.size ** len(shape))
         starts = [self.slices[name].start for name in self.names]
         return np.concatenate([np.where(points < 0, -1, points + start) for start in starts], axis=1).astype(np.int64)
 

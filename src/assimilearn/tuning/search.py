@@ -156,7 +156,7 @@ def score_fit(fold: xr.Dataset, settings: Any, lead: int, rng: np.random.Generat
     """Fit ``settings`` to one fold and score the forecasts from its held-out analyses; infinite if they overflow."""
     with one_thread():
         fitted = train(fold, settings, rng)
-        if fitted.attrs["status"] != "ok":
+        if fitted.attrs["status"] == "failed":
             return float("inf")
         return forecast_error(open_emulator(fitted), windows(fold, "test", lead))
 

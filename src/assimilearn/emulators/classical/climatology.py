@@ -11,6 +11,7 @@ from assimilearn.emulators.emulator import Fitted
 from assimilearn.emulators.pairs import Windows
 from assimilearn.emulators.settings import EmulatorSettings
 from assimilearn.emulators.weights import Shape
+from assimilearn.models.geometry import Geometry
 from assimilearn.models.protocol import CompiledStep
 
 LOCAL = False
@@ -40,7 +41,7 @@ def problems(weights: Mapping[str, np.ndarray], settings: ClimatologySettings) -
     return []
 
 
-def compiled(weights: Mapping[str, np.ndarray], settings: ClimatologySettings) -> CompiledStep:
+def compiled(weights: Mapping[str, np.ndarray], settings: ClimatologySettings, geometry: Geometry) -> CompiledStep:
     """The step that replaces every state by the mean."""
     return CompiledStep(recall, np.ascontiguousarray(weights["mean"]))
 

@@ -10,6 +10,7 @@ from assimilearn.emulators.emulator import Fitted
 from assimilearn.emulators.pairs import Windows
 from assimilearn.emulators.settings import EmulatorSettings
 from assimilearn.emulators.weights import Shape
+from assimilearn.models.geometry import Geometry
 from assimilearn.models.protocol import CompiledStep
 
 LOCAL = True
@@ -36,7 +37,7 @@ def problems(weights: Mapping[str, np.ndarray], settings: PersistenceSettings) -
     return []
 
 
-def compiled(weights: Mapping[str, np.ndarray], settings: PersistenceSettings) -> CompiledStep:
+def compiled(weights: Mapping[str, np.ndarray], settings: PersistenceSettings, geometry: Geometry) -> CompiledStep:
     """The identity."""
     return CompiledStep(persist, np.zeros(0))
 

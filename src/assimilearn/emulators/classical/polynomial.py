@@ -31,6 +31,7 @@ from assimilearn.emulators.pairs import Windows
 from assimilearn.emulators.settings import EmulatorSettings
 from assimilearn.emulators.weights import Shape
 from assimilearn.kernels import FAST
+from assimilearn.models.geometry import Geometry
 from assimilearn.models.protocol import CompiledStep
 
 LOCAL = True
@@ -191,7 +192,7 @@ def problems(weights: Mapping[str, np.ndarray], settings: PolynomialSettings) ->
     return [] if right else ["weight_factor is not that of its radius and degree"]
 
 
-def compiled(weights: Mapping[str, np.ndarray], settings: PolynomialSettings) -> CompiledStep:
+def compiled(weights: Mapping[str, np.ndarray], settings: PolynomialSettings, geometry: Geometry) -> CompiledStep:
     """Parameters: see :func:`step_parameters`."""
     return CompiledStep(polynomial_step, step_parameters(weights["coefficient"], settings))
 

@@ -1,8 +1,12 @@
 """Any scikit-learn regressor for the increments of one interval, from a stencil of neighbours or the whole state.
 
 Pedregosa et al. (2011), J. Mach. Learn. Res. 12, 2825-2830. Inputs are standardised field by field, outputs are
-increments in units of their root mean square. An estimator that gives one number at a time is fitted once for each
-output. Stored by skops: nothing in the file is executed, and types that are not on a stated list are refused.
+increments in units of their root mean square. Samples count by 1 / (analysis variance + 0.01) where the regressor takes
+weights. An estimator that gives one number at a time is fitted once for each output. One function serves all grid
+points (``shared``), or each has one of its own. Least squares, lasso and elastic net are ``LinearRegression``,
+``Lasso`` and ``ElasticNet``.
+
+Stored by skops: nothing in the file is executed, and types that are not on a stated list are refused.
 """
 
 import io
@@ -25,7 +29,7 @@ from assimilearn.emulators.weights import Shape
 from assimilearn.errors import FileError, SettingsError
 from assimilearn.models.geometry import Geometry
 
-LOCAL = False
+LOCAL = True
 MEMORY_ADDRESS = re.compile(r'"__id__": (\d+)')
 WHOLE_NUMBER = re.compile(r"\b\d{9,}\b")
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip file can hold
@@ -58,8 +62,12 @@ class RegressorSettings(EmulatorSettings):
         {}, description="parameters of the estimator; in a pipeline `name__parameter`, with names in lower case"
     )
     radius: int | None = Field(
-        2, ge=0, le=100, description="grid points of the stencil along each axis; null: the whole state"
+        2,
+        ge=0,
+        le=100,
+        description="grid points of the stencil along each axis; null, or without space: the whole state",
     )
+    shared: bool = Field(True, description="one function for all grid points; false: each has one of its own")
     stride: int = Field(1, ge=1, description="every how many training times are used")
 
     @field_validator("estimator")
@@ -86,7 +94,7 @@ class RegressorSettings(EmulatorSettings):
 
     def refuse_unlike(self, geometry: Geometry) -> None:
         """Raise SettingsError if a stencil is asked for where grid points are not alike, or wider than an axis."""
-        view(geometry, self.radius)
+        view(geometry, self.radius, shared=self.shared)
 
     def unfitted(self, seed: int) -> Any:
         """The estimator with its parameters, its random state set where it has one."""
@@ -134,25 +142,48 @@ def _estimators(kind: str) -> Mapping[str, Callable[..., Any]]:
 
 
 def fit(training: Windows, validation: Windows, settings: RegressorSettings, rng: np.random.Generator) -> Fitted:
-    """Fit the estimator on one thread, so that the result is the same on any number of cores."""
-    from sklearn.multioutput import MultiOutputRegressor
-    from threadpoolctl import threadpool_limits
-
-    scaling, seen = field_scaling(training), view(training.geometry, settings.radius)
+    """Fit the estimator, or one for each grid point, on one thread: the result is the same on any number of cores."""
+    scaling = field_scaling(training)
+    seen = view(training.geometry, settings.radius, shared=settings.shared)
     inputs, targets = training.inputs[:: settings.stride], training.targets[:: settings.stride]
     rows = seen.rows(scaling.standardised(inputs))
     outputs = seen.targets(scaling.increments(targets - inputs))
-    estimator = settings.unfitted(int(rng.integers(2**31)))
+    weights = seen.targets(training.weights[:: settings.stride, 0]).mean(axis=1)
+    seed = int(rng.integers(2**31))
+    if settings.shared:
+        return Fitted({**scaling.arrays(), "estimator": stored(fitted(settings, rows, outputs, weights, seed))})
+    points = len(seen.inputs)
+    each = [fitted(settings, rows[k::points], outputs[k::points], weights[k::points], seed) for k in range(points)]
+    return Fitted({**scaling.arrays(), "estimator": stored(each)})
+
+
+def fitted(settings: RegressorSettings, rows: np.ndarray, outputs: np.ndarray, weights: np.ndarray, seed: int) -> Any:
+    """An estimator of ``outputs (row, output)`` from ``rows (row, input)``, with ``weights (row,)`` if it takes them.
+
+    Raises
+    ------
+    SettingsError
+        If scikit-learn refuses a parameter or the data.
+    """
+    from sklearn.multioutput import MultiOutputRegressor
+    from sklearn.utils.validation import has_fit_parameter
+    from threadpoolctl import threadpool_limits
+
+    estimator = settings.unfitted(seed)
+    last = estimator.steps[-1] if hasattr(estimator, "steps") else ("", estimator)
+    name = f"{last[0]}__sample_weight".removeprefix("__")
+    given = {name: weights} if has_fit_parameter(last[1], "sample_weight") else {}
     if outputs.shape[1] == 1:
         outputs = outputs[:, 0]
     elif not takes_several(estimator):
         estimator = MultiOutputRegressor(estimator)
+        given = {} if last[0] else given  # it does not hand weights on to a step of a pipeline
     try:
         with threadpool_limits(1):
-            estimator.fit(rows, outputs)
+            estimator.fit(rows, outputs, **given)
     except (ValueError, TypeError) as error:
         raise SettingsError(f"scikit-learn cannot fit {settings.estimator}: {str(error).splitlines()[0]}") from error
-    return Fitted({**scaling.arrays(), "estimator": stored(estimator)})
+    return estimator
 
 
 def takes_several(estimator: Any) -> bool:
@@ -217,17 +248,24 @@ def problems(weights: Mapping[str, np.ndarray], settings: RegressorSettings) -> 
 
 
 def mapping(weights: Mapping[str, np.ndarray], settings: RegressorSettings, geometry: Geometry) -> Step:
-    """The step: all members and points in one call of ``predict``."""
+    """The step: all members and points in one call of ``predict``, or one call a grid point."""
     from threadpoolctl import threadpool_limits
 
     estimator, scaling = restored(weights["estimator"]), field_scaling_from(weights, geometry)
-    seen = view(geometry, settings.radius)
-    if getattr(estimator, "n_features_in_", None) != seen.inputs.shape[1]:
-        raise FileError(f"the stored estimator does not take the {seen.inputs.shape[1]} inputs of its settings")
+    seen = view(geometry, settings.radius, shared=settings.shared)
+    points, inputs = seen.inputs.shape
+    each = [estimator] if settings.shared else estimator
+    if not isinstance(each, list) or len(each) != (1 if settings.shared else points):
+        raise FileError("the stored estimators are not one for each grid point")
+    if any(getattr(one, "n_features_in_", None) != inputs for one in each):
+        raise FileError(f"the stored estimator does not take the {inputs} inputs of its settings")
 
     def step(states: np.ndarray) -> np.ndarray:
+        rows, count = seen.rows(scaling.standardised(states)), len(each)
+        increments = np.empty((len(rows), seen.outputs.shape[1]))
         with threadpool_limits(1):
-            increments = estimator.predict(seen.rows(scaling.standardised(states)))
-        return scaling.added(states, seen.states(np.asarray(increments, dtype=float)))
+            for k, one in enumerate(each):
+                increments[k::count] = np.reshape(one.predict(rows[k::count]), (-1, increments.shape[1]))
+        return scaling.added(states, seen.states(increments))
 
     return step

@@ -32,6 +32,7 @@ from assimilearn.emulators.networks.normalisation import EPSILON, running_statis
 from assimilearn.emulators.pairs import Windows
 from assimilearn.emulators.scaling import scaling_from, scaling_of, scaling_problems
 from assimilearn.emulators.weights import Shape
+from assimilearn.models.geometry import Geometry
 from assimilearn.models.protocol import CompiledStep
 
 LOCAL = True
@@ -106,6 +107,6 @@ def problems(weights: Mapping[str, np.ndarray], settings: CnnSettings) -> list[s
     return scaling_problems(weights)
 
 
-def compiled(weights: Mapping[str, np.ndarray], settings: CnnSettings) -> CompiledStep:
+def compiled(weights: Mapping[str, np.ndarray], settings: CnnSettings, geometry: Geometry) -> CompiledStep:
     """The compiled forward pass."""
     return compiled_network(LAYERS, weights)

@@ -26,6 +26,7 @@ from assimilearn.emulators.networks.descent import Network, TrainingSettings, tr
 from assimilearn.emulators.pairs import Windows
 from assimilearn.emulators.scaling import scaling_from, scaling_of, scaling_problems
 from assimilearn.emulators.weights import Shape
+from assimilearn.models.geometry import Geometry
 from assimilearn.models.protocol import CompiledStep
 
 LOCAL = True
@@ -77,6 +78,6 @@ def problems(weights: Mapping[str, np.ndarray], settings: MlpSettings) -> list[s
     return scaling_problems(weights)
 
 
-def compiled(weights: Mapping[str, np.ndarray], settings: MlpSettings) -> CompiledStep:
+def compiled(weights: Mapping[str, np.ndarray], settings: MlpSettings, geometry: Geometry) -> CompiledStep:
     """The compiled forward pass."""
     return compiled_network(layers_of(settings), weights)
