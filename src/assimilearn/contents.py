@@ -110,6 +110,12 @@ CONTENTS: dict[str, Contents] = {
         | dict.fromkeys(("coefficient", "coefficient_std", "first_guess"), ("monomial",)),
         {**OF_A_MODEL, "layout": int, "residual_std": float, "status": str},
     ),
+    "assimilators": Contents(
+        "an assimilator",
+        {"loss": ("stage",), "validation_loss": ("stage",), "iteration": ("stage",)},
+        {},
+        {"method": str, "settings": dict, "size": int, "time_step": float, "layout": int, "status": str},
+    ),
     "sweeps": Contents("a sweep", {"realization": ("realization",)}, {}, {"method": str, "by": list, "settings": dict}),
     "analysis_scores": SCORES,
     "loop_scores": SCORES._replace(title="scores of a cycle of a loop", attributes={"status": str, "cycle": int}),

@@ -30,7 +30,7 @@ from assimilearn.errors import PluginError
 from assimilearn.registry import Part, Place, Plugged, Registry, Source, content_digest, declared, files_of, use
 from assimilearn.registry import registry as registry_in_force
 
-__all__ = ["emulator", "load", "method", "model", "network", "operator"]
+__all__ = ["assimilator", "emulator", "load", "method", "model", "network", "operator"]
 
 Target = TypeVar("Target")
 NAME = r"^[a-z0-9]+(-[a-z0-9]+)*$"
@@ -64,6 +64,11 @@ def emulator(name: str, **options: Any) -> Callable[[Target], Target]:
 def network(name: str, **options: Any) -> Callable[[Target], Target]:
     """Mark a ``torch.nn.Module`` as a neural network that can be trained as an emulator."""
     return _mark("network", name, options)
+
+
+def assimilator(name: str, **options: Any) -> Callable[[Target], Target]:
+    """Mark a ``torch.nn.Module`` as a learned analysis step; see :mod:`assimilearn.assimilators.plugin`."""
+    return _mark("assimilator", name, options)
 
 
 def method(name: str, **options: Any) -> Callable[[Target], Target]:

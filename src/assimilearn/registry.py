@@ -35,10 +35,16 @@ OWNERS = {
     "network": "emulators",
     "method": "assimilation",
     "figure": "figures",
+    "assimilator": "assimilators",
 }
 """Kind of part -> the package that owns it; its module ``parts`` holds the table ``KINDS``."""
 
-WORDS = {"model": "a physical model", "emulator": "an emulator", "method": "an analysis"}
+WORDS = {
+    "model": "a physical model",
+    "emulator": "an emulator",
+    "method": "an analysis",
+    "assimilator": "an assimilator",
+}
 """What a file of a part is called."""
 
 SHARED = {"emulator": "network", "network": "emulator"}

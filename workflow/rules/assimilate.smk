@@ -3,6 +3,7 @@ rule assimilate:
         observations="results/{study}/{scenario}/observations.nc",
         model=lambda w: plan_of(w).model_of(w.analysis),
         climate=lambda w: plan_of(w).climate,
+        assimilator=lambda w: plan_of(w).analysis_assimilator(w.analysis),
     output:
         "results/{study}/{scenario}/analyses/{analysis}.nc",
     log:
@@ -13,10 +14,13 @@ rule assimilate:
         "../../environment.yml"
     params:
         settings=lambda w: plan_of(w).analysis_settings(w.analysis),
+        assimilator=lambda w: option(
+            "--assimilator", plan_of(w).analysis_assimilator(w.analysis)
+        ),
         seed=seed_of,
         plugins=lambda w: plan_of(w).analysis_code(w.analysis).options,
         code=lambda w: plan_of(w).analysis_code(w.analysis).digest("assimilate"),
     shell:
         "python -m assimilearn assimilate {input.observations:q} {output:q} --model {input.model:q} "
-        "--climate {input.climate:q} --settings {params.settings:q} --seed {params.seed:q} "
+        "--climate {input.climate:q} {params.assimilator:q} --settings {params.settings:q} --seed {params.seed:q} "
         "--label {wildcards.study:q}/{wildcards.scenario:q}/{wildcards.analysis:q} {params.plugins:q} 2> {log:q}"

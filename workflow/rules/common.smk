@@ -51,6 +51,7 @@ wildcard_constraints:
     model="[a-z0-9-]+",
     analysis="[a-z0-9-]+",
     emulator="[a-z0-9-]+",
+    assimilator=PLAN.names("assimilators"),
     loop=PLAN.names("loops"),
     sweep=PLAN.names("sweeps"),
     cycle="[1-9][0-9]*",

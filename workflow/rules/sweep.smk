@@ -3,6 +3,7 @@ rule sweep:
         model=lambda w: plan_of(w).swept_model(w.sweep),
         truth_model=lambda w: plan_of(w).model_file(plan_of(w).truth_model),
         climate=lambda w: plan_of(w).climate,
+        assimilator=lambda w: plan_of(w).swept_assimilator(w.sweep),
     output:
         "results/{study}/{scenario}/sweeps/{sweep}.nc",
     log:
@@ -15,11 +16,14 @@ rule sweep:
         truth=lambda w: plan_of(w).truth_settings,
         observations=lambda w: plan_of(w).part("observations"),
         content=lambda w: plan_of(w).network_content,
+        assimilator=lambda w: option(
+            "--assimilator", plan_of(w).swept_assimilator(w.sweep)
+        ),
         seed=seed_of,
         plugins=lambda w: plan_of(w).sweep_code(w.sweep).options,
         code=lambda w: plan_of(w).sweep_code(w.sweep).digest("sweep"),
     shell:
         "python -m assimilearn sweep {output:q} --model {input.model:q} --truth-model {input.truth_model:q} "
-        "--climate {input.climate:q} --settings {params.settings:q} --truth {params.truth:q} "
+        "--climate {input.climate:q} {params.assimilator:q} --settings {params.settings:q} --truth {params.truth:q} "
         "--observations {params.observations:q} --workers {threads} --seed {params.seed:q} "
         "--label {wildcards.study:q}/{wildcards.scenario:q}/{wildcards.sweep:q} {params.plugins:q} 2> {log:q}"

@@ -1,12 +1,14 @@
 """The one entry: observations and a model in, an analysis out."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import xarray as xr
 
 from assimilearn.assimilation.cycling.divergence import guarded, lost_windows, outcome
 from assimilearn.assimilation.cycling.record import as_dataset, described
+from assimilearn.assimilation.learned_step import AnalysisStep
 from assimilearn.assimilation.methods.named import run_of
 from assimilearn.assimilation.problem import pose, refuse_misfit
 from assimilearn.assimilation.selection import choose
@@ -21,6 +23,7 @@ def assimilate(
     settings: AnalysisSettings,
     model_file: xr.Dataset,
     rng: np.random.Generator,
+    step: AnalysisStep | None = None,
 ) -> xr.Dataset:
     """Assimilate observations into forecasts of a model.
 
@@ -37,6 +40,8 @@ def assimilate(
         Climatology of a model: the background of BLUE and 3D-Var, and the law of the initial ensemble, which is taken
         as the forecast at the first time.
     rng : numpy.random.Generator
+    step : AnalysisStep, optional
+        The trained step of the method ``learned``.
 
     Returns
     -------
@@ -55,7 +60,7 @@ def assimilate(
     SettingsError
         If the settings do not fit the model, the kind of observations, or each other.
     """
-    problem = pose(observations, model, model_file)
+    problem = replace(pose(observations, model, model_file), step=step)
     refuse_misfit(problem, settings)
     run_rng, tuning_rng = rng.spawn(2)
     run = run_of(settings)

@@ -26,6 +26,7 @@ KINDS = {
             "lienks": "methods.lienks:LIEnKSSettings",
             "4dvar": "methods.fourdvar:FourDVarSettings",
             "hybrid": "methods.hybrid:HybridSettings",
+            "learned": "methods.learned:LearnedSettings",
         },
         base="plugin:MethodSettings",
         adapter="plugin",

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -19,6 +19,9 @@ from assimilearn.models.protocol import Model
 from assimilearn.observations.checks import check_observations
 from assimilearn.observations.instrument import SITES, Instrument, instrument_of
 from assimilearn.observations.operators import rows_of
+
+if TYPE_CHECKING:
+    from assimilearn.assimilation.learned_step import AnalysisStep
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,8 @@ class Problem:
         ``new_record(problem)`` is what a filter writes to; by default arrays in memory.
     start : Background, optional
         Law of the state before the first observation; by default that of the climatology.
+    step : AnalysisStep, optional
+        What the method ``learned`` analyses with, and nothing else looks at.
     """
 
     model: Model
@@ -63,6 +68,7 @@ class Problem:
     instrument: Instrument = SITES
     new_record: Callable[["Problem"], Any] | None = None
     start: Background | None = None
+    step: "AnalysisStep | None" = None
 
     @cached_property
     def expected(self) -> Expected:

@@ -50,11 +50,13 @@ class AnalysisSettings(Settings):
     correlated_errors : whether it takes errors that are correlated within a time
     streams : whether its whole state is an ensemble that one loop carries on, so that a long run needs to hold few
         times at once
+    needs : what it is given besides observations, model and climatology
     """
 
     any_operator: ClassVar[bool] = False
     correlated_errors: ClassVar[bool] = False
     streams: ClassVar[bool] = False
+    needs: ClassVar[tuple[str, ...]] = ()
 
     method: str
 

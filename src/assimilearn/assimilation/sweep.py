@@ -19,6 +19,7 @@ import numpy as np
 import xarray as xr
 
 from assimilearn.assimilation.cycling.divergence import guarded, lost_windows
+from assimilearn.assimilation.learned_step import AnalysisStep
 from assimilearn.assimilation.methods.named import run_of
 from assimilearn.assimilation.problem import Problem, pose, refuse_misfit
 from assimilearn.assimilation.selection import candidate
@@ -66,6 +67,7 @@ def sweep(
     model_file: xr.Dataset,
     workers: int = 1,
     executor: Executor | None = None,
+    step: AnalysisStep | None = None,
 ) -> xr.Dataset:
     """Score a method for all combinations of settings in all realizations.
 
@@ -87,6 +89,8 @@ def sweep(
     executor : concurrent.futures.Executor, optional
         Where they run; by default on threads of this process. With ``dask.distributed.Client(...).get_executor()`` it
         is a cluster. Each experiment is sent its observations and the truth.
+    step : AnalysisStep, optional
+        The trained step of the method ``learned``.
 
     Returns
     -------
@@ -104,7 +108,7 @@ def sweep(
     points = combinations(settings, over)
     experiments = (
         (problem, truth, point, deepcopy(rng))
-        for problem, truth, rng in posed(twins, model, model_file)
+        for problem, truth, rng in posed(twins, model, model_file, step)
         for point in points
     )
     with ExitStack() as stack:
@@ -135,11 +139,11 @@ def combinations(settings: AnalysisSettings, over: Mapping[str, Sequence[Any]]) 
 
 
 def posed(
-    twins: Iterable[Twin], model: Model, model_file: xr.Dataset
+    twins: Iterable[Twin], model: Model, model_file: xr.Dataset, step: AnalysisStep | None
 ) -> Iterator[tuple[Problem, np.ndarray, np.random.Generator]]:
     """Each realization, checked and laid out once for all settings; its truth, (time, site); its generator."""
     for twin in twins:
-        problem = replace(pose(twin.observations, model, model_file), start=twin.start)
+        problem = replace(pose(twin.observations, model, model_file), start=twin.start, step=step)
         yield problem, twin.truth["state"].values, twin.rng
 
 

@@ -26,6 +26,7 @@ VERBS = {
     "sweep": "Score a method over many settings, in realizations of a twin experiment",
     "tune": "Search the settings of an emulator by blocked cross-validation",
     "train": "Train an emulator on an analysis",
+    "train-assimilator": "Train a learned analysis step",
     "learn-again": "Train the emulator of the next cycle of a loop",
     "assimilate-again": "Assimilate with the emulator of a cycle of a loop",
     "best-cycle": "Keep the best cycle of a loop",

@@ -10,6 +10,7 @@ from assimilearn.assimilation.sweep import sweep
 from assimilearn.cli.forecasters import read_forecaster
 from assimilearn.cli.inputs import read_physics
 from assimilearn.cli.options import FILE, NETCDF, Origin, origin_options, settings_option
+from assimilearn.cli.steps import read_step
 from assimilearn.models.truth import TruthSettings
 from assimilearn.observations.observe import ObservationSettings
 from assimilearn.study.schema import SweepNode
@@ -21,6 +22,7 @@ from assimilearn.study.twins import twins
 @click.option("--model", type=FILE, required=True, help="the forecast model: a file of `climate` or `train`")
 @click.option("--truth-model", type=FILE, required=True, help="the model that makes the truths: a file of `climate`")
 @click.option("--climate", type=FILE, required=True, help="file of `climate`: background and initial statistics")
+@click.option("--assimilator", type=FILE, help="file of `train-assimilator`, for the method learned")
 @settings_option(SweepNode, default='{"analysis": {"method": "etkf"}}')
 @settings_option(TruthSettings, "--truth", help="settings of the simulated truths")
 @settings_option(ObservationSettings, "--observations", help="settings of the simulated observations")
@@ -31,6 +33,7 @@ def command(
     model: Path,
     truth_model: Path,
     climate: Path,
+    assimilator: Path | None,
     settings: SweepNode,
     truth: TruthSettings,
     observations: ObservationSettings,
@@ -43,8 +46,9 @@ def command(
     )
     forecaster, kind, _ = read_forecaster(model)
     background = store.read(climate, "model")
-    dataset = sweep(realizations, forecaster, settings.analysis, settings.over, background, workers)
+    step = read_step(assimilator)
+    dataset = sweep(realizations, forecaster, settings.analysis, settings.over, background, workers, step=step)
     dataset.attrs |= {"model_kind": kind, "by": json.dumps(settings.by)}
     parts = {"sweep": settings, "truth": truth, "observations": observations}
-    inputs = {"model": model, "truth_model": truth_model, "climate": climate}
+    inputs = {"model": model, "truth_model": truth_model, "climate": climate, "assimilator": assimilator}
     origin.write(dataset, output, "sweeps", parts, inputs | {"network": observations.network.file})

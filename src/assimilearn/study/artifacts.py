@@ -47,19 +47,25 @@ ARTIFACTS: dict[str, Artifact] = {
     "model": Artifact(
         "models/{}.nc",
         ("climate",),
-        ("simulate", "ingest", "ingest-truth", "assimilate", "assimilate-again", "sweep", "score-forecasts"),
+        (
+            *("simulate", "ingest", "ingest-truth", "assimilate", "train-assimilator", "assimilate-again", "sweep"),
+            "score-forecasts",
+        ),
         lambda scenario: scenario.models,
     ),
     "truth": Artifact(
         "truth.nc",
         ("simulate", "ingest-truth"),
-        ("observe", "score-analysis", "score-forecasts", "figure"),
+        ("observe", "train-assimilator", "score-analysis", "score-forecasts", "figure"),
         lambda scenario: ["truth"] if scenario.data is None or scenario.data.truth is not None else [],
     ),
     "observations": Artifact(
         "observations.nc",
         ("observe", "ingest"),
-        ("ingest-truth", "assimilate", "train", "learn-again", "assimilate-again", "score-analysis", "score-forecasts"),
+        (
+            *("ingest-truth", "assimilate", "train", "train-assimilator", "learn-again", "assimilate-again"),
+            *("score-analysis", "score-forecasts"),
+        ),
         lambda scenario: ["observations"],
     ),
     "analyses": Artifact(
@@ -77,8 +83,14 @@ ARTIFACTS: dict[str, Artifact] = {
     "emulators": Artifact(
         "emulators/{}.nc",
         ("train", "best-cycle"),
-        ("assimilate", "sweep", "score-forecasts", "figure"),
+        ("assimilate", "train-assimilator", "sweep", "score-forecasts", "figure"),
         lambda scenario: [*scenario.emulators, *scenario.loops],
+    ),
+    "assimilators": Artifact(
+        "assimilators/{}.nc",
+        ("train-assimilator",),
+        ("assimilate", "sweep"),
+        lambda scenario: scenario.assimilators,
     ),
     "sweeps": Artifact("sweeps/{}.nc", ("sweep",), ("scorecard", "figure"), lambda scenario: scenario.sweeps),
     "analysis_scores": Artifact(

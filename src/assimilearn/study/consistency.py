@@ -64,6 +64,17 @@ def _unknown_names(scenario: Scenario) -> Iterator[Problem]:
             yield Problem(f"{reference.place}.{reference.setting}", None, message)
 
 
+def _assimilators(scenario: Scenario) -> Iterator[Problem]:
+    """A step that learns from the truth needs one; a loop has none to give its analyses."""
+    for name, node in scenario.assimilators.items():
+        if "truth" in node.needs and scenario.data is not None and scenario.data.truth is None:
+            advice = "no truth is known of the data: set `learns_from: observations`"
+            yield Problem(f"assimilators.{name}.learns_from", None, advice)
+    for name, loop in scenario.loops.items():
+        if loop.analysis.needs:
+            yield Problem(f"loops.{name}.analysis.method", loop.analysis.method, "a loop cannot use a trained step")
+
+
 def _needs_itself(scenario: Scenario) -> Iterator[Problem]:
     """An emulator may not learn from an analysis that needs the emulator, nor a loop start from what needs the loop."""
     needs: dict[str, list[str]] = {}
@@ -157,7 +168,7 @@ def _schema_of(union: Any, plugged: tuple[Plugged, ...]) -> dict[str, Any]:
 def _periods(scenario: Scenario) -> Iterator[Problem]:
     analyses: list[Any] = list(scenario.analyses.values())
     tuned = any(node.tune for node in analyses)
-    if not scenario.periods.validation and (tuned or scenario.emulators or scenario.loops):
+    if not scenario.periods.validation and (tuned or scenario.emulators or scenario.loops or scenario.assimilators):
         yield Problem("periods.validation", 0, "must be 1 or more: emulators and tuned filters are chosen on it")
 
 
@@ -245,7 +256,8 @@ def _unlike_sites(scenario: Scenario) -> Iterator[Problem]:
     for path, node in _assimilating(scenario):
         if node.local and not geometry.has_space:
             yield Problem(path, node.method, "needs distances between sites, and the model has no space: use etkf")
-    for path, learner in _learning(scenario):
+    steps = ((f"assimilators.{n}.method", node) for n, node in scenario.assimilators.items())
+    for path, learner in (*_learning(scenario), *steps):
         try:
             learner.refuse_unlike(geometry)
         except SettingsError as error:
@@ -280,6 +292,7 @@ CHECKS: dict[Callable[[Scenario], Iterator[Problem]], tuple[str, ...]] = {
     _tuned_settings: (),
     _loop_settings: (),
     _searches: (),
+    _assimilators: ("data",),
     _sweeps: (),
     _periods: ("periods",),
     _forecasts: ("models", "truth", "periods", "observations", "forecasts"),

@@ -19,7 +19,7 @@ from assimilearn.study.content import content_of
 from assimilearn.study.geometries import geometry_of_states
 from assimilearn.study.references import named
 from assimilearn.study.scenarios import Resolved
-from assimilearn.study.schema import OfAnalysis, OfEmulator, Scenario
+from assimilearn.study.schema import OfAnalysis, OfAssimilator, OfEmulator, Scenario
 from assimilearn.study.variations import variations
 
 RESULTS = "results"
@@ -114,7 +114,7 @@ class Plan:
         return list(dict.fromkeys(path for s in self.scenarios.values() for path in s.brought_files))
 
     def names(self, section: str) -> str:
-        """Regular expression of all names under `analyses`, `emulators`, `loops` or `sweeps`, in any scenario."""
+        """Regular expression of all names of nodes in a section, as `analyses` or `loops`, of any scenario."""
         names = {name for s in self.scenarios.values() for name in getattr(s.settings, section)}
         return "|".join(sorted(names)) or "$^"
 
@@ -175,6 +175,31 @@ class ScenarioPlan:
         """Path of the physical model whose free run is the climatology of the assimilation."""
         return self.model_file(self.first_model)
 
+    def assimilator_of(self, node: Any) -> list[str]:
+        """Path of the learned step of an analysis, or nothing."""
+        needed = "assimilator" in node.needs
+        return [f"{self.root}/assimilators/{node.assimilator}.nc"] if needed else []
+
+    def swept_assimilator(self, sweep: str) -> list[str]:
+        """Path of the learned step that a sweep scores, or nothing."""
+        return self.assimilator_of(self.settings.sweeps[sweep].analysis)
+
+    def analysis_assimilator(self, analysis: str) -> list[str]:
+        """Path of the learned step of an analysis, or nothing."""
+        return self.assimilator_of(self.settings.analyses[analysis])
+
+    def assimilator_inputs(self, assimilator: str) -> dict[str, str]:
+        """Paths of all that a learned step needs to be trained, by need; the truth only if it asks for it."""
+        node: Any = self.settings.assimilators[assimilator]
+        paths = {"observations": self.observations, "climate": self.climate, "truth": f"{self.root}/truth.nc"}
+        paths |= {"model": self.model_file(node.model or self.first_model)}
+        return {need: paths[need] for need in node.needs}
+
+    def assimilator_options(self, assimilator: str) -> list[str]:
+        """The options that name what a learned step needs besides observations."""
+        inputs = self.assimilator_inputs(assimilator).items()
+        return [word for need, path in inputs if need != "observations" for word in option(f"--{need}", [path])]
+
     def trained_on(self, emulator: str) -> str:
         """Path of the analysis that an emulator learns from."""
         return self.analysis(self.settings.emulators[emulator].trained_on)
@@ -229,6 +254,11 @@ class ScenarioPlan:
     def analysis_code(self, name: str) -> Code:
         """Code of an analysis: its method and its forecast model."""
         node = self.settings.analyses[name]
+        return code_of(node, *self._model_nodes(node.model), *self._step_nodes(node))
+
+    def assimilator_code(self, name: str) -> Code:
+        """Code of a learned step: its method and its forecast model."""
+        node: Any = self.settings.assimilators[name]
         return code_of(node, *self._model_nodes(node.model))
 
     def cycle_code(self, loop: str) -> Code:
@@ -239,7 +269,12 @@ class ScenarioPlan:
     def sweep_code(self, name: str) -> Code:
         """Code of a sweep: its method, its forecast model, the model of its truths."""
         node = self.settings.sweeps[name]
-        return code_of(node.analysis, *self._model_nodes(node.model), self._model_node(self.truth_model))
+        models = (*self._model_nodes(node.model), self._model_node(self.truth_model))
+        return code_of(node.analysis, *models, *self._step_nodes(node.analysis))
+
+    def _step_nodes(self, node: Any) -> list[Any]:
+        """The learned step of an analysis, if it has one."""
+        return [self.settings.assimilators[node.assimilator]] if "assimilator" in node.needs else []
 
     def _model_nodes(self, name: str | None) -> list[Any]:
         """A model, and the physical model that it corrects, if it does."""
@@ -344,6 +379,10 @@ class ScenarioPlan:
     def emulator_settings(self, name: str) -> str:
         """Settings of an emulator, without what only the plan needs."""
         return canonical(_without(self.settings.emulators[name], OfEmulator.model_fields))
+
+    def assimilator_settings(self, name: str) -> str:
+        """Settings of a learned step, without what only the plan needs."""
+        return canonical(_without(self.settings.assimilators[name], OfAssimilator.model_fields))
 
     def tune_settings(self, name: str) -> str:
         """Settings of the search for an emulator's settings."""

@@ -13,11 +13,14 @@ HEAD = """# Study files
 A study is one YAML file. `assimilearn check FILE` checks it without running anything; `snakemake --cores N
 --configfile FILE` runs it, and its results go to `results/<study>/<scenario>/`.
 
-* **Nodes** (`models`, `analyses`, `emulators`, `loops`) are named by you: lower-case letters, digits and hyphens. An
-  analysis may use an emulator as its model, and an emulator learns from an analysis; the names say which.
+* **Nodes** (`models`, `analyses`, `emulators`, `assimilators`, `loops`) are named by you: lower-case letters, digits
+  and hyphens. An analysis may use an emulator as its model, and an emulator learns from an analysis; the names say
+  which.
 * **Loops** alternate: learn a model from the last analysis, assimilate again with it. The name of a loop stands for the
   emulator and the analysis of its best cycle. The settings of its `emulator` and `analysis` are those of the nodes
   below, without `trained_on`, `tune` of an emulator, and `model`.
+* **Assimilators** are learned analysis steps: an analysis with `method: learned` names one. The truth is an input of
+  training only where `learns_from` says so.
 * **Scenarios** are overrides of the rest of the file, merged mapping by mapping. A node with another `method` replaces
   the old node, and a node set to `null` is removed. Without scenarios there is one, `base`.
 * **Searches**: `tune` of an emulator is a blocked cross-validation on the training period; `tune` of an analysis

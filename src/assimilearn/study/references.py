@@ -15,7 +15,8 @@ class Target(NamedTuple):
 
 FORECASTS = Target("model, emulator or loop", ("models", "emulators", "loops"))
 ESTIMATES = Target("analysis", ("analyses", "loops"))
-NAMES = {"model": FORECASTS, "trained_on": ESTIMATES, "start": ESTIMATES}
+STEPS = Target("assimilator", ("assimilators",))
+NAMES = {"model": FORECASTS, "trained_on": ESTIMATES, "start": ESTIMATES, "assimilator": STEPS}
 """Setting of a node -> what it names."""
 
 
@@ -47,10 +48,17 @@ class Reference(NamedTuple):
 
 def references(scenario: Scenario) -> Iterator[Reference]:
     """Every reference of every node."""
-    for section in ("analyses", "emulators", "loops", "sweeps"):
+    for section in ("analyses", "emulators", "assimilators", "loops", "sweeps"):
         for name, node in getattr(scenario, section).items():
-            for setting, target in named(node).items():
-                yield Reference(f"{section}.{name}", setting, target, NAMES[setting])
+            for place, settings in {f"{section}.{name}": node, **_inside(f"{section}.{name}", node)}.items():
+                for setting, target in named(settings).items():
+                    yield Reference(place, setting, target, NAMES[setting])
+
+
+def _inside(place: str, node: Any) -> dict[str, Any]:
+    """The analysis of a loop or a sweep, which may name an assimilator."""
+    analysis = getattr(node, "analysis", None)
+    return {} if analysis is None else {f"{place}.analysis": analysis}
 
 
 def named(node: Any) -> dict[str, str]:

@@ -6,6 +6,7 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from assimilearn.assimilation import AnyAnalysis
 from assimilearn.assimilation.twin import TwinSettings
+from assimilearn.assimilators import AssimilatorSettings
 from assimilearn.emulators import KINDS, AnyEmulator
 from assimilearn.figures import FIGURES
 from assimilearn.loops import Stopping
@@ -41,11 +42,25 @@ class OfEmulator(Settings):
     tune: TuneSettings | None = Field(None, description="search of its settings by blocked cross-validation")
 
 
+class OfAssimilator(Settings):
+    """What the study adds to the settings of a learned analysis step."""
+
+    model: Name | None = Field(
+        None,
+        description="forecast model in the loop of training: a name under `models`, `emulators` or `loops`; the "
+        "default is the first model",
+    )
+
+
 AnalysisNode: TypeAlias = Annotated[OfAnalysis, OneOf("method", adds=OfAnalysis)]
 """Settings of any method with what the study adds, told apart by `method`."""
 
 EmulatorNode: TypeAlias = Annotated[OfEmulator, OneOf(*KINDS, adds=OfEmulator)]
 """Settings of any emulator with what the study adds, told apart by `method`."""
+
+
+AssimilatorNode: TypeAlias = Annotated[AssimilatorSettings, OneOf("assimilator", adds=OfAssimilator)]
+"""Settings of any learned analysis step with what the study adds, told apart by `method`."""
 
 
 class LoopNode(Settings):
@@ -137,6 +152,7 @@ class Scenario(Settings):
     data: BroughtData | None = Field(None, description="files to use instead of `truth` and `observations`")
     analyses: dict[Name, AnalysisNode] = Field({}, description="analyses, by name")
     emulators: dict[Name, EmulatorNode] = Field({}, description="learned forecast models, by name")
+    assimilators: dict[Name, AssimilatorNode] = Field({}, description="learned analysis steps, by name")
     loops: dict[Name, LoopNode] = Field({}, description="cycles of learning and assimilating, by name")
     sweeps: dict[Name, SweepNode] = Field({}, description="scores of a method over many settings, by name")
     forecasts: ForecastSettings = Field(ForecastSettings(), description="how forecasts and free runs are scored")

@@ -8,7 +8,9 @@ from typing import Literal, get_args
 
 import numpy as np
 
-Stage = Literal["climate", "truth", "observations", "analysis", "training", "tuning", "verification", "loop"]
+Stage = Literal[
+    "climate", "truth", "observations", "analysis", "training", "tuning", "verification", "loop", "assimilators"
+]
 
 
 def generator(seed: int, stage: Stage, realization: int = 0) -> np.random.Generator:

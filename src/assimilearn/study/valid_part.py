@@ -8,15 +8,16 @@ from pydantic import BaseModel, ValidationError
 
 from assimilearn.study.problems import written_path
 
-NODES = ("models", "analyses", "emulators", "loops", "sweeps")
+NODES = ("models", "analyses", "emulators", "assimilators", "loops", "sweeps")
 
-NAMING = ("model", "trained_on", "start")
+NAMING = ("model", "trained_on", "start", "assimilator")
 """Settings that name another node; they are looked at even where the rest of the node cannot be used."""
 
 STAND_INS: dict[str, dict[str, Any]] = {
     "models": {"method": "lorenz96"},
     "analyses": {"method": "interpolation"},
     "emulators": {"method": "persistence", "trained_on": "none"},
+    "assimilators": {"method": "recurrent-gain"},
     "loops": {"start": "none", "emulator": {"method": "persistence"}, "analysis": {"method": "interpolation"}},
     "sweeps": {"analysis": {"method": "interpolation"}},
 }

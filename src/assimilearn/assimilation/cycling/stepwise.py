@@ -101,9 +101,14 @@ class Stepwise:
 
 
 @contextmanager
-def stepwise(problem: Problem, settings: CycledSettings, rng: np.random.Generator) -> Iterator[Stepwise]:
-    """Write the first time, whose ensemble ``rng`` draws; if the run diverges, leave the block and mark the record."""
-    size = settings.ensemble_size
+def stepwise(
+    problem: Problem, settings: CycledSettings, rng: np.random.Generator, size: int | None = None
+) -> Iterator[Stepwise]:
+    """Write the first time, whose ensemble ``rng`` draws; if the run diverges, leave the block and mark the record.
+
+    ``size`` is that of the ensemble, 1 for one state; by default what the settings say.
+    """
+    size = settings.ensemble_size if size is None else size
     start: Start = first_state if size == 1 else partial(first_ensemble, members=size)
     record, keep = empty_record(problem), kept_times(settings, problem.period)
     first = first_analysis(problem, settings, start, record, rng)
