@@ -62,9 +62,14 @@ CONTENTS: dict[str, Contents] = {
     "model": Contents(
         "a physical model",
         {**OF_STATES, **AXES, "lyapunov_exponent": ("index",)},
-        {"covariance": ("site", "other_site"), "covariance_at": ("distance",)},
+        {
+            "covariance": ("site", "other_site"),
+            "covariance_at": ("distance",),
+            "covariance_at_offset": ("one_field", "other_field", "offset"),
+            "states": ("state", "site"),
+        },
         OF_A_MODEL,
-        ("mean", "std", "covariance", "covariance_at"),
+        ("mean", "std", "covariance", "covariance_at", "covariance_at_offset", "states"),
     ),
     "truth": Contents(
         "a truth", {**IN_TIME, "state": ("time", "site")}, {}, {"size": int, "time_step": float}, ("state",)

@@ -88,9 +88,9 @@ def test_climatology_of_fields_is_of_each_and_of_all_in_units_of_their_std(loren
     assert float(file["power_spectrum"].sum() * file["frequency"][1]) == pytest.approx(1.0, rel=0.1)
 
 
-def test_by_distance_is_refused_where_there_is_no_ring():
+def test_by_distance_is_refused_where_sites_are_not_alike():
     settings = ClimateSettings(duration=60, covariance="by_distance")
-    with pytest.raises(SettingsError, match="needs one field on a ring"):
+    with pytest.raises(SettingsError, match="the same at every site"):
         climate(build(Lorenz63Settings()), settings, np.random.default_rng(0))
 
 

@@ -9,6 +9,7 @@ KINDS = {
             "interpolation": "methods.interpolation:InterpolationSettings",
             "blue": "methods.blue:BLUESettings",
             "3dvar": "methods.threedvar:ThreeDVarSettings",
+            "enoi": "methods.enoi:EnOISettings",
             "enkf": "methods.enkf:EnKFSettings",
             "etkf": "methods.etkf:ETKFSettings",
             "denkf": "methods.denkf:DEnKFSettings",

@@ -13,6 +13,8 @@ from assimilearn.emulators import AnyEmulator
 from assimilearn.errors import PluginError, SettingsError
 from assimilearn.figures import FIGURES
 from assimilearn.models import build
+from assimilearn.models.climate import refuse_misfit
+from assimilearn.models.fields import model_geometry
 from assimilearn.models.geometry import Geometry
 from assimilearn.registry import FromPlugin, Plugged, registry
 from assimilearn.study.geometries import geometry_of_states
@@ -264,6 +266,20 @@ def _unlike_sites(scenario: Scenario) -> Iterator[Problem]:
             yield Problem(path, learner.method, str(error))
 
 
+def _climate(scenario: Scenario) -> Iterator[Problem]:
+    """The climatology must be one that the models can have, and hold what the methods need."""
+    if scenario.data is None:
+        for name, settings in scenario.models.items():
+            model = build(settings)
+            try:
+                refuse_misfit(model, scenario.climate, model_geometry(model))
+            except SettingsError as error:
+                yield Problem("climate", None, f"{error} (model {name})")
+    for path, node in _assimilating(scenario):
+        if node.needs_states and scenario.climate.states < 2:
+            yield Problem(path, node.method, "needs states of the free run: set `climate.states`, 100 or more")
+
+
 def _figures(scenario: Scenario) -> Iterator[Problem]:
     """Figures that are asked for by name must suit the geometry."""
     if not scenario.figures or not _truth_exists(scenario):
@@ -301,6 +317,7 @@ CHECKS: dict[Callable[[Scenario], Iterator[Problem]], tuple[str, ...]] = {
     _parameters: ("models",),
     _unlike_sites: ("models", "truth", "data"),
     _figures: ("models", "truth", "figures"),
+    _climate: ("models", "climate"),
     _tried_parts: ("models",),
     **SIZES_AND_LENGTHS,
 }

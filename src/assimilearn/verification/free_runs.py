@@ -8,8 +8,9 @@ import numpy as np
 import xarray as xr
 
 from assimilearn.errors import SettingsError
-from assimilearn.models.climate import statistics
-from assimilearn.models.fields import field_means, field_scales, geometry_in
+from assimilearn.models.climate import mean_and_std_of, statistics
+from assimilearn.models.fields import geometry_in
+from assimilearn.models.large_climate import pooled, standardised
 from assimilearn.models.protocol import Model
 from assimilearn.verification.climate import climate_distances
 from assimilearn.verification.matching import test_period
@@ -76,16 +77,17 @@ def free_run_climate(
             return xr.Dataset(), "diverged"
         if k > skipped:
             states[k - skipped - 1] = state
-    homogeneous = "covariance_at" in model_file
     geometry = geometry_in(model_file)
-    standardised = states
+    shown = states
     if len(geometry.fields) > 1:  # densities and spectra of several fields are of standardised values
-        standardised = (states - field_means(model_file, geometry)) / field_scales(model_file, geometry)
-    of_runs = [statistics(standardised[:, i], model.time_step, model_file, homogeneous) for i in range(states.shape[1])]
+        shown = standardised(states, model_file, geometry)
+    of_runs = [statistics(shown[:, i], model.time_step, model_file, mean_and_std_of) for i in range(states.shape[1])]
     climate = _pooled(of_runs)
-    if standardised is not states:
+    if shown is not states:
         climate["mean"].values = states.mean(axis=(0, 1))
         climate["std"].values = states.std(axis=(0, 1))
+    if "covariance_at" in model_file or "covariance_at_offset" in model_file:  # its moments are pooled over sites
+        climate.update(pooled(climate, geometry))
     for name, value in climate_distances(climate, model_file).items():
         long_name, units = DISTANCES[name]
         climate[name] = ((), value, {"units": units, "long_name": long_name})

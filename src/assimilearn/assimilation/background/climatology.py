@@ -1,19 +1,24 @@
 """The climatology as a background: what is known of the state before any observation."""
 
+import json
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import xarray as xr
 from numba import njit
 
 from assimilearn.errors import FileError, SettingsError
+from assimilearn.models.climate import LARGEST_MATRIX
+from assimilearn.models.fields import geometry_in
 from assimilearn.models.protocol import CompiledStep
 
 ROUND_OFF = 1e-9  # relative size of a variance that changes nothing
-LARGEST_MATRIX = 10_000  # sites whose covariance is formed: 800 MB
+BLOCK = 4096  # sites whose covariances with the observations are formed at once
+NO_STATES = np.empty((0, 0), dtype=np.float32)
 SOLVED, ITERATIONS = 1e-9, 10_000  # relative residual at which a linear system counts as solved, and when to stop
 
 
@@ -26,12 +31,17 @@ class Background(ABC):
     covariance : ndarray (site, site)
     frequency, spectrum : ndarray (frequency,)
         One-sided power spectral density in time; empty if the model file has none.
+    states : ndarray (state, site)
+        Of the free run; empty where none are kept.
     """
 
+    is_matrix: ClassVar[bool] = False
+    """Whether B is held as a matrix (site, site)."""
     mean: np.ndarray
     covariance: Any
     frequency: np.ndarray
     spectrum: np.ndarray
+    states: np.ndarray
 
     @property
     @abstractmethod
@@ -43,11 +53,55 @@ class Background(ABC):
         """Independent draws (member, site) from the normal law with these moments."""
 
     @abstractmethod
-    def increments(self, departures: np.ndarray, variance: np.ndarray, sites: np.ndarray) -> np.ndarray:
-        """B H^T (H B H^T + R)^-1 d for every row of ``departures (row, observation)``; (row, site).
+    def between(self, one: np.ndarray, other: np.ndarray) -> np.ndarray:
+        """Covariances of the sites ``one`` with the sites ``other``, (one, other)."""
 
-        ``variance`` and ``sites (observation,)`` give the diagonal R, and H, which picks sites.
+    def blocks(self, sites: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Parts of all sites, and the numbers of the observations of ``sites`` that are correlated with them."""
+        for first in range(0, self.mean.size, BLOCK):
+            yield np.arange(first, min(first + BLOCK, self.mean.size)), np.arange(sites.size)
+
+    def analysis(
+        self, departures: np.ndarray, variance: np.ndarray, sites: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Increments B H^T (H B H^T + R)^-1 d, and the diagonal of (I - K H) B.
+
+        Parameters
+        ----------
+        departures : ndarray (row, observation)
+            d, one row for each state that is corrected.
+        variance, sites : ndarray (observation,)
+            They give the diagonal R, and H, which picks sites.
+
+        Returns
+        -------
+        increments : ndarray (row, site)
+        analysis variance : ndarray (site,)
+
+        Raises
+        ------
+        SettingsError
+            If there are so many observations that S = H B H^T + R would take gigabytes.
         """
+        increments, after = np.zeros((len(departures), self.mean.size)), self.variance.copy()
+        if sites.size == 0:
+            return increments, after
+        if sites.size > LARGEST_MATRIX:
+            raise SettingsError(
+                f"this method forms a matrix of the {sites.size} observations of a time; beyond {LARGEST_MATRIX} use "
+                "a local filter, such as letkf or eakf"
+            )
+        root = np.linalg.inv(np.linalg.cholesky(self.between(sites, sites) + np.diag(variance)))  # S^-1 = root^T root
+        weights = departures @ root.T @ root
+        for here, near in self.blocks(sites):
+            HB = self.between(sites[near], here)
+            increments[:, here] = weights[:, near] @ HB
+            after[here] -= ((root[:, near] @ HB) ** 2).sum(axis=0)
+        return increments, np.maximum(after, 0.0)
+
+    def increments(self, departures: np.ndarray, variance: np.ndarray, sites: np.ndarray) -> np.ndarray:
+        """The increments of :meth:`analysis`."""
+        return self.analysis(departures, variance, sites)[0]
 
     def autocorrelation(self, time_step: float) -> np.ndarray:
         """Autocorrelation in time at lags 0, 1, 2 ... steps of ``time_step`` MTU (lag,).
@@ -71,10 +125,12 @@ class Background(ABC):
 class FullBackground(Background):
     """A background with any covariance (site, site)."""
 
+    is_matrix: ClassVar[bool] = True
     mean: np.ndarray
     covariance: np.ndarray
     frequency: np.ndarray
     spectrum: np.ndarray
+    states: np.ndarray = field(default_factory=lambda: NO_STATES)
 
     @property
     def variance(self) -> np.ndarray:
@@ -87,14 +143,40 @@ class FullBackground(Background):
         root = np.linalg.cholesky(self.covariance + jitter)
         return self.mean + rng.standard_normal((members, self.mean.size)) @ root.T
 
+    def between(self, one: np.ndarray, other: np.ndarray) -> np.ndarray:
+        """Covariances of the sites ``one`` with the sites ``other``, (one, other)."""
+        return self.covariance[np.ix_(one, other)]
+
     def increments(self, departures: np.ndarray, variance: np.ndarray, sites: np.ndarray) -> np.ndarray:
         """B H^T (H B H^T + R)^-1 d for every row."""
         S = self.covariance[np.ix_(sites, sites)] + np.diag(variance)
         return np.linalg.solve(S, departures.T).T @ self.covariance[sites]
 
 
+class WithoutMatrix(Background):
+    """A background whose covariance is not held as a matrix."""
+
+    @cached_property
+    def covariance(self) -> np.ndarray:
+        """B, (site, site), for the methods that need it whole.
+
+        Raises
+        ------
+        SettingsError
+            If it would take gigabytes.
+        """
+        n = self.mean.size
+        if n > LARGEST_MATRIX:
+            raise SettingsError(
+                f"this method forms the covariance of all {n} sites; beyond {LARGEST_MATRIX} sites use one that does "
+                "not, such as letkf, eakf or enoi"
+            )
+        everywhere = np.arange(n)
+        return self.between(everywhere, everywhere)
+
+
 @dataclass(frozen=True)
-class HomogeneousBackground(Background):
+class HomogeneousBackground(WithoutMatrix):
     """A background on a ring whose covariance depends on the distance alone: no matrix is formed, for any size.
 
     B is then a convolution, which the Fourier transform makes a product: a draw costs n log n, and the analysis of the
@@ -111,24 +193,12 @@ class HomogeneousBackground(Background):
     at_distance: np.ndarray
     frequency: np.ndarray
     spectrum: np.ndarray
+    states: np.ndarray = field(default_factory=lambda: NO_STATES)
 
-    @cached_property
-    def covariance(self) -> np.ndarray:
-        """B, (site, site), for the methods that need it whole.
-
-        Raises
-        ------
-        SettingsError
-            If it would take gigabytes.
-        """
-        n = self.mean.size
-        if n > LARGEST_MATRIX:
-            raise SettingsError(
-                f"this method forms the covariance of all {n} sites; beyond {LARGEST_MATRIX} sites use one that does "
-                "not, such as letkf or eakf"
-            )
-        apart = np.abs(np.arange(n)[:, None] - np.arange(n))
-        return self.at_distance[np.minimum(apart, n - apart)]
+    def between(self, one: np.ndarray, other: np.ndarray) -> np.ndarray:
+        """Covariances of the sites ``one`` with the sites ``other``, (one, other)."""
+        apart = np.abs(one[:, None] - other)
+        return self.at_distance[np.minimum(apart, self.mean.size - apart)]
 
     @property
     def variance(self) -> np.ndarray:
@@ -190,12 +260,12 @@ def read_background(model_file: xr.Dataset, size: int) -> Background:
     Raises
     ------
     FileError
-        If ``mean``, or both of ``covariance`` and ``covariance_at``, are missing, or not finite.
+        If ``mean``, or all of ``covariance``, ``covariance_at`` and ``states``, are missing, or not finite.
     SettingsError
         If its number of sites is not ``size``, that of the forecast model.
     """
-    homogeneous = "covariance_at" in model_file
-    for name in ("mean", "covariance_at" if homogeneous else "covariance"):
+    kinds = [name for name in ("covariance_at", "covariance", "states") if name in model_file]
+    for name in ("mean", *(kinds or ["covariance"])):
         if name not in model_file:
             raise FileError(f"the model file lacks the variable {name}: it must be the climatology of a model")
         if not np.isfinite(model_file[name].values).all():
@@ -206,9 +276,16 @@ def read_background(model_file: xr.Dataset, size: int) -> Background:
     spectrum = (np.empty(0), np.empty(0))
     if "power_spectrum" in model_file:
         spectrum = model_file["frequency"].values, model_file["power_spectrum"].values
-    if homogeneous:
-        return HomogeneousBackground(mean, model_file["covariance_at"].values.astype(float), *spectrum)
-    return FullBackground(mean, np.ascontiguousarray(model_file["covariance"].values, dtype=float), *spectrum)
+    states = model_file["states"].values if "states" in model_file else NO_STATES
+    if kinds[0] == "states":
+        from assimilearn.assimilation.background.static_ensemble import StaticEnsemble  # it stands on this file
+
+        radius = json.loads(model_file.attrs["climate_settings"])["localization_radius"]
+        return StaticEnsemble(mean, states, geometry_in(model_file), radius, *spectrum)
+    if kinds[0] == "covariance_at":
+        return HomogeneousBackground(mean, model_file["covariance_at"].values.astype(float), *spectrum, states)
+    covariance = np.ascontiguousarray(model_file["covariance"].values, dtype=float)
+    return FullBackground(mean, covariance, *spectrum, states)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,8 @@ from pydantic import Field
 from assimilearn.assimilation.algebra.small import back_substitute, cholesky, forward_substitute
 from assimilearn.assimilation.background.climatology import Background
 from assimilearn.assimilation.cycling.record import Record
+from assimilearn.assimilation.cycling.stepping import forecast, write_analysis
+from assimilearn.assimilation.cycling.stepwise import stepwise
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.settings import CycledSettings
 
@@ -80,6 +82,31 @@ def static_spread(B, variance, sites):
             explained += root[o, i] ** 2
         spread[i] = np.sqrt(max(B[i, i] - explained, 0.0))
     return spread
+
+
+def run_in_blocks(
+    problem: Problem, settings: CycledSettings, background: Background, scale: float, rng: np.random.Generator
+) -> Record:
+    """Cycle one state with B = ``scale`` times the covariance of ``background``, of which no matrix is formed.
+
+    The spread is the square root of the diagonal of B before and of (I - K H) B after an analysis. For observations of
+    the sites themselves with independent errors.
+    """
+    law = problem.at_start.background
+    with stepwise(problem, settings, rng) as run:
+        E, record = run.first, run.record
+        used = record.used[0] != 0
+        nothing = np.zeros((1, int(used.sum())))
+        record.spread[0] = np.sqrt(law.analysis(nothing, problem.variance[0, used], problem.sites[0, used])[1])
+        before = scale * background.variance
+        for k in run.times:
+            forecast(problem.model, E, int(problem.steps[k]))
+            predicted = E[0, problem.sites[k]], before[problem.sites[k]]
+            y, variance, sites = run.observations(k, E, (E[0], before), predicted)
+            increments, after = background.analysis((y - E[0, sites])[None], variance / scale, sites)
+            E += increments
+            run.go_on(k, write_analysis(record, k, E[0], scale * after))
+    return record
 
 
 def write_spread(record: Record, problem: Problem, B: np.ndarray) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from assimilearn.assimilation.background.climatology import ClimatologyModel
 from assimilearn.assimilation.background.linearized import about_climate, run_linearized
-from assimilearn.assimilation.background.static import static_update, write_spread
+from assimilearn.assimilation.background.static import run_in_blocks, static_update, write_spread
 from assimilearn.assimilation.cycling.divergence import without_impossible
 from assimilearn.assimilation.cycling.filtering import Filter, run_filter
 from assimilearn.assimilation.cycling.record import Record
@@ -38,6 +38,8 @@ def run(problem: Problem, settings: BLUESettings, rng: np.random.Generator) -> R
     background = problem.background
     problem, ignored = without_impossible(problem)
     problem = replace(problem, model=ClimatologyModel(background.mean, problem.model.time_step))
+    if problem.instrument.direct and not background.is_matrix:
+        return replace(run_in_blocks(problem, settings, background, 1.0, rng), ignored=ignored)
     B = background.covariance
     if not problem.instrument.direct:
         return replace(run_linearized(problem, settings, B, about_climate, rng), ignored=ignored)

@@ -14,7 +14,13 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from assimilearn.assimilation.background.linearized import about_forecast, run_linearized
-from assimilearn.assimilation.background.static import StaticSettings, static_covariance, static_update, write_spread
+from assimilearn.assimilation.background.static import (
+    StaticSettings,
+    run_in_blocks,
+    static_covariance,
+    static_update,
+    write_spread,
+)
 from assimilearn.assimilation.cycling.filtering import Filter, run_filter
 from assimilearn.assimilation.cycling.record import Record
 from assimilearn.assimilation.cycling.start import first_state
@@ -32,6 +38,8 @@ class ThreeDVarSettings(StaticSettings):
 
 def run(problem: Problem, settings: ThreeDVarSettings, rng: np.random.Generator) -> Record:
     """Cycle one state. The spread is the square root of the diagonal of (I - K H) B."""
+    if problem.instrument.direct and not problem.background.is_matrix and settings.background == "climatology":
+        return run_in_blocks(problem, settings, problem.background, settings.background_scale, rng)
     B = static_covariance(problem.background, settings)
     if not problem.instrument.direct:
         return run_linearized(problem, settings, B, about_forecast, rng)
