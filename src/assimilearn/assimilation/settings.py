@@ -50,21 +50,15 @@ class AnalysisSettings(Settings):
     correlated_errors : whether it takes errors that are correlated within a time
     streams : whether its whole state is an ensemble that one loop carries on, so that a long run needs to hold few
         times at once
-<<<<<<< HEAD
     needs : what it is given besides observations, model and climatology
-=======
     needs_states : whether the climate file must keep states of the free run
->>>>>>> e972cb4 (EnOI, and climatologies of large models: states of the free run, localized; nothing n x n)
     """
 
     any_operator: ClassVar[bool] = False
     correlated_errors: ClassVar[bool] = False
     streams: ClassVar[bool] = False
-<<<<<<< HEAD
     needs: ClassVar[tuple[str, ...]] = ()
-=======
     needs_states: ClassVar[bool] = False
->>>>>>> e972cb4 (EnOI, and climatologies of large models: states of the free run, localized; nothing n x n)
 
     method: str
 
