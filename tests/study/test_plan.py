@@ -165,3 +165,20 @@ def test_figures_that_do_not_suit_the_geometry_are_not_planned():
 def test_figures_that_are_asked_for_and_do_not_suit_the_geometry_are_a_problem():
     with pytest.raises(ConfigurationError, match="figures: hovmoller shows models on one axis, and this one has no sp"):
         resolve({**WITHOUT_SPACE, "figures": ["climate", "hovmoller"]})
+
+
+def test_a_truth_of_another_model_is_kept_in_the_fields_of_the_first():
+    study = {
+        "study": "example",
+        "models": {"small": {"method": "lorenz96", "size": 8}, "full": {"method": "lorenz96-two-scale"}},
+        "observations": {"network": {"method": "all"}},
+        "truth": {"model": "full", "fields": {"x": "slow"}},
+        "analyses": {"etkf": {"method": "etkf"}},
+    }
+    scenario = Plan(resolve(study)).scenarios["base"]
+    assert scenario.truth_model == "full" and scenario.onto_option == ["--onto", "results/example/base/models/small.nc"]
+    assert json.loads(scenario.truth_settings)["fields"] == {"x": "slow"}
+    with pytest.raises(ConfigurationError) as caught:
+        resolve(study | {"truth": {"model": "full"}})
+    message = "analyses.etkf.model: has 8 sites, the truth 264: say in `truth.fields` what is kept of it"
+    assert caught.value.problems == [message]

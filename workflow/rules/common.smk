@@ -1,3 +1,4 @@
+import json
 import os
 import sys
 from pathlib import Path
@@ -19,7 +20,7 @@ from assimilearn.cli.lean import import_xarray
 import_xarray()
 from assimilearn.errors import AssimilearnError
 from assimilearn.study.content import content_of, refuse_absent
-from assimilearn.study.plan import Plan, canonical, option
+from assimilearn.study.plan import Plan, option
 from assimilearn.study.running import one_at_a_time
 from assimilearn.study.scenarios import resolve, together
 

@@ -53,7 +53,8 @@ rule study_figure:
         "--variations {params.variations:q} --claims {params.claims:q} 2> {log:q}"
 
 
-# The study as it was given, JSON and so YAML too: `snakemake --configfile results/<study>/study.json` runs it again.
+# The study as it was given, and in its order: the first model is the default. JSON and so YAML too:
+# `snakemake --configfile results/<study>/study.json` runs it again.
 rule study:
     output:
         "results/{study}/study.json",
@@ -63,7 +64,7 @@ rule study:
     conda:
         "../../environment.yml"
     params:
-        config=canonical(PLAN.portable(STUDY.content, FOLDER)),
+        config=json.dumps(PLAN.portable(STUDY.content, FOLDER)),
     shell:
         "printf '%s\\n' {params.config:q} > {output:q} 2> {log:q}"
 

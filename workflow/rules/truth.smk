@@ -19,6 +19,7 @@ rule climate:
 rule simulate:
     input:
         model=lambda w: plan_of(w).model_file(plan_of(w).truth_model),
+        onto=lambda w: plan_of(w).kept_in,
     output:
         "results/{study}/{scenario}/truth.nc",
     log:
@@ -31,12 +32,13 @@ rule simulate:
         settings=lambda w: plan_of(w).truth_settings,
         periods=lambda w: plan_of(w).part("periods"),
         every=lambda w: plan_of(w).every,
+        onto=lambda w: plan_of(w).onto_option,
         seed=seed_of,
         plugins=lambda w: plan_of(w).model_code(plan_of(w).truth_model).options,
         code=lambda w: plan_of(w).model_code(plan_of(w).truth_model).digest("simulate"),
     shell:
         "python -m assimilearn simulate {input.model:q} {output:q} --settings {params.settings:q} "
-        "--periods {params.periods:q} --every {params.every:q} --seed {params.seed:q} "
+        "--periods {params.periods:q} --every {params.every:q} {params.onto:q} --seed {params.seed:q} "
         "--label {wildcards.study:q}/{wildcards.scenario:q}/truth {params.plugins:q} 2> {log:q}"
 
 

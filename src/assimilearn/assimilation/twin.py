@@ -7,6 +7,7 @@ import xarray as xr
 from pydantic import Field, model_validator
 
 from assimilearn.assimilation.background.climatology import FullBackground
+from assimilearn.models.projection import Projection
 from assimilearn.models.protocol import Model
 from assimilearn.models.truth import TruthSettings, simulate
 from assimilearn.observations.observe import ObservationSettings, observe
@@ -62,6 +63,7 @@ def simulate_twin(
     truth_rng: np.random.Generator,
     observation_rng: np.random.Generator,
     analysis_rng: np.random.Generator,
+    onto: Projection | None = None,
 ) -> Twin:
     """Simulate a truth and observe it.
 
@@ -76,10 +78,12 @@ def simulate_twin(
     observing : ObservationSettings
     truth_rng, observation_rng, analysis_rng : numpy.random.Generator
         One a stage; the last is handed on.
+    onto : Projection, optional
+        What is kept of the truth, in the fields of the forecast model; by default all.
     """
     times = observation_steps(observing.every, settings.steps) * model.time_step
     flags = np.where(np.arange(settings.steps) < settings.burn_in, GAP, TEST).astype(np.int8)
-    states = simulate(model, truth, times, flags, truth_rng)
+    states = simulate(model, truth, times, flags, truth_rng, onto)
     start = None if settings.start_std is None else beside(states, settings.start_std, truth_rng.spawn(1)[0])
     return Twin(states, observe(states, observing, observation_rng), analysis_rng, start)
 

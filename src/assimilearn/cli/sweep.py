@@ -11,6 +11,8 @@ from assimilearn.cli.forecasters import read_forecaster
 from assimilearn.cli.inputs import read_physics
 from assimilearn.cli.options import FILE, NETCDF, Origin, origin_options, settings_option
 from assimilearn.cli.steps import read_step
+from assimilearn.models.fields import geometry_in, model_geometry
+from assimilearn.models.projection import projection
 from assimilearn.models.truth import TruthSettings
 from assimilearn.observations.observe import ObservationSettings
 from assimilearn.study.schema import SweepNode
@@ -41,11 +43,12 @@ def command(
     origin: Origin,
 ) -> None:
     """Score a method over many settings, in realizations of a twin experiment, and write the scores to OUTPUT."""
-    realizations = twins(
-        read_physics(truth_model).model, settings, truth, observations, origin.seed, settings.realizations
-    )
+    physics, background = read_physics(truth_model).model, store.read(climate, "model")
+    onto = None
+    if truth.fields is not None:
+        onto = projection(model_geometry(physics), geometry_in(background), truth.fields)
+    realizations = twins(physics, settings, truth, observations, origin.seed, settings.realizations, onto)
     forecaster, kind, _ = read_forecaster(model)
-    background = store.read(climate, "model")
     step = read_step(assimilator)
     dataset = sweep(realizations, forecaster, settings.analysis, settings.over, background, workers, step=step)
     dataset.attrs |= {"model_kind": kind, "by": json.dumps(settings.by)}

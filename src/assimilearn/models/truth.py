@@ -8,6 +8,7 @@ from assimilearn.clock import step_numbers
 from assimilearn.errors import SettingsError
 from assimilearn.models.fields import model_geometry, with_geometry
 from assimilearn.models.integrate import spun_up_state, trajectory
+from assimilearn.models.projection import Projection
 from assimilearn.models.protocol import Model
 from assimilearn.periods import with_periods
 from assimilearn.settings import Settings
@@ -19,10 +20,21 @@ class TruthSettings(Settings):
     """How the nature run starts."""
 
     spinup: float = Field(50.0, ge=0, description="MTU from a random state to time 0, to reach the attractor")
+    fields: dict[str, str] | None = Field(
+        None,
+        description="where the truth is of another model than the first: field of the first model -> field of the "
+        "truth; the truth is then kept, observed and scored in the fields and on the grid of the first model, "
+        "interpolated linearly where grids differ",
+    )
 
 
 def simulate(
-    model: Model, settings: TruthSettings, times: np.ndarray, flags: np.ndarray, rng: np.random.Generator
+    model: Model,
+    settings: TruthSettings,
+    times: np.ndarray,
+    flags: np.ndarray,
+    rng: np.random.Generator,
+    onto: Projection | None = None,
 ) -> xr.Dataset:
     """Run ``model`` from a random spun-up state and keep its states at ``times``.
 
@@ -35,6 +47,8 @@ def simulate(
     flags : ndarray (time,)
         Period of every time (see :mod:`assimilearn.periods`).
     rng : numpy.random.Generator
+    onto : Projection, optional
+        What is kept of each state, in the fields of another model; by default all.
 
     Returns
     -------
@@ -48,15 +62,17 @@ def simulate(
         If the run diverges.
     """
     steps = step_numbers(times, model.time_step)
-    states = np.empty((steps.size, model.size))
+    geometry = model_geometry(model) if onto is None else onto.geometry
+    states = np.empty((steps.size, geometry.size))
     state, now = spun_up_state(model, settings.spinup, rng), 0
     for first in range(0, steps.size, BLOCK):
         block = steps[first : first + BLOCK]
         path = trajectory(model, state, int(block[-1]) - now)
-        states[first : first + BLOCK] = path[block - now]
+        kept = path[block - now]
+        states[first : first + BLOCK] = kept if onto is None else onto(kept)
         state, now = path[-1], int(block[-1])
     refuse_divergence(states, model)
-    return with_geometry(truth_dataset(times, flags, states, model.time_step), model_geometry(model))
+    return with_geometry(truth_dataset(times, flags, states, model.time_step), geometry)
 
 
 def truth_dataset(times: np.ndarray, flags: np.ndarray, states: np.ndarray, time_step: float) -> xr.Dataset:

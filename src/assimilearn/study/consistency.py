@@ -16,6 +16,7 @@ from assimilearn.models import build
 from assimilearn.models.climate import refuse_misfit
 from assimilearn.models.fields import model_geometry
 from assimilearn.models.geometry import Geometry
+from assimilearn.models.projection import projection
 from assimilearn.registry import FromPlugin, Plugged, registry
 from assimilearn.study.geometries import geometry_of_states
 from assimilearn.study.lengths import SIZES_AND_LENGTHS
@@ -190,9 +191,31 @@ def _network(scenario: Scenario) -> Iterator[Problem]:
     count = scenario.observations.network.needed
     if not _truth_exists(scenario):
         return
-    model = build(scenario.models[scenario.truth.model or next(iter(scenario.models))])
-    if count > model.size:
-        yield Problem("observations.network.count", count, f"more sites than the model has ({model.size})")
+    size = geometry_of_states(scenario).size
+    if count > size:
+        yield Problem("observations.network.count", count, f"more sites than the model has ({size})")
+
+
+def _fields_of_truth(scenario: Scenario) -> Iterator[Problem]:
+    """The truth must have the fields that it is kept in, and every forecast model their sites."""
+    truth = scenario.truth
+    if scenario.data is not None or not _truth_exists(scenario):
+        return
+    kept, whole = geometry_of_states(scenario), scenario.models[truth.model or next(iter(scenario.models))]
+    if truth.fields is not None:
+        try:
+            projection(model_geometry(build(whole)), kept, truth.fields)
+        except SettingsError as error:
+            yield Problem("truth.fields", None, str(error))
+    nodes: list[tuple[str, str | None]] = [(f"analyses.{n}", a.model) for n, a in scenario.analyses.items()]
+    nodes += [(f"sweeps.{n}", s.model) for n, s in scenario.sweeps.items()]
+    for path, name in nodes:
+        physical = scenario.models.get(name or next(iter(scenario.models)))
+        if physical is not None and build(physical).size != kept.size:
+            message = (
+                f"has {build(physical).size} sites, the truth {kept.size}: say in `truth.fields` what is kept of it"
+            )
+            yield Problem(f"{path}.model", name, message)
 
 
 def _instrument(scenario: Scenario) -> Iterator[Problem]:
@@ -313,6 +336,7 @@ CHECKS: dict[Callable[[Scenario], Iterator[Problem]], tuple[str, ...]] = {
     _periods: ("periods",),
     _forecasts: ("models", "truth", "periods", "observations", "forecasts"),
     _network: ("models", "truth", "observations"),
+    _fields_of_truth: ("models", "truth", "data"),
     _instrument: ("models", "observations"),
     _parameters: ("models",),
     _unlike_sites: ("models", "truth", "data"),

@@ -7,5 +7,11 @@ from assimilearn.study.schema import Scenario
 
 
 def geometry_of_states(scenario: Scenario) -> Geometry:
-    """Where the numbers of the states are: the geometry of the model that makes the truth, by default the first."""
-    return model_geometry(build(scenario.models[scenario.truth.model or next(iter(scenario.models))]))
+    """Where the numbers of the states are.
+
+    It is the geometry of the model that makes the truth, by default the first, or that of the first model where the
+    truth is kept in the fields of that one.
+    """
+    first = next(iter(scenario.models))
+    name = first if scenario.truth.fields is not None else scenario.truth.model or first
+    return model_geometry(build(scenario.models[name]))

@@ -5,6 +5,7 @@ from math import prod
 from typing import Any
 
 from assimilearn.models import build
+from assimilearn.study.geometries import geometry_of_states
 from assimilearn.study.problems import Problem
 from assimilearn.study.schema import Scenario
 
@@ -136,9 +137,9 @@ def _too_many(path: str, counts: list[int]) -> Iterator[Problem]:
 
 
 def _size(scenario: Scenario) -> int | None:
-    """Sites of the truth, if its model exists."""
-    name = scenario.truth.model or next(iter(scenario.models), None)
-    return build(scenario.models[name]).size if name in scenario.models else None
+    """Sites of the truth as it is kept, if its model exists."""
+    exists = scenario.truth.model is None or scenario.truth.model in scenario.models
+    return geometry_of_states(scenario).size if exists else None
 
 
 SIZES_AND_LENGTHS: dict[Callable[[Scenario], Iterator[Problem]], tuple[str, ...]] = {

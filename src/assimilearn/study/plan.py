@@ -142,6 +142,11 @@ class ScenarioPlan:
         return self.settings.truth.model or self.first_model
 
     @property
+    def kept_in(self) -> list[str]:
+        """Path of the model in whose fields the truth is kept, or nothing where that is its own."""
+        return [self.climate] if self.settings.truth.fields is not None else []
+
+    @property
     def has_truth(self) -> bool:
         """Whether there is a truth to verify against."""
         return self.settings.data is None or self.settings.data.truth is not None
@@ -417,6 +422,11 @@ class ScenarioPlan:
         """Paths of the files that the user brings."""
         files = [self.brought.get(name) for name in ("observations", "truth")] if self.brought else self.network_files
         return [path for path in files if path is not None]
+
+    @property
+    def onto_option(self) -> list[str]:
+        """The option that names the model in whose fields the truth is kept."""
+        return option("--onto", self.kept_in)
 
     @property
     def truth_option(self) -> list[str]:

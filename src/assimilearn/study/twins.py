@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from assimilearn.assimilation.twin import Twin, TwinSettings, simulate_twin
+from assimilearn.models.projection import Projection
 from assimilearn.models.protocol import Model
 from assimilearn.models.truth import TruthSettings
 from assimilearn.observations.observe import ObservationSettings
@@ -16,6 +17,7 @@ def twins(
     observing: ObservationSettings,
     seed: int,
     realizations: int,
+    onto: Projection | None = None,
 ) -> Iterator[Twin]:
     """Simulate one realization after the other, as they are asked for.
 
@@ -29,7 +31,11 @@ def twins(
     seed : int
         Of the study.
     realizations : int
+    onto : Projection, optional
+        What is kept of the truth, in the fields of the forecast model; by default all.
     """
     for realization in range(realizations):
-        rngs = [generator(seed, stage, realization) for stage in ("truth", "observations", "analysis")]
-        yield simulate_twin(model, length, truth, observing, *rngs)
+        truth_rng, observation_rng, analysis_rng = (
+            generator(seed, stage, realization) for stage in ("truth", "observations", "analysis")
+        )
+        yield simulate_twin(model, length, truth, observing, truth_rng, observation_rng, analysis_rng, onto)
