@@ -10,7 +10,7 @@ import xarray as xr
 
 from assimilearn.assimilation.background.climatology import Background, read_background
 from assimilearn.assimilation.background.expected import Expected, expected
-from assimilearn.assimilation.cycling.parameters import carrying
+from assimilearn.assimilation.cycling.forecasting import forecast_model
 from assimilearn.assimilation.settings import AnalysisSettings
 from assimilearn.clock import step_numbers
 from assimilearn.errors import FileError, SettingsError
@@ -138,8 +138,8 @@ def entries(observations: xr.Dataset) -> tuple[np.ndarray, np.ndarray, np.ndarra
 
 
 def refuse_misfit(problem: Problem, settings: AnalysisSettings) -> None:
-    """Raise SettingsError if the method cannot use observations of this kind."""
-    carrying(problem.model, settings.estimates)
+    """Raise SettingsError if the method cannot use the model, or observations of this kind."""
+    forecast_model(problem.model, settings)
     if not problem.instrument.operator.direct and not settings.any_operator:
         raise SettingsError(f"{settings.method} takes observations of the state itself only, not of a function of it")
     if problem.instrument.correlated and not settings.correlated_errors:

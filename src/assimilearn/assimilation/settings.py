@@ -36,7 +36,7 @@ class ModelErrorGiven(NamedTuple):
     square_root : whether anomalies grow by it, without random numbers
     """
 
-    std: float | Literal["residual", "estimated"] = 0.0
+    std: float | Literal["residual", "by_state", "estimated"] = 0.0
     scale: float = 1.0
     square_root: bool = False
 
@@ -52,6 +52,8 @@ class AnalysisSettings(Settings):
         times at once
     needs : what it is given besides observations, model and climatology
     needs_states : whether the climate file must keep states of the free run
+    stochastic_models : whether it takes models with chance in their steps, or makes no forecasts
+    models_with_memory : whether it takes models whose members carry more than their sites, or makes no forecasts
     """
 
     any_operator: ClassVar[bool] = False
@@ -59,6 +61,8 @@ class AnalysisSettings(Settings):
     streams: ClassVar[bool] = False
     needs: ClassVar[tuple[str, ...]] = ()
     needs_states: ClassVar[bool] = False
+    stochastic_models: ClassVar[bool] = True
+    models_with_memory: ClassVar[bool] = True
 
     method: str
 
@@ -101,8 +105,8 @@ class AnalysisSettings(Settings):
         """The same settings, with no ensemble to be written."""
         return self
 
-    def without_residual(self) -> Self:
-        """The same settings for a physical model, which has no residual to take as its model error."""
+    def without_stated_error(self) -> Self:
+        """The same settings for a model that states no error of its own."""
         return self
 
     tune: dict[str, list[Any]] | None = Field(
@@ -115,6 +119,9 @@ class AnalysisSettings(Settings):
 
 class CycledSettings(AnalysisSettings):
     """Settings of methods that carry a forecast from one observation time to the next."""
+
+    stochastic_models: ClassVar[bool] = False
+    models_with_memory: ClassVar[bool] = False
 
     background_check: float | None = Field(
         None,
@@ -193,10 +200,11 @@ class TreatmentSettings(CycledSettings):
 class ModelErrorSettings(CycledSettings):
     """Model error that is drawn at random."""
 
-    model_error: Annotated[float, Field(ge=0)] | Literal["residual"] | None = Field(
+    model_error: Annotated[float, Field(ge=0)] | Literal["residual", "by_state"] | None = Field(
         None,
         description="standard deviation of the noise added to every site of every member after each model step; "
-        '"residual" takes the one-step error that a trained emulator states; by default none',
+        '"residual" takes the one-step error that a trained emulator states, "by_state" that which a model states for '
+        "each state; by default none",
     )
     model_error_scale: float = Field(1.0, ge=0, description="factor on model_error")
 
@@ -205,13 +213,15 @@ class ModelErrorSettings(CycledSettings):
         """The model error of one step."""
         return ModelErrorGiven(self.model_error or 0.0, self.model_error_scale)
 
-    def without_residual(self) -> Self:
-        """The same settings, without a model error that only emulators state."""
-        return self.model_copy(update={"model_error": None}) if self.model_error == "residual" else self
+    def without_stated_error(self) -> Self:
+        """The same settings, without a model error that only some models state."""
+        return self.model_copy(update={"model_error": None}) if self.model_error in ("residual", "by_state") else self
 
 
 class EnsembleSettings(ModelErrorSettings, TreatmentSettings, MemberSettings):
     """Settings of the ensemble Kalman filters."""
+
+    stochastic_models: ClassVar[bool] = True
 
 
 class ParameterSettings(Settings):
@@ -228,13 +238,14 @@ class FilterSettings(EnsembleSettings):
     """Settings of the filters that share one compiled loop, which can adapt some of them to the innovations."""
 
     streams: ClassVar[bool] = True
+    models_with_memory: ClassVar[bool] = True
 
     inflation: Inflation = Field(1.0, description=INFLATION)  # type: ignore[assignment]
-    model_error: Annotated[float, Field(ge=0)] | Literal["residual", "estimated"] | None = Field(  # type: ignore[assignment]
+    model_error: Annotated[float, Field(ge=0)] | Literal["residual", "by_state", "estimated"] | None = Field(  # type: ignore[assignment]
         None,
         description="standard deviation of the model error of every site after each model step; "
-        '"residual" takes the one-step error that a trained emulator states; "estimated" follows the innovations: it '
-        "is recorded as `model_error_std(time)`; by default none",
+        '"residual" takes the one-step error that a trained emulator states, "by_state" that which a model states for '
+        'each state; "estimated" follows the innovations: it is recorded as `model_error_std(time)`; by default none',
     )
     model_error_treatment: Literal["sampled", "square_root"] = Field(
         "sampled",
@@ -264,6 +275,8 @@ class FilterSettings(EnsembleSettings):
             raise ValueError("parameters: they have no place, so a localized method cannot estimate them")
         if self.parameters and self.model_error_treatment == "square_root":
             raise ValueError('model_error_treatment: members that carry parameters need "sampled" model error')
+        if self.model_error == "by_state" and self.model_error_treatment == "square_root":
+            raise ValueError('model_error_treatment: an error that depends on the state must be "sampled"')
         return self
 
     @model_validator(mode="after")

@@ -25,7 +25,7 @@ from assimilearn.emulators.weights import Shape
 from assimilearn.errors import FileError, SettingsError
 from assimilearn.models import build
 from assimilearn.models.geometry import Geometry
-from assimilearn.models.integrate import advance
+from assimilearn.models.integrate import forecast
 from assimilearn.models.protocol import Differentiable, PhysicalModel
 from assimilearn.registry import part_in_file
 from assimilearn.unions import OneOf
@@ -76,7 +76,7 @@ class Physics:
 
     def forecast(self, states: np.ndarray) -> np.ndarray:
         """``states (..., site)`` one interval later."""
-        return advance(self.model, states, self.steps)
+        return forecast(self.model, states, self.steps)
 
     @property
     def stored(self) -> xr.DataArray:

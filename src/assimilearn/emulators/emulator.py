@@ -1,7 +1,7 @@
 """An emulator is a Model: learned weights and the compiled step that uses them."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple, TypeAlias
 
@@ -17,8 +17,9 @@ LAYOUT = 1
 """Version of the way in which weights are stored; files of a newer one are refused."""
 
 
-Step: TypeAlias = Callable[[np.ndarray], np.ndarray]
-"""``step(states (row, site)) -> states``: one interval forward; its input is its own."""
+Step: TypeAlias = Callable[..., np.ndarray]
+"""``step(states (row, site + memory)) -> states``: one interval forward; its input is its own. That of an emulator with
+chance is given ``noise (row, draws)`` besides."""
 
 
 class Fitted(NamedTuple):
@@ -61,6 +62,13 @@ class Emulator:
         ``mapping(states (row, site)) -> states``: the step of a method without a compiled one.
     local : bool
         Whether every site is forecast by the same function of its neighbours.
+    draws, memory : int
+        Standard normal numbers that a member needs in each step, and entries that it carries after its sites
+        (:mod:`assimilearn.models.protocol`).
+    begin : callable, optional
+        ``begin(states (..., site))`` puts the first memory after the sites.
+    error_std : callable, optional
+        ``error_std(states (..., site + memory))`` is the standard deviation, (..., site), of the error of a step.
     """
 
     settings: EmulatorSettings
@@ -71,29 +79,38 @@ class Emulator:
     compiled: CompiledStep | None
     mapping: Step | None
     local: bool
+    draws: int = field(default=0, kw_only=True)
+    memory: int = field(default=0, kw_only=True)
+    begin: Callable[[np.ndarray], np.ndarray] | None = field(default=None, kw_only=True)
+    error_std: Callable[[np.ndarray], np.ndarray] | None = field(default=None, kw_only=True)
 
     @property
     def size(self) -> int:
         """Number of sites."""
         return self.geometry.size
 
-    def step(self, states: np.ndarray) -> np.ndarray:
-        """Map ``states (..., site)`` one interval forward; the input is left as it was.
+    def step(self, states: np.ndarray, noise: np.ndarray | None = None) -> np.ndarray:
+        """Map ``states (..., site + memory)`` one interval forward; the input is left as it was.
+
+        ``noise (..., draws)`` are standard normal numbers of an emulator with chance; by default zeros.
 
         Raises
         ------
         ValueError
-            If the last axis is not ``size`` long.
+            If the last axis is not ``size + memory`` long.
         """
-        states = np.array(states, dtype=float, order="C")
-        if states.ndim == 0 or states.shape[-1] != self.size:
-            raise ValueError(f"states of shape {states.shape}: the last axis must be the {self.size} sites")
+        states, width = np.array(states, dtype=float, order="C"), self.size + self.memory
+        if states.ndim == 0 or states.shape[-1] != width:
+            raise ValueError(f"states of shape {states.shape}: the last axis must be the {width} sites")
+        rows = states.reshape(-1, width)
+        chance = np.zeros((len(rows), self.draws)) if noise is None else np.reshape(noise, (len(rows), self.draws))
         if self.compiled is None:
             assert self.mapping is not None
-            return self.mapping(states.reshape(-1, self.size)).reshape(states.shape)
-        kernel, parameters = self.compiled
-        kernel(states.reshape(-1, self.size), parameters)
-        return states
+            stepped = self.mapping(rows) if self.draws == 0 else self.mapping(rows, chance)
+        else:
+            stepped = np.hstack([rows, chance])
+            self.compiled.step(stepped, self.compiled.parameters)
+        return stepped[:, :width].reshape(states.shape)
 
     def on_ring(self, size: int) -> "Emulator":
         """The same local emulator on a ring of another size.

@@ -19,6 +19,8 @@ class EmulatorSettings(Settings):
     homogeneous : whether it learns one function for all sites of a ring
     goes_on : whether it can begin with the weights of an earlier emulator
     states_coefficients : whether its file tells what was learned as coefficients with uncertainties
+    more : whether its module has ``more(weights, settings, geometry)``, the optional pieces of its emulator by name:
+        ``draws``, ``memory`` and ``begin``, ``error_std``
     threads : how many of them training can use
     """
 
@@ -29,6 +31,7 @@ class EmulatorSettings(Settings):
     homogeneous: ClassVar[bool] = False
     goes_on: ClassVar[bool] = False
     states_coefficients: ClassVar[bool] = False
+    more: ClassVar[bool] = False
     threads: ClassVar[int] = 1
 
     method: str

@@ -17,6 +17,7 @@ from assimilearn.emulators.settings import EmulatorSettings
 from assimilearn.emulators.weights import weight_problems
 from assimilearn.errors import FileError, SettingsError
 from assimilearn.models.geometry import Geometry, geometry_of
+from assimilearn.models.integrate import forecast
 from assimilearn.models.protocol import PhysicalModel
 from assimilearn.registry import Part, first_line, part_in_file, registry
 from assimilearn.unions import OneOf
@@ -166,7 +167,7 @@ def with_values(settings: Any, values: Mapping[str, Any]) -> Any:
 def one_step_error(emulator: Emulator, validation: pairs.Windows) -> float:
     """Root mean square of (one-step forecast - analysis) over all pairs and sites."""
     with np.errstate(over="ignore", invalid="ignore"):
-        return float(np.sqrt(np.mean((emulator.step(validation.inputs) - validation.targets) ** 2)))
+        return float(np.sqrt(np.mean((forecast(emulator, validation.inputs, 1) - validation.targets) ** 2)))
 
 
 def status_of(emulator: Emulator, training: pairs.Windows, validation: pairs.Windows) -> dict[str, str]:
@@ -178,8 +179,8 @@ def status_of(emulator: Emulator, training: pairs.Windows, validation: pairs.Win
     fields, targets = emulator.geometry.field_of, validation.targets
     std = np.array([targets[:, fields == k].std() or 1.0 for k in range(len(emulator.geometry.fields))])[fields]
     with np.errstate(over="ignore", invalid="ignore"):
-        forecast = emulator.step(validation.inputs)
-        error = float(np.sqrt(np.mean(((forecast - targets) / std) ** 2)))
+        wrong = (forecast(emulator, validation.inputs, 1) - targets) / std
+        error = float(np.sqrt(np.mean(wrong**2)))
     climatology = float(np.sqrt(np.mean(((training.targets.mean(axis=0) - targets) / std) ** 2)))
     if not np.isfinite(error):
         return {"status": "failed", "reason": "the one-step forecast of the validation period is not finite"}
@@ -273,6 +274,7 @@ def emulator_of(
     mapping = None if settings.compiles else method.mapping(weights, settings, geometry)
     local = method.LOCAL and settings.local
     made = (settings, weights, geometry, time_step, float("nan"), compiled, mapping, local)
+    more = method.more(weights, settings, geometry) if settings.more else {}
     if settings.differentiates:
-        return DifferentiableEmulator(*made, partial(method.tensor_step, weights, settings, geometry))
-    return Emulator(*made)
+        return DifferentiableEmulator(*made, partial(method.tensor_step, weights, settings, geometry), **more)
+    return Emulator(*made, **more)

@@ -95,13 +95,13 @@ def climate(model: PhysicalModel, settings: ClimateSettings, rng: np.random.Gene
     refuse_misfit(model, settings, geometry)
     start = spun_up_state(model, settings.spinup, rng)
     if settings.covariance == "full":
-        states = trajectory(model, start, round(settings.duration / model.time_step))
+        states = trajectory(model, start, round(settings.duration / model.time_step), rng)[:, : model.size]
         refuse_divergence(states, model)
         dataset, on_attractor = statistics_of_fields(states, model.time_step, settings, geometry), None
         every = (len(states) - 1) // max(settings.states, 1)
         kept = states[every : every * settings.states + 1 : every] if settings.states else states[:0]
     else:
-        dataset, kept, on_attractor = statistics_in_parts(model, start, settings, geometry)
+        dataset, kept, on_attractor = statistics_in_parts(model, start, settings, geometry, rng)
     if settings.states:
         attributes = {"units": "1", "long_name": "states of the free run, equally spaced in time"}
         dataset["states"] = (("state", "site"), kept.astype(np.float32), attributes)
@@ -135,7 +135,11 @@ def refuse_misfit(model: PhysicalModel, settings: ClimateSettings, geometry: Geo
 
 
 def statistics_in_parts(
-    model: PhysicalModel, start: np.ndarray, settings: ClimateSettings, geometry: Geometry
+    model: PhysicalModel,
+    start: np.ndarray,
+    settings: ClimateSettings,
+    geometry: Geometry,
+    rng: np.random.Generator,
 ) -> tuple[xr.Dataset, np.ndarray, np.ndarray]:
     """Statistics of a large model, the states that are kept, and the last one.
 
@@ -143,7 +147,7 @@ def statistics_in_parts(
     """
     samples = max(round(settings.segment / model.time_step), 2)
     steps, homogeneous = round(settings.duration / model.time_step), settings.covariance == "by_distance"
-    found = one_pass(model, start, steps, samples, settings.states, homogeneous, geometry)
+    found = one_pass(model, start, steps, samples, settings.states, homogeneous, geometry, rng)
     refuse_divergence(found.moments["std"].values, model)
     refuse_divergence(found.states, model)
     several = len(geometry.fields) > 1

@@ -41,9 +41,16 @@ class Statistics:
 
 
 def one_pass(
-    model: Model, start: np.ndarray, steps: int, samples: int, states: int, homogeneous: bool, geometry: Geometry
+    model: Model,
+    start: np.ndarray,
+    steps: int,
+    samples: int,
+    states: int,
+    homogeneous: bool,
+    geometry: Geometry,
+    rng: np.random.Generator,
 ) -> Statistics:
-    """Run ``model`` for ``steps`` steps from ``start``.
+    """Run ``model`` for ``steps`` steps from ``start (site + memory,)``.
 
     Parameters
     ----------
@@ -54,13 +61,16 @@ def one_pass(
     homogeneous : bool
         Whether all grid points are alike: moments are pooled over the points of a field, and the covariance of two
         sites depends on their fields and on their offset alone.
+    rng : numpy.random.Generator
+        Of a stochastic model.
     """
+    first = start[: model.size]
     count = states or max(2, min(steps + 1, VALUES // model.size))
     kept, when = np.empty((count, model.size)), 1 + (np.arange(count) + 1) * steps // count
-    moments, welch = Moments(start), Welch(samples, model.time_step, geometry)
-    offsets = Offsets(start, geometry) if homogeneous else None
-    last, filled = start, 0
-    for number, last in enumerate(run(model, start, steps), start=1):
+    moments, welch = Moments(first), Welch(samples, model.time_step, geometry)
+    offsets = Offsets(first, geometry) if homogeneous else None
+    last, filled = first, 0
+    for number, last in enumerate(run(model, start, steps, rng), start=1):
         moments.add(last)
         welch.add(last)
         if offsets is not None:
@@ -74,13 +84,13 @@ def one_pass(
     return Statistics(found, kept, welch.spectra(), last)
 
 
-def run(model: Model, start: np.ndarray, steps: int) -> Iterator[np.ndarray]:
-    """The start, and the state after each step."""
+def run(model: Model, start: np.ndarray, steps: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    """The start (site + memory,), and after each step the sites of the state."""
     state = np.asarray(start, dtype=float)
-    yield state
+    yield state[: model.size]
     for _ in range(steps):
-        state = advance(model, state, 1)
-        yield state
+        state = advance(model, state, 1, rng)
+        yield state[: model.size]
 
 
 class Moments:

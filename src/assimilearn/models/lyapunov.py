@@ -2,13 +2,14 @@
 
 Benettin et al. (1980), Meccanica 15, 9-20: carry perturbations along a trajectory, orthonormalise them by QR at every
 step, and average the logarithms of the stretching. Here the perturbations are finite (size 1e-3), so that
-no tangent model is needed and an emulator is measured exactly as the truth is. Cost: one QR of (site, count) a step.
+no tangent model is needed and an emulator is measured exactly as the truth is. The state and its perturbations meet the
+same random numbers of a stochastic model. Cost: one QR of (site, count) a step.
 """
 
 import numpy as np
 
-from assimilearn.models.integrate import spun_up_state
-from assimilearn.models.protocol import Model
+from assimilearn.models.integrate import spun_up_state, stepper
+from assimilearn.models.protocol import Model, draws_of, with_memory
 
 SIZE = 1e-3  # far below the nonlinear range (0.1), far above round-off, in single precision too: 1e-7 x 10
 
@@ -41,12 +42,14 @@ def lyapunov_exponents(
     ndarray (count,), per MTU, in falling order as far as the average has converged; NaN if the trajectory blew up.
     """
     count = model.size if count is None else count
-    state = spun_up_state(model, spinup, rng) if start is None else start
-    directions = np.linalg.qr(rng.standard_normal((model.size, count)))[0]
+    state = spun_up_state(model, spinup, rng) if start is None else with_memory(model, start)
+    directions = np.linalg.qr(rng.standard_normal((state.size, count)))[0]
+    step, draws = stepper(model), draws_of(model)
     total = np.zeros(count)
     first, last = round(spinup / model.time_step), round((spinup + duration) / model.time_step)
     for k in range(last):
-        stepped = step_all(model, np.vstack([state, state + SIZE * directions.T]))
+        stepped = np.vstack([state, state + SIZE * directions.T])
+        step(stepped, np.tile(rng.standard_normal(draws), (len(stepped), 1)))
         if not np.isfinite(stepped).all():
             return np.full(count, np.nan)
         state = stepped[0]
@@ -54,16 +57,6 @@ def lyapunov_exponents(
         if k >= first:
             total += np.log(np.abs(np.diag(stretch)))
     return total / ((last - first) * model.time_step)
-
-
-def step_all(model: Model, states: np.ndarray) -> np.ndarray:
-    """One step of ``states (row, site)``, compiled where the model allows it; may overwrite its input."""
-    if model.compiled is None:
-        return model.step(states)
-    step, parameters = model.compiled
-    states = np.ascontiguousarray(states)
-    step(states, parameters)
-    return states
 
 
 def kaplan_yorke_dimension(exponents: np.ndarray) -> float:

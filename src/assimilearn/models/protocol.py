@@ -1,7 +1,15 @@
 """What a forecast model is: one protocol that joins physics, emulators and assimilation, and optional pieces.
 
 Every model is a :class:`Model`. What else it can do it says by having one of the members of the other protocols;
-``isinstance(model, Differentiable)`` tells.
+``isinstance(model, Differentiable)`` tells. Three of them change what a forecast is:
+
+* ``draws``: chance is part of the step. A step needs so many standard normal numbers for each member; they are drawn
+  outside, member by member and step by step, so that equal seeds give equal bytes on any number of cores.
+* ``memory``: members carry entries after their sites, such as earlier states or the hidden state of a recurrent
+  network. ``size`` counts sites only.
+* ``error_std``: the error of a step depends on the state. Filters draw it with ``model_error: by_state``.
+
+A compiled step is given rows ``(site, memory, noise)``, side by side, and writes the first two.
 """
 
 from collections.abc import Callable
@@ -19,8 +27,9 @@ class CompiledStep(NamedTuple):
     Attributes
     ----------
     step : numba dispatcher ``step(ensemble, parameters) -> None``
-        Advances every row of ``ensemble (member, site)``, float64 and C-contiguous, in place by one step. It should
-        release the GIL (``nogil=True``): runs on threads then go side by side.
+        Advances every row of ``ensemble (member, site + memory + draws)``, float64 and C-contiguous, in place by one
+        step; the last ``draws`` entries of a row are its random numbers. It should release the GIL (``nogil=True``):
+        runs on threads then go side by side.
     parameters : ndarray (parameter,)
         Everything that the step needs, as one float64 vector.
     """
@@ -120,6 +129,61 @@ class WithStart(Protocol):
 
     def start(self, rng: np.random.Generator) -> np.ndarray:
         """One state, (site,). Models without it start from standard normal numbers."""
+
+
+@runtime_checkable
+class Stochastic(Protocol):
+    """A model with chance in its step: stochastic parametrizations, generative emulators.
+
+    An ensemble of forecasts from one state is then more than one forecast. Filters, smoothers with a fixed lag and
+    particle filters hand the numbers in; methods that carry a single state, or step a window anew, refuse the model.
+    """
+
+    @property
+    def draws(self) -> int:
+        """Standard normal numbers that a member needs in each step; 0 for a step without chance."""
+
+    def step(self, states: np.ndarray, noise: np.ndarray | None = None) -> np.ndarray:
+        """Map ``states (..., site)`` one step forward, given ``noise (..., draws)``; without it, given zeros."""
+
+
+@runtime_checkable
+class WithMemory(Protocol):
+    """A model whose next state depends on more than the present one: delays, hidden states, unresolved variables.
+
+    ``step`` maps ``(..., site + memory)``. Global filters update the memory of a member by its covariances with what is
+    observed, as they do parameters; local ones, for which it has no place, leave it as it is. Inflation spares it.
+    """
+
+    @property
+    def memory(self) -> int:
+        """Entries that each member carries after its sites; 0 for none."""
+
+    def begin(self, states: np.ndarray) -> np.ndarray:
+        """``states (..., site)`` followed by the memory that a forecast from them begins with, (..., site + memory)."""
+
+
+@runtime_checkable
+class WithErrorStd(Protocol):
+    """A model that says how wrong its next step is, state by state."""
+
+    def error_std(self, states: np.ndarray) -> np.ndarray:
+        """Standard deviation, (..., site), of the error of the step that begins at ``states (..., site + memory)``."""
+
+
+def draws_of(model: Model) -> int:
+    """Standard normal numbers that a member needs in each step of a model."""
+    return model.draws if isinstance(model, Stochastic) else 0
+
+
+def memory_of(model: Model) -> int:
+    """Entries that a member carries after its sites."""
+    return model.memory if isinstance(model, WithMemory) else 0
+
+
+def with_memory(model: Model, states: np.ndarray) -> np.ndarray:
+    """``states (..., site)`` with the memory of a forecast that begins there; as they are where the model has none."""
+    return model.begin(states) if isinstance(model, WithMemory) and model.memory > 0 else states
 
 
 @runtime_checkable

@@ -67,8 +67,8 @@ def simulate(
     state, now = spun_up_state(model, settings.spinup, rng), 0
     for first in range(0, steps.size, BLOCK):
         block = steps[first : first + BLOCK]
-        path = trajectory(model, state, int(block[-1]) - now)
-        kept = path[block - now]
+        path = trajectory(model, state, int(block[-1]) - now, rng)
+        kept = path[block - now, : model.size]
         states[first : first + BLOCK] = kept if onto is None else onto(kept)
         state, now = path[-1], int(block[-1])
     refuse_divergence(states, model)

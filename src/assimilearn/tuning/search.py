@@ -19,7 +19,8 @@ from pydantic import Field, model_validator
 from assimilearn.emulators import open_emulator, train, with_values
 from assimilearn.emulators.pairs import Windows, check_usable, windows
 from assimilearn.errors import SettingsError
-from assimilearn.models.protocol import Model
+from assimilearn.models.integrate import advance
+from assimilearn.models.protocol import Model, with_memory
 from assimilearn.periods import FLAGS, TRAIN, with_periods
 from assimilearn.settings import Settings
 from assimilearn.tuning.candidates import Law, grid_candidates, random_candidates
@@ -163,11 +164,11 @@ def score_fit(fold: xr.Dataset, settings: Any, lead: int, rng: np.random.Generat
 
 def forecast_error(model: Model, held_out: Windows) -> float:
     """Weighted mean square error over all windows, steps and sites of ``held_out``."""
-    states, total = held_out.inputs, 0.0
+    states, total = with_memory(model, held_out.inputs), 0.0
     with np.errstate(over="ignore", invalid="ignore"):
         for k in range(held_out.lead):
-            states = model.step(states)
-            total += np.mean(held_out.weights[:, k] * (states - held_out.states[:, k + 1]) ** 2)
+            states = advance(model, states, 1)
+            total += np.mean(held_out.weights[:, k] * (states[:, : model.size] - held_out.states[:, k + 1]) ** 2)
     return float(total / held_out.lead) if np.isfinite(total) else float("inf")
 
 

@@ -71,7 +71,7 @@ def free_run_climate(
     skipped = round(spinup / model.time_step)
     steps = skipped + int(np.ceil(duration / model.time_step))
     states = np.empty((steps - skipped, *initial.shape))
-    together = runs(model, initial, steps, model_file["mean"].values, model_file["std"].values)
+    together = runs(model, initial, steps, model_file["mean"].values, model_file["std"].values, rng)
     for k, state in enumerate(tqdm(together, total=steps + 1, desc="free run", disable=None, leave=False)):
         if initial.size == 0 or np.isnan(state).any():
             return xr.Dataset(), "diverged"

@@ -9,13 +9,18 @@ from collections.abc import Iterator
 import numpy as np
 
 from assimilearn.models.integrate import advance
-from assimilearn.models.protocol import Model
+from assimilearn.models.protocol import Model, with_memory
 
 FAR = 50.0  # climatological standard deviations: no state of a sound run is a tenth as far from the mean
 
 
 def runs(
-    model: Model, initial: np.ndarray, steps: int, mean: np.ndarray, std: np.ndarray | float
+    model: Model,
+    initial: np.ndarray,
+    steps: int,
+    mean: np.ndarray,
+    std: np.ndarray | float,
+    rng: np.random.Generator | None = None,
 ) -> Iterator[np.ndarray]:
     """States of all runs after 0, 1, ... ``steps`` steps of ``model``.
 
@@ -27,24 +32,27 @@ def runs(
     steps : int
     mean, std : ndarray (site,)
         Climatological mean and standard deviation; farther than 50 of the latter from the former, a run has blown up.
+    rng : numpy.random.Generator, optional
+        Of a stochastic model; without one its noise is zero.
 
     Yields
     ------
     ndarray (run, site), a fresh array each time.
     """
-    states = _guarded(np.array(initial, dtype=float), mean, std)
-    yield states.copy()
+    n = model.size
+    states = _guarded(with_memory(model, np.array(initial, dtype=float)), mean, std)
+    yield states[:, :n].copy()
     for _ in range(steps):
         alive = ~np.isnan(states[:, 0])
         if alive.any():
             with np.errstate(over="ignore", invalid="ignore"):
-                states[alive] = advance(model, states[alive], 1)
+                states[alive] = advance(model, states[alive], 1, rng)
             states = _guarded(states, mean, std)
-        yield states.copy()
+        yield states[:, :n].copy()
 
 
 def _guarded(states: np.ndarray, mean: np.ndarray, std: np.ndarray | float) -> np.ndarray:
-    """``states`` with rows that have blown up set to NaN; NaN compares false and so counts as blown up."""
-    sound = (np.abs(states - mean) <= FAR * np.asarray(std)).all(axis=1)
+    """``states (run, site + memory)`` with rows that have blown up set to NaN, as what holds a NaN counts too."""
+    sound = (np.abs(states[:, : len(mean)] - mean) <= FAR * np.asarray(std)).all(axis=1)
     states[~sound] = np.nan
     return states

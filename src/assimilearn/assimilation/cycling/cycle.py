@@ -49,8 +49,8 @@ def cycle(step, error, update, moments, treat, whiten, constants, scales, observ
     noise : Noise
     output : Output
         Those of :mod:`assimilearn.assimilation.cycling.signatures`.
-    E : ndarray (member, site + parameter)
-        Each member may carry parameters of the model after its sites
+    E : ndarray (member, site + memory + parameter)
+        Each member may carry after its sites what the model remembers, and parameters of the model
         (:mod:`assimilearn.assimilation.cycling.parameters`).
 
     Returns
@@ -61,10 +61,11 @@ def cycle(step, error, update, moments, treat, whiten, constants, scales, observ
     kernels = Kernels(step, error, update, moments, treat, whiten)
     mean, spread = np.empty(E.shape[1]), np.empty(E.shape[1])
     treatment, n = constants.treatment.copy(), constants.static_variance.size
+    first_parameter = E.shape[1] - noise.walk.shape[2]
     stepped = kept = 0
     for k in range(observations.steps.size):
         error_std = factor(scales.error) if scales.error.size > 0 else constants.error_std
-        stepped = forecast(kernels, constants.step, error_std, noise.model, stepped, observations.steps[k], E)
+        stepped = forecast(kernels, constants.step, error_std, noise, stepped, observations.steps[k], E)
         walk(E, noise.walk[k])
         moments(E, mean, spread)
         if not record(mean, spread, constants, output.forecast_mean[k], output.forecast_spread[k]):
@@ -81,7 +82,7 @@ def cycle(step, error, update, moments, treat, whiten, constants, scales, observ
             adapt_scales(scales, d, d_std, observations.variance[k], used, treatment)
             analyse(kernels, constants, treatment, noise.update[k], noise.treatment[k], E, spread, y, variance, sites)
         moments(E, mean, spread)
-        write_adapted(scales, mean[n:], spread[n:], output.adapted[k])
+        write_adapted(scales, mean[first_parameter:], spread[first_parameter:], output.adapted[k])
         if not record(mean, spread, constants, output.mean[k], output.spread[k]):
             return k
         if observations.keep[k] != 0:
@@ -94,14 +95,37 @@ def cycle(step, error, update, moments, treat, whiten, constants, scales, observ
 def forecast(kernels, parameters, error_std, noise, stepped, steps, E):
     """Advance E by ``steps`` model steps, each with its model error, in place.
 
-    Of ``noise (model step, member, site)`` the first ``stepped`` are used up; returned is how many are then.
+    The random numbers of the first ``stepped`` steps are used up; returned is how many are then.
     """
+    draws = noise.step.shape[2]
+    whole = np.empty((E.shape[0], E.shape[1] + draws)) if draws > 0 else E
     for _ in range(steps):
-        kernels.step(E, parameters)
-        if noise.shape[0] > 0:
-            kernels.error(E, error_std, noise[stepped])
-            stepped += 1
+        if draws > 0:
+            write_columns(E, whole, 0)
+            write_columns(noise.step[stepped], whole, E.shape[1])
+        kernels.step(whole, parameters)
+        if draws > 0:
+            read_columns(whole, E)
+        if noise.model.shape[0] > 0:
+            kernels.error(E, error_std, noise.model[stepped])
+        stepped += 1
     return stepped
+
+
+@njit(cache=True, error_model="numpy")
+def write_columns(part, whole, first):
+    """Copy ``part (row, column)`` into ``whole``, from column ``first`` on."""
+    for j in range(part.shape[0]):
+        for i in range(part.shape[1]):
+            whole[j, first + i] = part[j, i]
+
+
+@njit(cache=True, error_model="numpy")
+def read_columns(whole, E):
+    """Copy the first columns of ``whole`` to E (row, column)."""
+    for j in range(E.shape[0]):
+        for i in range(E.shape[1]):
+            E[j, i] = whole[j, i]
 
 
 @register_jitable
@@ -164,7 +188,7 @@ def write_adapted(scales, mean, variance, adapted):
 
 @njit(cache=True, error_model="numpy")
 def at_all_sites(E, n):
-    """E without the parameters that its members may carry after their n sites."""
+    """E without what its members may carry after their n sites."""
     return E if E.shape[1] == n else E[:, :n].copy()
 
 

@@ -13,8 +13,9 @@ from assimilearn.assimilation.cycling.compiling import compiling_all_but_the_upd
 from assimilearn.assimilation.cycling.cycle import compiled_cycle, cycle, ensemble_moments, write_adapted
 from assimilearn.assimilation.cycling.divergence import give_up
 from assimilearn.assimilation.cycling.draws import Draws
+from assimilearn.assimilation.cycling.forecasting import forecast_model
 from assimilearn.assimilation.cycling.model_error import ModelError, model_error
-from assimilearn.assimilation.cycling.parameters import carrying, with_parameters
+from assimilearn.assimilation.cycling.parameters import with_parameters
 from assimilearn.assimilation.cycling.record import Record, empty_record, kept_times, state_bounds
 from assimilearn.assimilation.cycling.screening import check_limit
 from assimilearn.assimilation.cycling.signatures import KERNELS, UPDATE, Constants, Kernels, Observations, Scales
@@ -22,7 +23,7 @@ from assimilearn.assimilation.cycling.start import Start, first_analysis, first_
 from assimilearn.assimilation.cycling.treatment import treatment_for
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.settings import AnalysisSettings, MemberSettings
-from assimilearn.models.protocol import Model
+from assimilearn.models.protocol import Model, draws_of, with_memory
 from assimilearn.models.signatures import by_pointer
 from assimilearn.observations.correlation_kernels import leave, whiten
 
@@ -86,11 +87,11 @@ def run_filter(
         How many random numbers are held at once.
     """
     run = prepare(problem, method, settings)
-    start_rng, *rngs = rng.spawn(5)
-    draws = Draws(problem, settings, run.error, method.noise, rngs)
+    start_rng, *rngs = rng.spawn(6)
+    draws = Draws(problem, settings, run.error, method.noise, draws_of(run.model), rngs)
     record = (problem.new_record or empty_record)(problem)
     record.adapts(quantities(settings))
-    E = first_time(problem, method, settings, run.scales, record, start_rng, rngs[-1])
+    E = first_time(problem, method, settings, run.scales, record, start_rng, rngs[3])
     keep = kept_times(settings, problem.period)
     chunk = max(1, min(noise_size // draws.per_time(len(E)), LARGEST_CHUNK // problem.model.size, LONGEST_CHUNK))
     shown = {"desc": settings.method, "unit": "analysis", "unit_scale": chunk, "leave": False, "delay": 2}
@@ -120,6 +121,8 @@ class Run(NamedTuple):
     constants : Constants
     scales : Scales
     error : ModelError
+    model : Model
+        What makes the forecasts.
     """
 
     cycle: Callable[..., int]
@@ -127,12 +130,13 @@ class Run(NamedTuple):
     constants: Constants
     scales: Scales
     error: ModelError
+    model: Model
 
 
 def prepare(problem: Problem, method: Filter, settings: AnalysisSettings) -> Run:
     """Everything that does not depend on chance; the cycle is compiled where model and update are."""
     error, treatment = model_error(settings, problem), treatment_for(settings)
-    model, static_variance = carrying(problem.model, settings.estimates), method.static_variance
+    model, static_variance = forecast_model(problem.model, settings), method.static_variance
     lowest, highest = state_bounds(problem)
     constants = Constants(
         step=np.empty(0) if model.compiled is None else model.compiled.parameters,
@@ -156,7 +160,7 @@ def prepare(problem: Problem, method: Filter, settings: AnalysisSettings) -> Run
         whiten=whiten if problem.instrument.correlated else leave,
     )
     run = cycle if whole is None else compiled_for(kernels)
-    return Run(run, kernels, constants, Scales(treatment.scale, error.scale), error)
+    return Run(run, kernels, constants, Scales(treatment.scale, error.scale), error, model)
 
 
 def compiled_for(kernels: Kernels) -> Callable[..., int]:
@@ -169,10 +173,14 @@ def compiled_for(kernels: Kernels) -> Callable[..., int]:
 
 
 def in_place(model: Model) -> Any:
-    """The step of a model without a compiled one, in the form that the cycle calls."""
+    """The step of a model in the form that the interpreted cycle calls."""
+    draws = draws_of(model)
 
     def step(E: np.ndarray, parameters: np.ndarray) -> None:
-        E[:] = model.step(E)
+        if draws == 0:
+            E[:] = model.step(E)
+        else:
+            E[:, :-draws] = model.step(E[:, :-draws], E[:, -draws:])  # type: ignore[call-arg]
 
     return step
 
@@ -186,13 +194,13 @@ def first_time(
     rng: np.random.Generator,
     parameter_rng: np.random.Generator,
 ) -> np.ndarray:
-    """Write the first time of ``record``; E (row, site + parameter), with which the cycle goes on."""
+    """Write the first time of ``record``; E (row, site + memory + parameter), with which the cycle goes on."""
     begin = slice(0, 1)
     head = record.part(begin)
     E = first_analysis(problem, settings, method.start, head, rng, method.moments)
     record.kept, record.members, record.forecast_members = head.kept, head.members, head.forecast_members
-    E = with_parameters(E, settings.estimates, parameter_rng)
-    own = np.ascontiguousarray(E[:, problem.model.size :])
+    E = np.ascontiguousarray(with_parameters(with_memory(problem.model, E), settings.estimates, parameter_rng))
+    own = np.ascontiguousarray(E[:, E.shape[1] - len(settings.estimates) :])
     mean, variance = np.empty((2, own.shape[1]))
     ensemble_moments(own, mean, variance)
     write_adapted(scales, mean, variance, head.adapted[0])

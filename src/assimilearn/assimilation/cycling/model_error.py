@@ -89,7 +89,7 @@ def model_error(settings: AnalysisSettings, problem: Problem) -> ModelError:
 
 
 def model_error_std(settings: AnalysisSettings, model: Model) -> float:
-    """Standard deviation of the noise added after each model step; 0 for none.
+    """Standard deviation of the noise added after each model step; 0 for none, or if it is part of the step.
 
     Raises
     ------
@@ -97,6 +97,8 @@ def model_error_std(settings: AnalysisSettings, model: Model) -> float:
         If the residual is asked for and the model states none.
     """
     std, scale, _ = settings.error_given
+    if std == "by_state":  # :mod:`assimilearn.assimilation.cycling.forecasting`
+        return 0.0
     if std == "residual":
         std = residual_std(model)
         if not np.isfinite(std):

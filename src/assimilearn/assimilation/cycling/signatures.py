@@ -68,7 +68,7 @@ class Kernels(NamedTuple):
     Attributes
     ----------
     step : of the type STEP
-        One step of the model.
+        One step of the model, of rows that end with its random numbers where it is stochastic.
     error : of the type ERROR
         Model error of one step, see :mod:`assimilearn.assimilation.cycling.model_error`.
     update : of the type UPDATE
@@ -170,12 +170,15 @@ class Noise(NamedTuple):
         Standard normal, of the update and of the rotation.
     walk : ndarray (time, member, parameter)
         What the estimated parameters change by before each observation time.
+    step : ndarray (model step, member, draws), or (0, 0, 0)
+        Standard normal, of the steps of a stochastic model.
     """
 
     model: np.ndarray
     update: np.ndarray
     treatment: np.ndarray
     walk: np.ndarray
+    step: np.ndarray
 
 
 class Output(NamedTuple):
@@ -210,5 +213,5 @@ CONSTANTS = types.NamedTuple(
 )
 SCALES = types.NamedUniTuple(VECTOR, 2, Scales)  # what numba takes a named tuple of one type for
 OBSERVATIONS = types.NamedTuple((COUNTS, MATRIX, MATRIX, SITES, FLAGS, COUNTS), Observations)
-NOISE = types.NamedTuple((TENSOR, MATRIX, MATRIX, TENSOR), Noise)
+NOISE = types.NamedTuple((TENSOR, MATRIX, MATRIX, TENSOR, TENSOR), Noise)
 OUTPUT = types.NamedTuple((*6 * (RECORD,), FLAGS, RECORD, KEPT, KEPT), Output)

@@ -16,6 +16,7 @@ from pydantic import Field
 
 from assimilearn.assimilation.algebra.rotations import rotate
 from assimilearn.assimilation.algebra.small import centre, recompose
+from assimilearn.assimilation.cycling.forecasting import forecast_model
 from assimilearn.assimilation.cycling.model_error import model_error_std
 from assimilearn.assimilation.cycling.record import Record
 from assimilearn.assimilation.cycling.stepping import forecast, treat_members, write_members
@@ -39,14 +40,14 @@ def run_smoother(
 ) -> Record:
     """Cycle the augmented ensemble: its first block is the present, the others go back in time."""
     start_rng, model_rng, _, treatment_rng = rng.spawn(4)
-    error_std = model_error_std(settings, problem.model)
+    model, error_std = forecast_model(problem.model, settings), model_error_std(settings, problem.model)
     n, lag, last = problem.model.size, settings.lag, problem.times.size - 1
     with stepwise(problem, settings, start_rng) as run:
         E = run.first
         Z = np.tile(E, lag + 1)  # blocks of times before the first are never read
         for k in run.times:
             Z[:, n:] = Z[:, :-n].copy()
-            forecast(problem.model, E, int(problem.steps[k]), error_std, model_rng)
+            forecast(model, E, int(problem.steps[k]), error_std, model_rng)
             Z[:, :n] = E
             y, r, sites = run.observations(k, E)
             if sites.size > 0:

@@ -13,7 +13,8 @@ from assimilearn.assimilation.cycling.screening import at_sites, select
 from assimilearn.assimilation.cycling.treatment import treatment_for
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.settings import AnalysisSettings
-from assimilearn.models.protocol import Model
+from assimilearn.models.integrate import drawn, stepper
+from assimilearn.models.protocol import Model, draws_of
 from assimilearn.observations.operator_kernels import observed
 
 NO_NOISE = np.empty((0, 0, 0))
@@ -24,16 +25,15 @@ def forecast(
 ) -> None:
     """Advance E (row, site) by ``steps`` model steps in place, with noise of ``error_std`` after each.
 
+    ``rng`` gives that noise, and what a stochastic model draws.
+
     The kernel of a step is called directly. To pass it to a compiled loop by pointer costs more than the few steps from
     one observation time to the next.
     """
     noise = NO_NOISE if rng is None or error_std == 0 else error_std * rng.standard_normal((steps, *E.shape))
-    compiled = model.compiled
+    step, draws = stepper(model), draws_of(model)
     for s in range(steps):
-        if compiled is not None:
-            compiled.step(E, compiled.parameters)
-        else:
-            E[:] = model.step(E)
+        step(E, drawn(len(E), draws, rng))
         if noise.size > 0:
             E += noise[s]
 

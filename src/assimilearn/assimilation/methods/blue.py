@@ -28,6 +28,8 @@ class BLUESettings(CycledSettings):
     """Best linear unbiased estimate with a climatological background: no model is run."""
 
     any_operator: ClassVar[bool] = True
+    stochastic_models: ClassVar[bool] = True
+    models_with_memory: ClassVar[bool] = True
     correlated_errors: ClassVar[bool] = True
 
     method: Literal["blue"] = "blue"

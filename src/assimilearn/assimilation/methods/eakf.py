@@ -50,10 +50,7 @@ def eakf_update(E, Y, y, variance, sites, parameters, noise):
         d = y[o] - blocks[block, N, lane]
         here = domain.places[sites[o]]
         regress(domain, domain.nodes, here, blocks, positions, first_block, observed, d, variance[o], factor, gain)
-    for i in range(mean.size):
-        block, lane = place[i, 0], place[i, 1]
-        for j in range(N):
-            E[j, i] = blocks[block, N, lane] + blocks[block, j, lane]
+    members_of(blocks, place, mean, E)
 
 
 @njit(cache=True, fastmath=FAST, error_model="numpy")
@@ -79,10 +76,7 @@ def eakf_observed_update(E, Y, y, variance, sites, parameters, noise):
         d = y[o] - seen[block, N, lane]
         regress(domain, nodes, where[o], blocks, positions, first_block, observed, d, variance[o], factor, gain)
         regress(domain, nodes, where[o], seen, seen_positions, first_seen, observed, d, variance[o], factor, gain)
-    for i in range(mean.size):
-        block, lane = place[i, 0], place[i, 1]
-        for j in range(N):
-            E[j, i] = blocks[block, N, lane] + blocks[block, j, lane]
+    members_of(blocks, place, mean, E)
 
 
 @njit(cache=True, error_model="numpy")
@@ -135,6 +129,19 @@ def blocked(A, mean, order, where, first):
             for axis in range(axes):
                 positions[block, axis, lane] = where[column, axis]
     return blocks, positions, first_block, place
+
+
+@njit(cache=True, error_model="numpy")
+def members_of(blocks, place, mean, E):
+    """Write the sites of the blocks to E (member, site + memory), whose memory is as it was but for its mean."""
+    N, n = E.shape[0], place.shape[0]
+    for i in range(n):
+        block, lane = place[i, 0], place[i, 1]
+        for j in range(N):
+            E[j, i] = blocks[block, N, lane] + blocks[block, j, lane]
+    for j in range(N):
+        for i in range(n, E.shape[1]):
+            E[j, i] += mean[i]
 
 
 @njit(cache=True, fastmath=FAST, error_model="numpy")

@@ -39,6 +39,7 @@ class EnRTSSettings(EnsembleSettings):
 
     any_operator: ClassVar[bool] = True
     correlated_errors: ClassVar[bool] = True
+    models_with_memory: ClassVar[bool] = True
 
     method: Literal["enrts"] = "enrts"
     inflation: float = Field(1.04, ge=1, description="factor on the anomalies of the analysis, after the update")

@@ -25,6 +25,7 @@ from pydantic import Field
 from assimilearn.assimilation.algebra.small import centre, recompose, scaled
 from assimilearn.assimilation.algebra.transform import transform
 from assimilearn.assimilation.background.static import StaticSettings, static_covariance
+from assimilearn.assimilation.cycling.forecasting import forecast_model
 from assimilearn.assimilation.cycling.model_error import model_error_std
 from assimilearn.assimilation.cycling.record import Record
 from assimilearn.assimilation.cycling.stepping import forecast, moments_of, treat_members, write_analysis, write_members
@@ -74,11 +75,12 @@ def run(problem: Problem, settings: HybridSettings, rng: np.random.Generator) ->
     """Cycle the ensemble."""
     start_rng, model_rng, _, treatment_rng = rng.spawn(4)  # those of a filter, whose update draws from the third
     static, error_std = static_covariance(problem.background, settings), model_error_std(settings, problem.model)
-    C, operator = tapering(settings, problem.model.size), problem.instrument.operator
+    model, operator = forecast_model(problem.model, settings), problem.instrument.operator
+    C = tapering(settings, problem.model.size)
     with stepwise(problem, settings, start_rng) as run:
         E = run.first
         for k in run.times:
-            forecast(problem.model, E, int(problem.steps[k]), error_std, model_rng)
+            forecast(model, E, int(problem.steps[k]), error_std, model_rng)
             mean, _ = moments_of(E)
             A = E - mean
             P = settings.static_weight * static + (1 - settings.static_weight) * C * (A.T @ A) / (len(E) - 1)

@@ -25,6 +25,7 @@ from numba import njit
 from pydantic import Field
 
 from assimilearn.assimilation.background.climatology import ROUND_OFF
+from assimilearn.assimilation.cycling.forecasting import forecast_model
 from assimilearn.assimilation.cycling.model_error import model_error_std
 from assimilearn.assimilation.cycling.record import Record
 from assimilearn.assimilation.cycling.stepping import forecast, write_analysis, write_members
@@ -45,6 +46,7 @@ class ParticleSettings(ModelErrorSettings, MemberSettings):
 
     any_operator: ClassVar[bool] = True
     correlated_errors: ClassVar[bool] = True
+    stochastic_models: ClassVar[bool] = True
 
     method: Literal["particle"] = "particle"
     members: int = Field(3000, ge=2, description="size N of the ensemble")
@@ -182,11 +184,11 @@ def run(problem: Problem, settings: ParticleSettings, rng: np.random.Generator) 
     """Cycle the weighted ensemble."""
     start_rng, model_rng, resampling_rng, keep_rng = rng.spawn(4)
     N, error_std = settings.members, model_error_std(settings, problem.model)
-    operator = problem.instrument.operator
+    model, operator = forecast_model(problem.model, settings), problem.instrument.operator
     with stepwise(problem, settings, start_rng) as run:
         E, w = run.first, np.full(N, 1 / N)
         for k in run.times:
-            forecast(problem.model, E, int(problem.steps[k]), error_std, model_rng)
+            forecast(model, E, int(problem.steps[k]), error_std, model_rng)
             predicted = None if operator.direct else weighted_moments(observed(E, problem.sites[k], operator), w)
             kept = E[systematic(w, keep_rng)] if run.keep[k] else E
             y, r, sites = run.observations(k, kept, weighted_moments(E, w), predicted)
