@@ -13,6 +13,7 @@ from assimilearn.assimilation.methods.enkf_n import enkf_n_update
 from assimilearn.assimilation.methods.esrf import esrf_update
 from assimilearn.assimilation.methods.etkf import etkf_update
 from assimilearn.assimilation.methods.letkf import letkf_update
+from assimilearn.assimilation.methods.rhf import rhf_update
 
 
 def ring(radius, taper="gaspari_cohn"):
@@ -28,6 +29,8 @@ UPDATES = {
     "enkf-n": (enkf_n_update, (1.0,)),
     "eakf": (eakf_update, ring(1.0)),
     "letkf": (letkf_update, ring(1.0)),
+    "rhf": (rhf_update, (0.0, -np.inf, np.inf, 1.0, *ring(1.0))),
+    "rhf, probit": (rhf_update, (1.0, -np.inf, np.inf, 1.0, *ring(1.0))),
 }
 NETWORKS = {"every site": np.arange(8), "three sites": np.array([1, 4, 6]), "one site twice": np.array([2, 2, 5])}
 

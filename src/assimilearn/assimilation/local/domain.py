@@ -17,6 +17,7 @@ from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.settings import LocalizationSettings
 
 HEADER = 6
+PLACES = 5  # entry of the header: how many places there are besides the sites, 0 where observations are of sites
 
 
 class Domain(NamedTuple):

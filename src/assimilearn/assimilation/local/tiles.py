@@ -151,3 +151,14 @@ def observations_by_tile(domain, rows):
         order[free[tile_of[o]]] = o
         free[tile_of[o]] += 1
     return nodes, order, first
+
+
+@njit(cache=True, error_model="numpy")
+def ends_of_tiles(nodes):
+    """Where the sites of each tile begin in the order, (tile + 1,), int64."""
+    first, count = np.zeros(nodes.shape[0] + 1, np.int64), 0
+    for t in range(nodes.shape[0]):
+        if nodes[t, TILE] != 0:
+            count += 1
+            first[count] = int(nodes[t, END])
+    return first[: count + 1]

@@ -18,7 +18,7 @@ from assimilearn.assimilation.cycling.filtering import ensemble_filter, run_filt
 from assimilearn.assimilation.cycling.record import Record
 from assimilearn.assimilation.local.domain import domain_of, opened
 from assimilearn.assimilation.local.tapers import squared_distances, taper_squares
-from assimilearn.assimilation.local.tiles import END, NEXT, TILE, gap_to_box, observations_by_tile
+from assimilearn.assimilation.local.tiles import NEXT, TILE, ends_of_tiles, gap_to_box, observations_by_tile
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.settings import INFLATION, FilterSettings, Inflation, LocalSettings
 from assimilearn.kernels import FAST
@@ -77,17 +77,6 @@ def eakf_observed_update(E, Y, y, variance, sites, parameters, noise):
         regress(domain, nodes, where[o], blocks, positions, first_block, observed, d, variance[o], factor, gain)
         regress(domain, nodes, where[o], seen, seen_positions, first_seen, observed, d, variance[o], factor, gain)
     members_of(blocks, place, mean, E)
-
-
-@njit(cache=True, error_model="numpy")
-def ends_of_tiles(nodes):
-    """Where the sites of each tile begin in the order, (tile + 1,), int64."""
-    first, count = np.zeros(nodes.shape[0] + 1, np.int64), 0
-    for t in range(nodes.shape[0]):
-        if nodes[t, TILE] != 0:
-            count += 1
-            first[count] = int(nodes[t, END])
-    return first[: count + 1]
 
 
 @njit(cache=True, error_model="numpy")
