@@ -13,6 +13,7 @@ best one, and no truth is needed. s is the climatological, sigma the observation
 """
 
 import copy
+import logging
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,6 +25,8 @@ from assimilearn.assimilators.settings import NetworkSettings
 from assimilearn.errors import SettingsError
 from assimilearn.models.protocol import Differentiable
 from assimilearn.periods import TRAIN, VALIDATION
+
+logger = logging.getLogger(__name__)
 
 STARTS = 500  # places in the training period where trajectories may start
 FAR = 10.0  # climatological standard deviations beyond which a trajectory is lost, and starts anew
@@ -131,6 +134,7 @@ def train_network(
     """
     import torch
 
+    module.to(memory_format=torch.channels_last)
     cycle = Cycle(problem, module)
     series = series_of(problem, truth, cycle.scaling)
     rows = Trajectories(problem, cycle, settings, rng)
@@ -155,6 +159,7 @@ def train_network(
             score = validation_score(cycle, series, problem, truth is not None)
             module.train()
             stages.append((total / max(count, 1), score, k))
+            logger.info("%d of %d iterations: loss %.5f, validation %.5f", k, settings.iterations, *stages[-1][:2])
             total, count = 0.0, 0
             if score < best_score:
                 best, best_score = copy.deepcopy(module.state_dict()), score

@@ -47,7 +47,8 @@ def command(
     onto = None
     if truth.fields is not None:
         onto = projection(model_geometry(physics), geometry_in(background), truth.fields)
-    realizations = twins(physics, settings, truth, observations, origin.seed, settings.realizations, onto)
+    numbers = settings.realizations, settings.first_realization
+    realizations = twins(physics, settings, truth, observations, origin.seed, *numbers, onto)
     forecaster, kind, _ = read_forecaster(model)
     step = read_step(assimilator)
     dataset = sweep(realizations, forecaster, settings.analysis, settings.over, background, workers, step=step)

@@ -100,6 +100,12 @@ class SweepNode(TwinSettings):
         5, ge=1, le=100_000, description="number of truths, each with observations and an ensemble of its own"
     )
 
+    first_realization: int = Field(
+        0,
+        ge=0,
+        description="number of the first; 0 is that of the study itself, which what is learned in the study has seen",
+    )
+
     @model_validator(mode="after")
     def _by_what_is_swept(self) -> "SweepNode":
         for name in self.by:

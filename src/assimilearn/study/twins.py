@@ -17,6 +17,7 @@ def twins(
     observing: ObservationSettings,
     seed: int,
     realizations: int,
+    first: int = 0,
     onto: Projection | None = None,
 ) -> Iterator[Twin]:
     """Simulate one realization after the other, as they are asked for.
@@ -31,10 +32,12 @@ def twins(
     seed : int
         Of the study.
     realizations : int
+    first : int
+        Number of the first.
     onto : Projection, optional
         What is kept of the truth, in the fields of the forecast model; by default all.
     """
-    for realization in range(realizations):
+    for realization in range(first, first + realizations):
         truth_rng, observation_rng, analysis_rng = (
             generator(seed, stage, realization) for stage in ("truth", "observations", "analysis")
         )
