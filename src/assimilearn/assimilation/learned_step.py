@@ -5,6 +5,7 @@ from typing import Protocol
 import numpy as np
 
 from assimilearn.assimilation.problem import Problem
+from assimilearn.models.protocol import Model
 
 Array = np.ndarray
 
@@ -50,6 +51,9 @@ class AnalysisStep(Protocol):
     @property
     def draws(self) -> int:
         """Standard normal numbers that it needs at each time."""
+
+    def forecaster(self, model: Model) -> Model:
+        """The forecast model: the given one, or that with parameters that were learned together with the step."""
 
     def begin(self, problem: Problem) -> AnalysisRun:
         """Start on a record.

@@ -22,7 +22,7 @@ class Fitted(NamedTuple):
         Everything that the step needs.
     loss, validation_loss, iteration : ndarray (stage,)
         The history of training; empty for what is learned in closed form.
-    attributes : numbers that a table shows: of weights, and of analyses made in training
+    attributes : numbers that a table shows: of weights, of analyses made in training, and ``learned_<name>``
     failure : why the weights are unusable; empty if they are not
     """
 
@@ -30,7 +30,7 @@ class Fitted(NamedTuple):
     loss: np.ndarray
     validation_loss: np.ndarray
     iteration: np.ndarray
-    attributes: dict[str, int]
+    attributes: dict[str, float]
     failure: str = ""
 
 

@@ -5,6 +5,8 @@ from assimilearn.registry import Kind
 KINDS = {
     "assimilator": Kind(
         parts={
+            "constant-gain": "constant_gain:ConstantGainSettings",
+            "learned-filter": "learned_filter:LearnedFilterSettings",
             "recurrent-gain": "recurrent_gain:RecurrentGainSettings",
         },
         base="settings:NetworkSettings",

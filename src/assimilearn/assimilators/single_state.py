@@ -13,6 +13,7 @@ from assimilearn.assimilators.gridded import AtSites
 from assimilearn.assimilators.network import grid_of, inputs
 from assimilearn.errors import SettingsError
 from assimilearn.models.geometry import Geometry
+from assimilearn.models.protocol import Model
 
 Array = np.ndarray
 SHAPES = {
@@ -42,6 +43,10 @@ class SingleState:
     def graph(self) -> Graph:
         """The network."""
         return Graph(self.weights["graph"])
+
+    def forecaster(self, model: Model) -> Model:
+        """The given model: only the analysis was learned."""
+        return model
 
     def begin(self, problem: Problem) -> "SingleStateRun":
         """A run over the observations of a problem, without any memory yet.

@@ -12,7 +12,7 @@ Every model is a :class:`Model`. What else it can do it says by having one of th
 A compiled step is given rows ``(site, memory, noise)``, side by side, and writes the first two.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -120,6 +120,22 @@ class Differentiable(Protocol):
         Returns
         -------
         torch.Tensor (..., site), within round-off of ``step``.
+        """
+
+
+@runtime_checkable
+class DifferentiableInParameters(Protocol):
+    """A model whose step torch can differentiate with respect to its parameters too."""
+
+    parameters: tuple[str, ...]
+
+    def differentiable_at(self, tensor: Any, values: Mapping[str, Any]) -> Any:
+        """One step of a torch tensor ``(..., site)``, float64, with some parameters at other values.
+
+        Parameters
+        ----------
+        values : name -> tensor
+            Through which gradients flow, as through the states.
         """
 
 

@@ -14,7 +14,7 @@ Cost: 4 tendencies a step.
 """
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -123,3 +123,8 @@ class RungeKuttaModel:
     def differentiable(self, tensor: Any) -> Any:
         """One step of a torch tensor (..., site) that gradients flow through."""
         return self.step(tensor)
+
+    def differentiable_at(self, tensor: Any, values: Mapping[str, Any]) -> Any:
+        """One step of a torch tensor (..., site) with some parameters at other values, tensors too."""
+        parameters = [values.get(name, value) for name, value in zip(self.parameters, self.values, strict=True)]
+        return rk4(self.tendency, tensor, self.time_step, *parameters)

@@ -89,7 +89,7 @@ ARTIFACTS: dict[str, Artifact] = {
     "assimilators": Artifact(
         "assimilators/{}.nc",
         ("train-assimilator",),
-        ("assimilate", "sweep"),
+        ("assimilate", "sweep", "scorecard"),
         lambda scenario: scenario.assimilators,
     ),
     "sweeps": Artifact("sweeps/{}.nc", ("sweep",), ("scorecard", "figure"), lambda scenario: scenario.sweeps),

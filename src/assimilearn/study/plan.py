@@ -346,7 +346,11 @@ class ScenarioPlan:
     def scored(self) -> list[str]:
         """Everything that the scorecard reads."""
         models = [self.model_file(name) for name in self.settings.models]
-        scores = [path for kind in ("analysis_scores", "forecast_scores", "sweeps") for path in self.files(kind)]
+        scores = [
+            path
+            for kind in ("analysis_scores", "forecast_scores", "sweeps", "assimilators")
+            for path in self.files(kind)
+        ]
         return [*models, *scores]
 
     @cached_property

@@ -57,8 +57,9 @@ def scorecard(
     models: Files,
     claims: Mapping[str, Claim] | None = None,
     sweeps: Files | None = None,
+    assimilators: Files | None = None,
 ) -> list[Row]:
-    """All rows of a study: of analyses, forecasts, models and sweeps, in this order.
+    """All rows of a study: of analyses, forecasts, models, sweeps and assimilators, in this order.
 
     Parameters
     ----------
@@ -69,7 +70,7 @@ def scorecard(
         Published numbers. A claim about a row that is not there gets a row of its own, which fails; one about
         ``*/{node}/{score}``, or any other pattern of names of scenarios, a row with the median over those that match
         and have this row.
-    sweeps : {scenario: {node: Dataset}}
+    sweeps, assimilators : {scenario: {node: Dataset}}
     """
     rows = [
         *(row for name, file in _nodes(analyses) for row in analysis_rows(name, file)),
@@ -77,10 +78,19 @@ def scorecard(
         *(row for scenario, files in forecasts.items() for row in valid_time_ratios(scenario, files)),
         *(row for name, file in _nodes(models) for row in model_rows(name, file)),
         *(row for name, file in _nodes(sweeps or {}) for row in sweep_rows(name, file)),
+        *(row for name, file in _nodes(assimilators or {}) for row in assimilator_rows(name, file)),
     ]
     bounds = {name: bound for scenario, files in analyses.items() for name, bound in rmse_bounds(scenario, files)}
     rows = [replace(row, bound=bounds.get(row.name)) for row in rows]
     return _with_claims([*rows, *(ratio for row in rows for ratio in _ratio_to_bound(row))], claims or {})
+
+
+def assimilator_rows(name: str, file: xr.Dataset) -> Iterator[Row]:
+    """What a learned step has learned in numbers, and what that took: weights, and analyses made in training."""
+    for attribute, value in file.attrs.items():
+        if attribute in ("parameters", "training_analyses") or str(attribute).startswith("learned_"):
+            failed = None if file.attrs["status"] == "ok" else False
+            yield Row(f"{name}/{str(attribute).removeprefix('learned_')}", float(value), passed=failed)
 
 
 def rmse_bounds(scenario: str, analyses: Mapping[str, xr.Dataset]) -> Iterator[tuple[str, tuple[float, float]]]:

@@ -49,11 +49,11 @@ def run(problem: Problem, settings: LearnedSettings, rng: np.random.Generator) -
     if step is None:
         raise SettingsError("the method learned needs the file of its assimilator: give it with --assimilator")
     start_rng, step_rng = rng.spawn(2)
-    at_work = step.begin(problem)
+    at_work, model = step.begin(problem), step.forecaster(problem.model)
     with stepwise(problem, settings, start_rng, step.members) as run:
         E = run.first
         for k in run.times:
-            forecast(problem.model, E, int(problem.steps[k]))
+            forecast(model, E, int(problem.steps[k]))
             noise = step_rng.standard_normal(step.draws)
             y, variance, sites = foreseen(run, k, E, at_work)
             at_work.analyse(E, problem.instrument.see(E, variance, sites), y, variance, sites, noise)
