@@ -29,6 +29,7 @@ KINDS = {
             "lienks": "methods.lienks:LIEnKSSettings",
             "4dvar": "methods.fourdvar:FourDVarSettings",
             "hybrid": "methods.hybrid:HybridSettings",
+            "score-filter": "methods.score_filter:ScoreFilterSettings",
             "learned": "methods.learned:LearnedSettings",
         },
         base="plugin:MethodSettings",

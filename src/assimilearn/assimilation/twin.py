@@ -26,6 +26,10 @@ class TwinSettings(Settings):
         gt=0,
         description="errors of the start, which is then beside the truth; by default runs start from the climatology",
     )
+    start_mean: float | None = Field(
+        None,
+        description="mean of the start at every site, with start_std as its spread: it then knows nothing of the truth",
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> "TwinSettings":
