@@ -14,6 +14,7 @@ KINDS = {
             "lorenz96": "lorenz96:Lorenz96Settings",
             "lorenz96-cubic": "lorenz96_cubic:Lorenz96CubicSettings",
             "lorenz96-two-scale": "lorenz96_two_scale:Lorenz96TwoScaleSettings",
+            "two-layer-qg": "two_layer_qg:TwoLayerQGSettings",
         },
         base="settings:ModelSettings",
         adapter="plugin",
