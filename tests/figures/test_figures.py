@@ -20,6 +20,7 @@ CAPTIONS = Path(__file__).parents[2] / "workflow" / "report" / "figures"
 PANELS = {
     "hovmoller": 4,
     "maps": 2 * 5,
+    "spatial_spectra": 2 * 2,
     "time_series": 3,
     "phase_portrait": 3,
     "analysis_error": 3,
@@ -51,6 +52,7 @@ def studies(study):
     plane, convection = make_fields_study(PLANE), make_fields_study(CONVECTION)
     return {name: study for name in FIGURES} | {
         "maps": plane,
+        "spatial_spectra": plane,
         "time_series": convection,
         "phase_portrait": convection,
     }

@@ -6,6 +6,7 @@ from synthetic_study import CONVECTION, PLANE, make_fields_study, without_truth
 
 from assimilearn import figures
 from assimilearn.figures import FIGURES, FigureError, style
+from assimilearn.figures.spatial_spectra import spectrum
 from assimilearn.models.climate import ClimateSettings, statistics_of_fields
 from assimilearn.models.fields import field_scales
 from assimilearn.models.geometry import grid, without_space
@@ -97,6 +98,27 @@ def test_maps_without_a_truth_show_the_innovations_where_they_were_made(plane):
     image = drawn[0, "Innovations"].collections[0]
     low, high = image.get_clim()
     assert low == -high and len(image.get_offsets()) == len(drawn[0, "Observations"].collections[0].get_offsets())
+
+
+def test_spatial_spectra_integrate_to_the_variance_and_find_a_wave_where_it_is():
+    """Waves of 5 cycles along a channel of 32 points, and half as many half waves across: by hand."""
+    channel = grid({"u": (24, 32)}, periodic=(False, True))
+    y, x = np.meshgrid(np.arange(24), np.arange(32), indexing="ij")
+    one = 2.0 * np.cos(2 * np.pi * 5 * x / 32) * np.cos(np.pi * 4 * (y + 0.5) / 24)
+    wavenumber, density = spectrum(one.ravel()[None], channel, channel.fields[0])
+    assert wavenumber[density.argmax()] == pytest.approx(np.hypot(5 / 32, 4 / 48), abs=0.5 / 23)
+    assert density.sum() * (wavenumber[1] - wavenumber[0]) == pytest.approx(one.var(), rel=1e-9)
+    assert np.sort(density)[-2] < 1e-9 * density.max()
+
+
+def test_spatial_spectra_show_states_and_errors_beside_the_truth(plane):
+    drawn = panels(figures.plot("spatial_spectra", **plane))
+    titles = [title for _, title in drawn]
+    assert titles == [f"{what}: {name}" for name in PLANE.names for what in ("State", "Error")]
+    names = {line.get_label() for axes in drawn.values() for line in axes.get_lines()}
+    assert names == {"truth", *plane["analyses"]}
+    alone = panels(figures.plot("spatial_spectra", **without_truth(plane)))
+    assert [title for _, title in alone] == [f"State: {name}" for name in PLANE.names]
 
 
 def test_maps_of_functions_of_the_state_have_no_points(plane):

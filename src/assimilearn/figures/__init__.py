@@ -64,6 +64,7 @@ class Reads(NamedTuple):
 FIGURES: dict[str, Reads] = {
     "hovmoller": Reads(("observations", "analyses"), ("truth", "model"), unsuited=suits.one_axis),
     "maps": Reads(("observations", "analyses"), ("truth",), unsuited=suits.plane),
+    "spatial_spectra": Reads(("analyses",), ("truth",), unsuited=suits.flat_plane),
     "time_series": Reads(("observations", "analyses"), ("truth",), unsuited=suits.no_space),
     "phase_portrait": Reads(("analyses",), ("truth",), unsuited=suits.few_variables),
     "analysis_error": Reads(("analysis_scores",), ("forecast_scores",)),

@@ -25,6 +25,11 @@ def plane(geometry: "Geometry") -> str | None:
     return None if len(geometry.axes) == 2 else f"shows models on a plane, and this one has {space(geometry)}"
 
 
+def flat_plane(geometry: "Geometry") -> str | None:
+    """Sites on a plane, not on a sphere."""
+    return "shows models on a plane, and this one is on a sphere" if geometry.is_sphere else plane(geometry)
+
+
 def no_space(geometry: "Geometry") -> str | None:
     """Variables without positions."""
     return f"shows models without space, and this one has {space(geometry)}" if geometry.has_space else None
