@@ -8,7 +8,10 @@ from twins import climatology_file, lorenz96_climatology, lorenz96_truth, observ
 from assimilearn.assimilation import METHODS, assimilate
 from assimilearn.assimilation.background.climatology import read_background
 from assimilearn.errors import SettingsError
+from assimilearn.models import build
 from assimilearn.models.climate import ClimateSettings, climate
+from assimilearn.models.integrate import spun_up_state, trajectory
+from assimilearn.models.two_layer_qg import TwoLayerQGSettings
 
 RNG = np.random.default_rng
 
@@ -78,6 +81,50 @@ def test_methods_take_a_homogeneous_climatology_as_well(method):
         assert error[1] == pytest.approx(error[0], rel=0.2)
     else:
         np.testing.assert_allclose(one["mean"], other["mean"], atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def layers():
+    """Climate of two layers on a plane, by offset, and the covariance of the same run as a matrix."""
+    model = build(TwoLayerQGSettings(points=8, length=10.0, time_step=0.1))
+    settings = ClimateSettings(
+        duration=40, spinup=60, segment=10, covariance="by_distance", lyapunov_duration=1, lyapunov_count=1
+    )
+    file = climate(model, settings, RNG(0))
+    states = trajectory(model, spun_up_state(model, 60, RNG(0)), 400)
+    anomalies = states - file["mean"].values
+    moved = [anomalies]
+    for y in range(8):  # the mean over all translations of the plane
+        for x in range(8):
+            fields = np.roll(anomalies.reshape(-1, 2, 8, 8), (y, x), axis=(2, 3))
+            moved.append(fields.reshape(anomalies.shape))
+    matrix = sum(part.T @ part for part in moved[1:]) / (64 * len(states))
+    return model, file, matrix
+
+
+def test_covariances_by_offset_of_two_fields_on_a_plane_are_those_of_the_matrix(layers):
+    model, file, matrix = layers
+    background = read_background(file, model.size)
+    top = matrix.max()
+    np.testing.assert_allclose(background.covariance, matrix, atol=1e-9 * top)
+    np.testing.assert_allclose(background.variance, np.diag(matrix), atol=1e-9 * top)
+    np.testing.assert_allclose(file["std"].values ** 2, np.diag(matrix), rtol=1e-9)
+    x = RNG(0).standard_normal((2, model.size))
+    np.testing.assert_allclose(background.filtered(x, np.asarray), x @ matrix, atol=1e-8 * top)
+    root = background.filtered(background.filtered(x, np.sqrt), np.sqrt)
+    np.testing.assert_allclose(root, x @ matrix, atol=1e-6 * top)
+
+
+def test_increments_of_two_fields_on_a_plane_are_those_of_the_matrix(layers):
+    model, file, B = layers
+    background, sites = read_background(file, model.size), np.array([0, 9, 70, 127])
+    variance, departures = np.full(4, 0.1 * B.max()), RNG(1).standard_normal((3, 4))
+    expected = np.linalg.solve(B[np.ix_(sites, sites)] + np.diag(variance), departures.T).T @ B[sites]
+    np.testing.assert_allclose(background.increments(departures, variance, sites), expected, atol=1e-6)
+    increments, after = background.analysis(departures, variance, sites)
+    np.testing.assert_allclose(increments, expected, atol=1e-6)
+    explained = B[sites] * np.linalg.solve(B[np.ix_(sites, sites)] + np.diag(variance), B[sites])
+    np.testing.assert_allclose(after, np.diag(B) - explained.sum(axis=0), atol=1e-9 * B.max())
 
 
 def test_a_matrix_of_too_many_sites_is_refused_before_it_is_made():

@@ -19,7 +19,6 @@ from assimilearn.models.protocol import CompiledStep
 ROUND_OFF = 1e-9  # relative size of a variance that changes nothing
 BLOCK = 4096  # sites whose covariances with the observations are formed at once
 NO_STATES = np.empty((0, 0), dtype=np.float32)
-SOLVED, ITERATIONS = 1e-9, 10_000  # relative residual at which a linear system counts as solved, and when to stop
 
 
 class Background(ABC):
@@ -175,97 +174,23 @@ class WithoutMatrix(Background):
         return self.between(everywhere, everywhere)
 
 
-@dataclass(frozen=True)
-class HomogeneousBackground(WithoutMatrix):
-    """A background on a ring whose covariance depends on the distance alone: no matrix is formed, for any size.
-
-    B is then a convolution, which the Fourier transform makes a product: a draw costs n log n, and the analysis of the
-    first observations a few times that for each iteration of a conjugate-gradient solver.
-
-    Attributes
-    ----------
-    mean : ndarray (site,)
-    at_distance : ndarray (distance,)
-        Covariance of two sites 0, 1, 2 ... n // 2 apart.
-    """
-
-    mean: np.ndarray
-    at_distance: np.ndarray
-    frequency: np.ndarray
-    spectrum: np.ndarray
-    states: np.ndarray = field(default_factory=lambda: NO_STATES)
-
-    def between(self, one: np.ndarray, other: np.ndarray) -> np.ndarray:
-        """Covariances of the sites ``one`` with the sites ``other``, (one, other)."""
-        apart = np.abs(one[:, None] - other)
-        return self.at_distance[np.minimum(apart, self.mean.size - apart)]
-
-    @property
-    def variance(self) -> np.ndarray:
-        """Variance of every site, (site,)."""
-        return np.full(self.mean.size, self.at_distance[0])
-
-    @property
-    def eigenvalues(self) -> np.ndarray:
-        """Of B, for the waves of the real Fourier transform; a short run may give some that are negative: then 0."""
-        n = self.mean.size
-        k = np.arange(n)
-        return np.maximum(np.fft.rfft(self.at_distance[np.minimum(k, n - k)]).real, 0.0)
-
-    def draw(self, members: int, rng: np.random.Generator) -> np.ndarray:
-        """Independent draws (member, site) from the normal law with these moments."""
-        n = self.mean.size
-        noise = np.fft.rfft(rng.standard_normal((members, n)))
-        return self.mean + np.fft.irfft(noise * np.sqrt(self.eigenvalues), n)
-
-    def increments(self, departures: np.ndarray, variance: np.ndarray, sites: np.ndarray) -> np.ndarray:
-        """B H^T (H B H^T + R)^-1 d for every row, by conjugate gradients on all rows side by side.
-
-        They are preconditioned by H (B + r I)^-1 H^T with r the mean of R: with every site observed alike that is the
-        inverse itself, and one iteration is enough.
-        """
-        n, waves = self.mean.size, self.eigenvalues
-        precondition = 1 / (waves + variance.mean())
-
-        def filtered(rows: np.ndarray, response: np.ndarray) -> np.ndarray:
-            everywhere = np.zeros((len(rows), n))
-            everywhere[:, sites] = rows
-            return np.fft.irfft(np.fft.rfft(everywhere) * response, n)
-
-        solution, residual = np.zeros_like(departures), departures.copy()
-        direction = filtered(residual, precondition)[:, sites]
-        decrease = (residual * direction).sum(axis=1)
-        enough = SOLVED**2 * decrease
-        for _ in range(ITERATIONS):
-            if (decrease <= enough).all():
-                break
-            image = filtered(direction, waves)[:, sites] + variance * direction
-            step = quotient(decrease, (direction * image).sum(axis=1))[:, None]
-            solution += step * direction
-            residual -= step * image
-            next_one = filtered(residual, precondition)[:, sites]
-            before, decrease = decrease, (residual * next_one).sum(axis=1)
-            direction = next_one + quotient(decrease, before)[:, None] * direction
-        return filtered(solution, waves)
-
-
-def quotient(above: np.ndarray, below: np.ndarray) -> np.ndarray:
-    """The quotient of numbers that are not negative; 0 where the divisor is."""
-    return np.divide(above, below, out=np.zeros_like(above), where=below > 0)
-
-
 def read_background(model_file: xr.Dataset, size: int) -> Background:
     """The background that a model file holds.
 
     Raises
     ------
     FileError
-        If ``mean``, or all of ``covariance``, ``covariance_at`` and ``states``, are missing, or not finite.
+        If ``mean``, or everything of ``covariance``, ``covariance_at``, ``covariance_at_offset`` and ``states``, is
+        missing or not finite.
     SettingsError
         If its number of sites is not ``size``, that of the forecast model.
     """
-    kinds = [name for name in ("covariance_at", "covariance", "states") if name in model_file]
-    for name in ("mean", *(kinds or ["covariance"])):
+    from assimilearn.assimilation.background.homogeneous import HomogeneousBackground, around_ring  # they stand on this
+    from assimilearn.assimilation.background.static_ensemble import StaticEnsemble  # file
+
+    possible = ("covariance_at", "covariance_at_offset", "covariance", "states")
+    kinds = [name for name in possible if name in model_file] or ["covariance"]
+    for name in ("mean", *kinds):
         if name not in model_file:
             raise FileError(f"the model file lacks the variable {name}: it must be the climatology of a model")
         if not np.isfinite(model_file[name].values).all():
@@ -277,15 +202,20 @@ def read_background(model_file: xr.Dataset, size: int) -> Background:
     if "power_spectrum" in model_file:
         spectrum = model_file["frequency"].values, model_file["power_spectrum"].values
     states = model_file["states"].values if "states" in model_file else NO_STATES
-    if kinds[0] == "states":
-        from assimilearn.assimilation.background.static_ensemble import StaticEnsemble  # it stands on this file
-
-        radius = json.loads(model_file.attrs["climate_settings"])["localization_radius"]
-        return StaticEnsemble(mean, states, geometry_in(model_file), radius, *spectrum)
-    if kinds[0] == "covariance_at":
-        return HomogeneousBackground(mean, model_file["covariance_at"].values.astype(float), *spectrum, states)
-    covariance = np.ascontiguousarray(model_file["covariance"].values, dtype=float)
-    return FullBackground(mean, covariance, *spectrum, states)
+    match kinds[0]:
+        case "states":
+            radius = json.loads(model_file.attrs["climate_settings"])["localization_radius"]
+            return StaticEnsemble(mean, states, geometry_in(model_file), radius, *spectrum)
+        case "covariance_at":
+            at = around_ring(model_file["covariance_at"].values.astype(float), size)
+            return HomogeneousBackground(mean, at, *spectrum, states)
+        case "covariance_at_offset":
+            at = model_file["covariance_at_offset"].values.astype(float)
+            shape = geometry_in(model_file).fields[0].shape
+            return HomogeneousBackground(mean, at.reshape(*at.shape[:2], *shape), *spectrum, states)
+        case _:
+            covariance = np.ascontiguousarray(model_file["covariance"].values, dtype=float)
+            return FullBackground(mean, covariance, *spectrum, states)
 
 
 @dataclass(frozen=True)
