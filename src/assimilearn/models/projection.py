@@ -33,12 +33,13 @@ def projection(source: Geometry, target: Geometry, fields: Mapping[str, str]) ->
     ----------
     source, target : Geometry
     fields : {field of the target: field of the source}
-        A field that is not named is taken from that of the same name. On another grid it is interpolated linearly.
+        A field that is not named is taken from that of the same name. On another grid it is interpolated linearly;
+        the two domains are laid upon each other end to end, whatever the units of their axes.
 
     Raises
     ------
     SettingsError
-        If a field does not exist, or two fields do not cover the same domain.
+        If a field does not exist, or two fields have other shapes and not the same kind of axes.
     """
     if unknown := [name for name in fields if name not in target.names]:
         raise SettingsError(f"the forecast model has no field {unknown[0]!r}; it has {', '.join(target.names)}")
@@ -58,12 +59,15 @@ def projection(source: Geometry, target: Geometry, fields: Mapping[str, str]) ->
 def _row(source: Geometry, target: Geometry, name: str, field: FieldGrid) -> Row:
     """Weights of the field ``name`` of the source, for the sites of one field of the target."""
     where, own = source.slices[name], source.fields[source.names.index(name)]
-    same_domain = [(a.length, a.periodic) for a in source.axes] == [(a.length, a.periodic) for a in target.axes]
+    alike = [axis.periodic for axis in source.axes] == [axis.periodic for axis in target.axes]
     if own.shape == field.shape:
         return Row(np.arange(where.start, where.stop)[:, None], np.ones((own.size, 1)))
-    if not (source.has_space and same_domain):
+    if not (source.has_space and alike):
         raise SettingsError(
             f"the field {name} of the truth has the shape {own.shape}, the field {field.name} of the forecast model "
-            f"{field.shape}, and they do not cover one domain, so that nothing can be interpolated"
+            f"{field.shape}, and without axes that are alike nothing can be interpolated"
         )
-    return source.interpolation(target.grid_coordinates(field.shape), name)
+    points = target.grid_coordinates(field.shape)
+    for number, (old, new) in enumerate(zip(source.axes, target.axes, strict=True)):
+        points[:, number] = old.origin + (points[:, number] - new.origin) * (old.length / new.length)
+    return source.interpolation(points, name)
