@@ -8,7 +8,7 @@ BIN := .venv/bin
 PEER_PYTHON ?=
 DAPPER := 1.8.1
 
-.PHONY: run test test-workflow test-slow lint benchmark-study benchmark-assimilation readme pages clean
+.PHONY: run test test-workflow test-slow lint benchmark-study benchmark-assimilation benchmark-models readme pages clean
 
 run: .venv/.made
 	$(BIN)/snakemake --cores $(CORES) --configfile $(STUDY)
@@ -35,6 +35,9 @@ benchmark-study: .venv/.made
 # both sides run on one thread each, but for the sweep; PEER_PYTHON names a python of 3.12 or newer
 benchmark-assimilation: .venv/.made .venv-dapper/.made
 	$(BIN)/python benchmarks/assimilation.py --peer .venv-dapper/bin/python
+
+benchmark-models: .venv/.made
+	$(BIN)/python benchmarks/models.py
 
 lint: .venv/.made
 	$(BIN)/ruff check

@@ -29,6 +29,8 @@ PLACES = (
     Place("README.md", "table", "default", "scores"),
     Place("docs/published-numbers.md", "sakov2008", "sakov2008", "claims"),
     Place("docs/published-numbers.md", "curve", "dapper-curve", "claims"),
+    Place("docs/models.md", "claims", "models", "claims"),
+    Place("docs/models.md", "models", "models", "scores"),
     Place("docs/learning-from-windows.md", "ingredients", "brajard2020-ablation", "medians"),
     Place("docs/learning-from-windows.md", "methods", "learned-model-methods", "models"),
     Place("docs/learning-from-windows.md", "particles", "learned-model-particles", "models"),
