@@ -71,6 +71,13 @@ CONTENTS: dict[str, Contents] = {
         OF_A_MODEL,
         ("mean", "std", "covariance", "covariance_at", "covariance_at_offset", "states"),
     ),
+    "climatology": Contents(
+        "the climatology of a record",
+        {**OF_STATES, **AXES, "covariance": ("site", "other_site")},
+        {},
+        {"size": int, "time_step": float, "decorrelation_time": float},
+        ("mean", "std", "covariance"),
+    ),
     "truth": Contents(
         "a truth", {**IN_TIME, "state": ("time", "site")}, {}, {"size": int, "time_step": float}, ("state",)
     ),

@@ -54,8 +54,6 @@ VERBS = {
             "{emulators}",
             "--previous",
             "{analyses}",
-            "--climate",
-            "{model}",
             "--cycle",
             "2",
         ],

@@ -29,12 +29,12 @@ def experiment():
 @pytest.fixture(scope="module")
 def two_cycles(experiment):
     """Analyses and emulators of two cycles of a loop with a polynomial."""
-    observations, file, start = experiment
+    observations, _, start = experiment
     analyses, emulators = [start], []
     for cycle in (1, 2):
         previous = emulators[-1] if emulators else None
         emulators.append(learn_again(analyses[-1], observations, previous, POLYNOMIAL, Stopping(), RNG(cycle)))
-        analyses.append(assimilate_again(observations, emulators[-1], analyses[-1], FILTER, file, RNG(0)))
+        analyses.append(assimilate_again(observations, emulators[-1], analyses[-1], FILTER, RNG(0)))
     return analyses[1:], emulators
 
 
@@ -49,16 +49,16 @@ def test_every_analysis_says_that_its_model_was_learned(two_cycles):
 
 
 def test_a_diverged_cycle_stops_the_loop_and_the_best_cycle_is_kept(experiment, two_cycles):
-    observations, file, _ = experiment
+    observations, _, _ = experiment
     analyses, emulators = two_cycles
     wild = emulators[1].copy(deep=True)
     wild["weight_coefficient"] = wild["weight_coefficient"] * 50
-    bad = assimilate_again(observations, wild, analyses[1], FILTER, file, RNG(0))
+    bad = assimilate_again(observations, wild, analyses[1], FILTER, RNG(0))
     assert bad.attrs["status"] == "diverged"
     assert scores_of(bad)[-1] == float("inf")
     handed_on = learn_again(bad, observations, wild, POLYNOMIAL, Stopping(), RNG(3))
     assert handed_on.attrs["loop_status"] == "stopped"
-    last = assimilate_again(observations, handed_on, bad, FILTER, file, RNG(0))
+    last = assimilate_again(observations, handed_on, bad, FILTER, RNG(0))
     assert last.attrs["loop_status"] == "stopped"
     assert scores_of(last) == scores_of(bad)
     best = best_cycle(last)
@@ -70,20 +70,20 @@ def test_a_diverged_cycle_stops_the_loop_and_the_best_cycle_is_kept(experiment, 
 
 
 def test_a_stopped_loop_stays_stopped_and_costs_nothing(experiment, two_cycles):
-    observations, file, _ = experiment
+    observations, _, _ = experiment
     analysis, emulator = (d[-1].assign_attrs(loop_status="stopped") for d in two_cycles)
     after = learn_again(analysis, observations, emulator, POLYNOMIAL, Stopping(), RNG(0))
     assert after.identical(emulator)
-    assert assimilate_again(observations, after, analysis, FILTER, file, RNG(0)).identical(analysis)
+    assert assimilate_again(observations, after, analysis, FILTER, RNG(0)).identical(analysis)
 
 
 def test_an_emulator_that_failed_stops_the_loop_at_the_cycle_before(experiment, two_cycles):
-    observations, file, start = experiment
+    observations, _, start = experiment
     analyses, emulators = two_cycles
     failed = emulators[1].assign_attrs(status="failed", reason="the loss is not finite")
-    assert assimilate_again(observations, failed, analyses[0], FILTER, file, RNG(0)).attrs["loop_status"] == "stopped"
+    assert assimilate_again(observations, failed, analyses[0], FILTER, RNG(0)).attrs["loop_status"] == "stopped"
     with pytest.raises(FileError, match="first emulator of the loop failed: the loss is not finite"):
-        assimilate_again(observations, failed, start, FILTER, file, RNG(0))
+        assimilate_again(observations, failed, start, FILTER, RNG(0))
 
 
 @pytest.mark.parametrize("settings", NETWORKS, ids=lambda s: s.method)

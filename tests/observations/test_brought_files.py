@@ -6,9 +6,11 @@ import pytest
 import xarray as xr
 
 from assimilearn.errors import FileError
+from assimilearn.models.geometry import ring
 from assimilearn.observations import ingest, ingest_truth
 from assimilearn.observations.brought import read_brought
-from assimilearn.observations.dates import seconds_of
+from assimilearn.observations.dates import duration_of
+from assimilearn.observations.record_settings import RecordSettings
 from assimilearn.periods import Periods
 
 PERIODS = Periods(spinup=1, train=4, gap=0, validation=2, test=3)
@@ -39,7 +41,7 @@ def brought(tmp_path):
                 target.setncatts({k: v for k, v in told.items() if k != "_FillValue"})
                 target[...] = values
             file.setncatts(dict(attributes))
-        return ingest(read_brought(path), PERIODS, SITES, 0.05, climate=CLIMATE, **options)
+        return ingest(read_brought(path), PERIODS, RecordSettings(**options), ring(SITES), 0.05, CLIMATE)
 
     return take
 
@@ -118,7 +120,7 @@ HOURS = np.arange(10) * 0.3
 def test_physical_times_are_converted_by_a_stated_unit_and_refused_without(brought, times, told):
     with pytest.raises(FileError, match=rf"time is in '{told['units']}': say how long one model time unit is"):
         brought(grid(times=times, **told))
-    found = brought(grid(times=times, **told), time_unit=seconds_of("6 hours"))
+    found = brought(grid(times=times, **told), time_unit="6 hours")
     np.testing.assert_allclose(found["time"], TIMES, atol=1e-12)
     assert ("time_reference" in found.attrs) == ("since" in told["units"])
 
@@ -135,12 +137,16 @@ def test_model_times_need_no_unit(brought, units):
 ])  # fmt: skip
 def test_times_that_mean_nothing_are_refused_by_name(brought, units, what):
     with pytest.raises(FileError, match=what):
-        brought(grid(units=units), time_unit=3600.0)
+        brought(grid(units=units), time_unit="1 hour")
 
 
-def test_times_of_text_are_refused(brought):
-    with pytest.raises(FileError, match=r"time must hold numbers.*it holds text"):
+def test_times_of_text_are_dates_or_refused(brought):
+    with pytest.raises(FileError, match=r"the date '0.0' cannot be read: write it as 2013-01-31"):
         brought(grid(times=np.array([str(t) for t in TIMES])))
+    dates = np.array([f"2020-02-28T{18 + k:02d}:00" for k in range(6)] + [f"2020-02-29 {k:02d}:00" for k in range(4)])
+    found = brought(grid(times=dates), time_unit="20 hours")
+    np.testing.assert_allclose(found["time"], TIMES, atol=1e-12)
+    assert found.attrs["time_reference"] == "2020-02-28 18:00:00"
 
 
 @pytest.mark.parametrize(("start", "exact"), [(800, True), (20_000, True), (2_000_000, False)])
@@ -268,7 +274,7 @@ def test_a_sentinel_in_most_places_is_found_without_a_climatology(tmp_path):
         file.createVariable("observations", "f8", ("time", "site"))[:] = np.where(VALUES > 4, VALUES, -999.0)
         file.error_std = 1.0
     with pytest.raises(FileError, match="from the record's own middle, first value -999"):
-        ingest(read_brought(tmp_path / "x.nc"), PERIODS, SITES, 0.05)
+        ingest(read_brought(tmp_path / "x.nc"), PERIODS, RecordSettings(), ring(SITES), 0.05)
 
 
 @pytest.mark.parametrize(("error_std", "told", "what"), [
@@ -308,13 +314,13 @@ def truth(times=TIMES, states=TRUTH, **told):
 
 
 def test_a_truth_with_dates_meets_observations_with_dates(brought):
-    observed = brought(grid(times=HOURS, units="hours since 2020-01-02"), time_unit=seconds_of("6 hours"))
-    found = ingest_truth(truth(HOURS + 24, units="hours since 2020-01-01"), observed, SITES, 0.05, CLIMATE)
+    observed = brought(grid(times=HOURS, units="hours since 2020-01-02"), time_unit="6 hours")
+    found = ingest_truth(truth(HOURS + 24, units="hours since 2020-01-01"), observed, CLIMATE)
     np.testing.assert_array_equal(found["state"], TRUTH)
     with pytest.raises(FileError, match="10 of 10 observation times are absent"):
-        ingest_truth(truth(HOURS, units="hours since 2020-01-03"), observed, SITES, 0.05, CLIMATE)
+        ingest_truth(truth(HOURS, units="hours since 2020-01-03"), observed, CLIMATE)
     with pytest.raises(FileError, match="calendar 'noleap', the observations have 'standard'"):
-        ingest_truth(truth(HOURS, units="hours since 2020-01-02", calendar="noleap"), observed, SITES, 0.05, CLIMATE)
+        ingest_truth(truth(HOURS, units="hours since 2020-01-02", calendar="noleap"), observed, CLIMATE)
 
 
 def test_a_truth_with_missing_or_impossible_states_is_refused(brought):
@@ -323,19 +329,23 @@ def test_a_truth_with_missing_or_impossible_states_is_refused(brought):
         states = TRUTH.copy()
         states[2, 3] = value
         with pytest.raises(FileError, match=what):
-            ingest_truth(truth(states=states), observed, SITES, 0.05, CLIMATE)
+            ingest_truth(truth(states=states), observed, CLIMATE)
     with pytest.raises(FileError, match="time is in 'days': say how long"):
-        ingest_truth(truth(units="days"), observed, SITES, 0.05, CLIMATE)
+        ingest_truth(truth(units="days"), observed, CLIMATE)
 
 
 @pytest.mark.parametrize(
     ("text", "seconds"), [("6 hours", 21600.0), ("0.5 days", 43200.0), ("s", 1.0), ("5 min", 300.0)]
 )
 def test_durations_are_read(text, seconds):
-    assert seconds_of(text) == seconds
+    assert duration_of(text) == (seconds, None)
 
 
-@pytest.mark.parametrize("text", ["", "6", "-1 hours", "1 month", "six hours", "nan days", "1e400 s"])
+def test_months_and_years_are_those_of_the_calendar():
+    assert duration_of("3 months") == (None, 3) and duration_of("year") == (None, 12)
+
+
+@pytest.mark.parametrize("text", ["", "6", "-1 hours", "0.5 months", "six hours", "nan days", "1e400 s"])
 def test_what_is_no_duration_is_refused(text):
     with pytest.raises(ValueError, match="expected a number and a unit"):
-        seconds_of(text)
+        duration_of(text)

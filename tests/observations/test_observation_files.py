@@ -11,7 +11,9 @@ import xarray as xr
 
 from assimilearn import store
 from assimilearn.errors import FileError
+from assimilearn.models.geometry import ring
 from assimilearn.observations import ObservationSettings, check_observations, ingest, ingest_truth, observe
+from assimilearn.observations.record_settings import RecordSettings
 from assimilearn.periods import Periods, period_flags
 
 README = Path(__file__).parents[2] / "data" / "README.md"
@@ -40,7 +42,7 @@ def rows() -> xr.Dataset:
 
 
 def taken(dataset, periods=PERIODS, **options) -> xr.Dataset:
-    return ingest(dataset, periods, 40, 0.05, **options)
+    return ingest(dataset, periods, RecordSettings(**options), ring(40), 0.05)
 
 
 def back_on_grid(observations: xr.Dataset, name="value", size=40) -> np.ndarray:
@@ -218,8 +220,8 @@ def truth_file(count=200, size=40) -> xr.Dataset:
 
 
 def truth_taken(dataset) -> xr.Dataset:
-    observations = xr.Dataset(coords={"time": TIMES, "period": ("time", period_flags(PERIODS))})
-    return ingest_truth(dataset, observations, 40, 0.05)
+    times = {"time": TIMES, "period": ("time", period_flags(PERIODS))}
+    return ingest_truth(dataset, xr.Dataset(coords=times, attrs={"size": 40, "time_step": 0.05}))
 
 
 def test_a_truth_is_taken_at_the_observation_times():

@@ -79,7 +79,8 @@ def test_settings_of_one_node_do_not_depend_on_another():
 
 
 def test_without_a_truth_nothing_asks_for_it():
-    scenario = base(data={"observations": "data/mine.nc"})
+    models = {"lorenz96": {"method": "lorenz96", "size": 12}}
+    scenario = base(models=models, data={"observations": "data/mine.nc"})
     assert scenario.truth == []
     assert scenario.truth_option == []
     asked = [path for name in scenario.figure_names for path in scenario.figure_inputs(name)]

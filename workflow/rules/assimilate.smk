@@ -2,7 +2,9 @@ rule assimilate:
     input:
         observations="results/{study}/{scenario}/observations.nc",
         model=lambda w: plan_of(w).model_of(w.analysis),
-        climate=lambda w: plan_of(w).climate,
+        climate=lambda w: plan_of(w).climate_of(
+            plan_of(w).settings.analyses[w.analysis].model
+        ),
         assimilator=lambda w: plan_of(w).analysis_assimilator(w.analysis),
     output:
         "results/{study}/{scenario}/analyses/{analysis}.nc",

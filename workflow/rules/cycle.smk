@@ -1,5 +1,6 @@
 # A loop: the emulator of a cycle learns from the analysis of the cycle before, the analysis of a cycle is made with the
-# emulator of that cycle. Cycle 0 is the analysis that the loop starts from. The truth is an input of none of this.
+# emulator of that cycle. Cycle 0 is the analysis that the loop starts from. Neither the truth nor anything of the model
+# that made it is an input of this: the climatology is that of the analysis of the cycle before.
 rule learn_again:
     input:
         analysis=lambda w: plan_of(w).analysis_before(w.loop, int(w.cycle)),
@@ -33,7 +34,6 @@ rule assimilate_again:
         observations="results/{study}/{scenario}/observations.nc",
         emulator="results/{study}/{scenario}/loops/{loop}/{cycle}/emulator.nc",
         previous=lambda w: plan_of(w).analysis_before(w.loop, int(w.cycle)),
-        climate=lambda w: plan_of(w).climate,
     output:
         "results/{study}/{scenario}/loops/{loop}/{cycle}/analysis.nc",
     log:
@@ -47,7 +47,7 @@ rule assimilate_again:
         code=lambda w: plan_of(w).cycle_code(w.loop).digest("assimilate-again"),
     shell:
         "python -m assimilearn assimilate-again {input.observations:q} {output:q} --emulator {input.emulator:q} "
-        "--previous {input.previous:q} --climate {input.climate:q} --settings {params.settings:q} "
+        "--previous {input.previous:q} --settings {params.settings:q} "
         "--cycle {wildcards.cycle:q} --seed {params.seed:q} "
         "--label {wildcards.study:q}/{wildcards.scenario:q}/{wildcards.loop:q}.{wildcards.cycle:q} {params.plugins:q} 2> {log:q}"
 

@@ -19,9 +19,10 @@ rule observe:
         "--seed {params.seed:q} --label {wildcards.study:q}/{wildcards.scenario:q}/observations 2> {log:q}"
 
 
+# Of a record without a model the sites and the time step are its own.
 rule ingest:
     input:
-        model=lambda w: plan_of(w).climate,
+        lambda w: plan_of(w).physics,
     output:
         "results/{study}/{scenario}/observations.nc",
     log:
@@ -34,11 +35,61 @@ rule ingest:
         file=lambda w: plan_of(w).brought["observations"],
         content=lambda w: content_of(plan_of(w).brought["observations"]),
         periods=lambda w: plan_of(w).part("periods"),
-        error_std=lambda w: plan_of(w).error_std_option,
-        time_unit=lambda w: plan_of(w).time_unit_option,
+        settings=lambda w: plan_of(w).record_settings,
+        model=lambda w: plan_of(w).physics_option,
+        seed=seed_of,
         plugins=lambda w: plan_of(w).model_code(plan_of(w).first_model).options,
         code=lambda w: plan_of(w).model_code(plan_of(w).first_model).digest("ingest"),
     shell:
-        "python -m assimilearn ingest --model {input.model:q} --periods {params.periods:q} {params.error_std:q} "
-        "{params.time_unit:q} --label {wildcards.study:q}/{wildcards.scenario:q}/observations {params.plugins:q} "
+        "python -m assimilearn ingest {params.model:q} --periods {params.periods:q} --settings {params.settings:q} "
+        "--seed {params.seed:q} --label {wildcards.study:q}/{wildcards.scenario:q}/observations {params.plugins:q} "
         "-- {params.file:q} {output:q} 2> {log:q}"
+
+
+# What is withheld is an input of verification alone.
+rule withhold:
+    input:
+        lambda w: plan_of(w).physics,
+    output:
+        "results/{study}/{scenario}/withheld.nc",
+    log:
+        "results/{study}/{scenario}/logs/withhold.log",
+    wildcard_constraints:
+        scenario=PLAN.pattern(brought=True),
+    conda:
+        "../../environment.yml"
+    params:
+        file=lambda w: plan_of(w).brought["observations"],
+        content=lambda w: content_of(plan_of(w).brought["observations"]),
+        periods=lambda w: plan_of(w).part("periods"),
+        settings=lambda w: plan_of(w).record_settings,
+        model=lambda w: plan_of(w).physics_option,
+        seed=seed_of,
+        plugins=lambda w: plan_of(w).model_code(plan_of(w).first_model).options,
+        code=lambda w: plan_of(w).model_code(plan_of(w).first_model).digest("ingest"),
+    shell:
+        "python -m assimilearn ingest --withheld {params.model:q} --periods {params.periods:q} "
+        "--settings {params.settings:q} --seed {params.seed:q} "
+        "--label {wildcards.study:q}/{wildcards.scenario:q}/withheld {params.plugins:q} "
+        "-- {params.file:q} {output:q} 2> {log:q}"
+
+
+# The climatology of a record without a model, from its training period.
+rule climatology:
+    input:
+        "results/{study}/{scenario}/observations.nc",
+    output:
+        "results/{study}/{scenario}/climatology.nc",
+    log:
+        "results/{study}/{scenario}/logs/climatology.log",
+    wildcard_constraints:
+        scenario=PLAN.pattern(brought=True),
+    conda:
+        "../../environment.yml"
+    params:
+        settings=lambda w: plan_of(w).climatology_settings,
+        seed=seed_of,
+        code=PLAN.code("climatology"),
+    shell:
+        "python -m assimilearn climatology {input:q} {output:q} --settings {params.settings:q} --seed {params.seed:q} "
+        "--label {wildcards.study:q}/{wildcards.scenario:q}/climatology 2> {log:q}"

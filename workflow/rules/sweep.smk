@@ -2,7 +2,9 @@ rule sweep:
     input:
         model=lambda w: plan_of(w).swept_model(w.sweep),
         truth_model=lambda w: plan_of(w).model_file(plan_of(w).truth_model),
-        climate=lambda w: plan_of(w).climate,
+        climate=lambda w: plan_of(w).climate_of(
+            plan_of(w).settings.sweeps[w.sweep].model
+        ),
         assimilator=lambda w: plan_of(w).swept_assimilator(w.sweep),
     output:
         "results/{study}/{scenario}/sweeps/{sweep}.nc",

@@ -45,7 +45,7 @@ rule simulate:
 rule ingest_truth:
     input:
         observations="results/{study}/{scenario}/observations.nc",
-        model=lambda w: plan_of(w).climate,
+        model=lambda w: plan_of(w).physics,
     output:
         "results/{study}/{scenario}/truth.nc",
     log:
@@ -57,11 +57,12 @@ rule ingest_truth:
     params:
         file=lambda w: plan_of(w).brought["truth"],
         content=lambda w: content_of(plan_of(w).brought["truth"]),
+        model=lambda w: plan_of(w).physics_option,
         plugins=lambda w: plan_of(w).model_code(plan_of(w).first_model).options,
         code=lambda w: plan_of(w)
         .model_code(plan_of(w).first_model)
         .digest("ingest-truth"),
     shell:
-        "python -m assimilearn ingest-truth --observations {input.observations:q} --model {input.model:q} "
+        "python -m assimilearn ingest-truth --observations {input.observations:q} {params.model:q} "
         "--label {wildcards.study:q}/{wildcards.scenario:q}/truth {params.plugins:q} "
         "-- {params.file:q} {output:q} 2> {log:q}"

@@ -17,6 +17,7 @@ from assimilearn.errors import FileError, SettingsError
 from assimilearn.models.geometry import Geometry, geometry_of
 from assimilearn.models.protocol import Model
 from assimilearn.observations.checks import check_observations
+from assimilearn.observations.dates import MODEL_TIME, Clock, clock_of
 from assimilearn.observations.instrument import SITES, Instrument, instrument_of
 from assimilearn.observations.operators import rows_of
 
@@ -49,6 +50,8 @@ class Problem:
         What is seen of the state, and how the errors of one time are correlated.
     new_record : callable, optional
         ``new_record(problem)`` is what a filter writes to; by default arrays in memory.
+    clock : Clock
+        What the times are in.
     start : Background, optional
         Law of the state before the first observation; by default that of the climatology.
     step : AnalysisStep, optional
@@ -67,6 +70,7 @@ class Problem:
     geometry: Geometry
     instrument: Instrument = SITES
     new_record: Callable[["Problem"], Any] | None = None
+    clock: Clock = MODEL_TIME
     start: Background | None = None
     step: "AnalysisStep | None" = None
 
@@ -126,6 +130,7 @@ def laid_out(
         valid=valid,
         geometry=geometry,
         instrument=instrument_of(observations, geometry),
+        clock=clock_of(observations.attrs),
     )
 
 

@@ -21,6 +21,7 @@ VERBS = {
     "simulate": "Simulate the truth",
     "observe": "Observe the truth with noise",
     "ingest": "Check observations that you bring, and bring them into form",
+    "climatology": "Describe the climatology of a record, from its training period",
     "ingest-truth": "Check a truth that you bring, and bring it into form",
     "assimilate": "Assimilate observations into forecasts of a model",
     "sweep": "Score a method over many settings, in realizations of a twin experiment",

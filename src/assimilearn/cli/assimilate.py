@@ -9,7 +9,7 @@ from assimilearn.assimilation import AnyAnalysis, assimilate
 from assimilearn.assimilation.cycling.streaming import assimilate_to_file, is_streamed
 from assimilearn.cli.forecasters import read_forecaster
 from assimilearn.cli.health import tell_health
-from assimilearn.cli.inputs import read_observations
+from assimilearn.cli.inputs import CLIMATE, read_climatology, read_observations
 from assimilearn.cli.options import FILE, NETCDF, Origin, origin_options, settings_option
 from assimilearn.cli.steps import read_step
 from assimilearn.study.seeds import generator
@@ -19,7 +19,7 @@ from assimilearn.study.seeds import generator
 @click.argument("observations", type=FILE)
 @click.argument("output", type=NETCDF)
 @click.option("--model", type=FILE, required=True, help="the forecast model: a file of `climate` or `train`")
-@click.option("--climate", type=FILE, required=True, help="file of `climate`: background and initial statistics")
+@click.option("--climate", type=FILE, required=True, help=CLIMATE)
 @click.option("--assimilator", type=FILE, help="file of `train-assimilator`, for the method learned")
 @settings_option(AnyAnalysis, default='{"method": "etkf"}')
 @origin_options
@@ -35,7 +35,7 @@ def command(
     """Assimilate the OBSERVATIONS of a file into forecasts of a model and write the analyses to OUTPUT."""
     rng = generator(origin.seed, "analysis", origin.realization)
     forecaster, kind, _ = read_forecaster(model)
-    background = store.read(climate, "model")
+    background = read_climatology(climate)
     inputs = {"observations": observations, "model": model, "climate": climate, "assimilator": assimilator}
     step = read_step(assimilator)
     with store.opened(observations, "observations") as observed:

@@ -18,7 +18,6 @@ from assimilearn.study.seeds import generator
 @click.argument("output", type=NETCDF)
 @click.option("--emulator", type=FILE, required=True, help="the emulator of this cycle")
 @click.option("--previous", type=FILE, required=True, help="analysis of the cycle before, or the start of the loop")
-@click.option("--climate", type=FILE, required=True, help="file of `climate`: background and initial statistics")
 @settings_option(AnyAnalysis, default='{"method": "etkf"}')
 @cycle_option
 @origin_options
@@ -27,17 +26,17 @@ def command(
     output: Path,
     emulator: Path,
     previous: Path,
-    climate: Path,
     settings: AnyAnalysis,
     cycle: int,
     origin: Origin,
 ) -> None:
     """Assimilate the OBSERVATIONS of a file with the emulator of a cycle and write the analyses to OUTPUT.
 
+    The climatology is that of the analysis before.
     All cycles meet the same random numbers, those of every other analysis.
     """
     learned, before = store.read(emulator, "emulators"), store.read(previous, "analyses")
-    observed, background = read_observations(observations), store.read(climate, "model")
+    observed = read_observations(observations)
     refuse_others(previous, before, observations=observations)
     refuse_others(emulator, learned, analysis=previous, observations=observations)
     dataset = assimilate_again(
@@ -45,9 +44,8 @@ def command(
         learned,
         before,
         settings,
-        background,
         generator(origin.seed, "analysis", origin.realization),
     )
-    inputs = {"observations": observations, "emulator": emulator, "previous": previous, "climate": climate}
+    inputs = {"observations": observations, "emulator": emulator, "previous": previous}
     origin.write(dataset.assign_attrs(cycle=cycle), output, "analyses", settings, inputs)
     tell_health(output.stem, dataset.attrs)

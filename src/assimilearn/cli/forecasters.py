@@ -14,7 +14,7 @@ from assimilearn.models import Model, open_model
 
 
 class Forecaster(NamedTuple):
-    """A forecast model: ``kind`` is "physical" or "emulator", ``file`` what describes it."""
+    """A forecast model: ``kind`` is "physical", "emulator" or "persistence", ``file`` what describes it."""
 
     model: Model
     kind: str
@@ -22,9 +22,13 @@ class Forecaster(NamedTuple):
 
 
 def read_forecaster(path: Path) -> Forecaster:
-    """The model of a file of ``climate`` or ``train``."""
-    file = store.read(path, "model", "emulators")
+    """The model of a file of ``climate`` or ``train``; of a file of ``climatology`` it is persistence."""
+    file = store.read(path, "model", "emulators", "climatology")
     with naming(path):
+        if file.attrs["kind"] == "climatology":
+            from assimilearn.emulators.classical.persistence import Persistence
+
+            return Forecaster(Persistence(int(file.attrs["size"]), float(file.attrs["time_step"])), "persistence", file)
         if file.attrs["kind"] == "emulators":
             from assimilearn.emulators import open_emulator
 

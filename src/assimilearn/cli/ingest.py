@@ -5,37 +5,48 @@ from pathlib import Path
 import click
 
 from assimilearn.cli.inputs import read_physics
-from assimilearn.cli.options import FILE, NETCDF, Duration, Origin, naming, origin_options, settings_option
+from assimilearn.cli.options import FILE, NETCDF, Origin, naming, origin_options, settings_option
+from assimilearn.models.fields import model_geometry
 from assimilearn.observations import ingest
-from assimilearn.observations.brought import read_brought
+from assimilearn.observations.record import read_record
+from assimilearn.observations.record_settings import RecordSettings
 from assimilearn.periods import Periods
+from assimilearn.study.seeds import generator
 
 
 @click.command("ingest")
 @click.argument("file", type=FILE)
 @click.argument("output", type=NETCDF)
-@click.option("--model", type=FILE, required=True, help="file of `climate`: it sets the sites and the time step")
-@settings_option(Periods, "--periods", help="lengths of the periods, in observation times")
 @click.option(
-    "--error-std", type=click.FloatRange(0, min_open=True), help="error standard deviation, instead of that in FILE"
+    "--model",
+    type=FILE,
+    help="file of `climate`: it sets the sites and the time step; by default these are those of the record",
 )
-@click.option("--time-unit", type=Duration(), help='length of one MTU, as "6 hours", where FILE has physical times')
+@settings_option(Periods, "--periods", help="lengths of the periods, in observation times")
+@settings_option(RecordSettings, help="how FILE is to be read")
+@click.option("--withheld", is_flag=True, help="write what is withheld, instead of what is not")
 @origin_options
 def command(
     file: Path,
     output: Path,
-    model: Path,
+    model: Path | None,
     periods: Periods,
-    error_std: float | None,
-    time_unit: float | None,
+    settings: RecordSettings,
+    withheld: bool,
     origin: Origin,
 ) -> None:
     """Check the observations of a FILE that you bring, and write them in the workflow's form to OUTPUT."""
-    physics, climate = read_physics(model)
+    physics = read_physics(model) if model else None
     with naming(file):
         dataset = ingest(
-            *(read_brought(file), periods, physics.size, physics.time_step, error_std),
-            time_unit=time_unit,
-            climate=climate,
+            read_record(file, settings),
+            periods,
+            settings,
+            None if physics is None else model_geometry(physics.model),
+            None if physics is None else physics.model.time_step,
+            None if physics is None else physics.file,
+            generator(origin.seed, "withholding", origin.realization),
+            "withheld" if withheld else "kept",
         )
-    origin.write(dataset, output, "observations", periods, {"file": file, "model": model})
+    parts = {"periods": periods, "record": settings}
+    origin.write(dataset, output, "withheld" if withheld else "observations", parts, {"file": file, "model": model})

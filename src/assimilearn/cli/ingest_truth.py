@@ -14,13 +14,13 @@ from assimilearn.observations.brought import read_brought
 @click.argument("file", type=FILE)
 @click.argument("output", type=NETCDF)
 @click.option("--observations", type=FILE, required=True, help="file of `ingest`: it sets the times and the periods")
-@click.option("--model", type=FILE, required=True, help="file of `climate`: it sets the sites and the time step")
+@click.option("--model", type=FILE, help="file of `climate`: no state lies far outside it")
 @origin_options
-def command(file: Path, output: Path, observations: Path, model: Path, origin: Origin) -> None:
+def command(file: Path, output: Path, observations: Path, model: Path | None, origin: Origin) -> None:
     """Check the truth of a FILE that you bring, and write it at the observation times to OUTPUT."""
-    physics, climate = read_physics(model)
+    climate = read_physics(model).file if model else None
     observed = read_observations(observations)
     refuse_others(observations, observed, model=model)
     with naming(file):
-        dataset = ingest_truth(read_brought(file), observed, physics.size, physics.time_step, climate)
+        dataset = ingest_truth(read_brought(file), observed, climate)
     origin.write(dataset, output, "truth", {}, {"file": file, "observations": observations})

@@ -28,6 +28,27 @@ def read_physics(path: Path) -> Physics:
         return Physics(open_model(file), file)
 
 
+CLIMATE = (
+    "background and initial statistics: a file of `climate` or `climatology`, or an analysis, whose training period "
+    "then tells them"
+)
+"""What the option --climate takes."""
+
+
+def read_climatology(path: Path) -> xr.Dataset:
+    """The climatology in a file of ``climate`` or ``climatology``, or that of the training period of an analysis.
+
+    The last is for learned models: what they are started from and held against then comes from no other model.
+    """
+    file = store.read(path, "model", "climatology", "analyses")
+    if file.attrs["kind"] != "analyses":
+        return file
+    from assimilearn.assimilation.background.of_analyses import climatology_of_analyses
+
+    with naming(path):
+        return climatology_of_analyses(file)
+
+
 def read_observations(path: Path) -> xr.Dataset:
     """The observations of a file, every entry of which is usable."""
     return usable(path, store.read(path, "observations"))

@@ -14,7 +14,6 @@ from pydantic import TypeAdapter, ValidationError
 
 from assimilearn import plugins, store
 from assimilearn.errors import AssimilearnError, FileError, SettingsError
-from assimilearn.observations.dates import seconds_of
 from assimilearn.registry import registry
 from assimilearn.settings import LARGEST
 from assimilearn.study.problems import problems_of
@@ -79,19 +78,6 @@ class SettingsText(click.ParamType):
         if problems:
             raise SettingsError("\n  ".join([f"{what}:", *map(str, problems)]))
         return content
-
-
-class Duration(click.ParamType):
-    """A duration such as "6 hours", as seconds."""
-
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Seconds; what is no duration is refused."""
-        try:
-            return value if isinstance(value, float) else seconds_of(value)
-        except ValueError as error:
-            self.fail(f"{value!r}: {error}", param, ctx)
 
 
 def settings_option(kind: Any, name: str = "--settings", default: str = "{}", help: str = "") -> Callable[..., Any]:

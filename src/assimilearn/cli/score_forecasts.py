@@ -22,7 +22,9 @@ from assimilearn.verification import ForecastSettings, score_forecasts
 @click.argument("output", type=NETCDF)
 @click.option("--analysis", type=FILE, required=True, help="the analysis that the forecasts start from")
 @click.option("--observations", type=FILE, required=True, help="what to verify against where no truth is known")
-@click.option("--climate", type=FILE, required=True, help="file of `climate` of the reference model")
+@click.option(
+    "--climate", type=FILE, required=True, help="file of `climate` of the reference model, or of `climatology`"
+)
 @click.option("--truth", type=FILE, help="the truth, if it is known")
 @settings_option(ForecastSettings)
 @origin_options
@@ -47,7 +49,7 @@ def command(
         analysed,
         known,
         observed,
-        store.read(climate, "model"),
+        store.read(climate, "model", "climatology"),
         settings,
         generator(origin.seed, "verification", origin.realization),
     )

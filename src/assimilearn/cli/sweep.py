@@ -5,10 +5,9 @@ from pathlib import Path
 
 import click
 
-from assimilearn import store
 from assimilearn.assimilation.sweep import sweep
 from assimilearn.cli.forecasters import read_forecaster
-from assimilearn.cli.inputs import read_physics
+from assimilearn.cli.inputs import CLIMATE, read_climatology, read_physics
 from assimilearn.cli.options import FILE, NETCDF, Origin, origin_options, settings_option
 from assimilearn.cli.steps import read_step
 from assimilearn.models.fields import geometry_in, model_geometry
@@ -23,7 +22,7 @@ from assimilearn.study.twins import twins
 @click.argument("output", type=NETCDF)
 @click.option("--model", type=FILE, required=True, help="the forecast model: a file of `climate` or `train`")
 @click.option("--truth-model", type=FILE, required=True, help="the model that makes the truths: a file of `climate`")
-@click.option("--climate", type=FILE, required=True, help="file of `climate`: background and initial statistics")
+@click.option("--climate", type=FILE, required=True, help=CLIMATE)
 @click.option("--assimilator", type=FILE, help="file of `train-assimilator`, for the method learned")
 @settings_option(SweepNode, default='{"analysis": {"method": "etkf"}}')
 @settings_option(TruthSettings, "--truth", help="settings of the simulated truths")
@@ -43,7 +42,7 @@ def command(
     origin: Origin,
 ) -> None:
     """Score a method over many settings, in realizations of a twin experiment, and write the scores to OUTPUT."""
-    physics, background = read_physics(truth_model).model, store.read(climate, "model")
+    physics, background = read_physics(truth_model).model, read_climatology(climate)
     onto = None
     if truth.fields is not None:
         onto = projection(model_geometry(physics), geometry_in(background), truth.fields)

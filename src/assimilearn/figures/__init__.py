@@ -65,7 +65,7 @@ FIGURES: dict[str, Reads] = {
     "hovmoller": Reads(("observations", "analyses"), ("truth", "model"), unsuited=suits.one_axis),
     "maps": Reads(("observations", "analyses"), ("truth",), unsuited=suits.plane),
     "spatial_spectra": Reads(("analyses",), ("truth",), unsuited=suits.flat_plane),
-    "time_series": Reads(("observations", "analyses"), ("truth",), unsuited=suits.no_space),
+    "time_series": Reads(("observations", "analyses"), ("truth",), unsuited=suits.no_grid),
     "phase_portrait": Reads(("analyses",), ("truth",), unsuited=suits.few_variables),
     "analysis_error": Reads(("analysis_scores",), ("forecast_scores",)),
     "scoreboard": Reads(("analysis_scores",), ("forecast_scores",)),

@@ -29,12 +29,13 @@ from assimilearn.figures.style import (
     plain_log,
     style,
 )
+from assimilearn.figures.time_axis import date_axis, unit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-WINDOW = 2.0  # MTU of the running mean
+WINDOW, TIMES = 2.0, 40  # MTU of the running mean; analysis times where there are dates
 BOUNDS: tuple[dict[str, Any], ...] = (
     {"color": BLACK, "linewidth": 0.7, "linestyle": (0, (6, 2))},
     {"color": BLACK, "linewidth": 0.7, "linestyle": (0, (1, 1))},
@@ -96,9 +97,10 @@ def draw(score: str, groups: dict[str, dict[str, xr.Dataset]], limits: dict[str,
         letter(axes, index, group)
         plain_log(axes, "y")
         axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.2)
-    panels[-1].set_xlabel("Time (MTU)")
     panels[-1].set_xlim(panels[-1].dataLim.intervalx)
-    explain(figure, score, limits)
+    files = [dataset for members in groups.values() for dataset in members.values()]
+    date_axis(panels[-1], files[0])
+    explain(figure, score, limits, f"{window(files[0]):g} {unit(files)}")
     return figure
 
 
@@ -106,7 +108,7 @@ def one_analysis(axes: "Axes", score: str, name: str, test: xr.Dataset) -> None:
     """One analysis: single errors, running mean of error and of spread."""
     times = test["time"].values
     step = float(np.median(np.diff(times))) if len(times) > 1 else WINDOW
-    width = max(1, round(WINDOW / step))
+    width = max(1, round(window(test) / step))
     shade, note = colour(name), trouble(test)
     axes.plot(times, test[score].values, color=shade, linewidth=0.3, alpha=0.25, rasterized=True)
     title = name if note is None else f"{name} ({note})"
@@ -116,18 +118,24 @@ def one_analysis(axes: "Axes", score: str, name: str, test: xr.Dataset) -> None:
         axes.plot(times, running_mean(test[spread].values, width), color=shade, linestyle=DASHES[0], linewidth=0.8)
 
 
+def window(dataset: xr.Dataset) -> float:
+    """Width of the running mean in MTU: of a record with dates 40 times, else :data:`WINDOW`."""
+    times = dataset["time"].values
+    return float(np.median(np.diff(times))) * TIMES if "date" in dataset.coords and times.size > 1 else WINDOW
+
+
 def draw_bounds(axes: "Axes", limits: dict[str, float]) -> None:
     """The mean scores of the bounds as lines across the panel."""
     for value, look in zip(limits.values(), BOUNDS, strict=False):
         axes.axhline(value, **look)
 
 
-def explain(figure: "Figure", score: str, limits: dict[str, float]) -> None:
+def explain(figure: "Figure", score: str, limits: dict[str, float], width: str) -> None:
     """What solid, dashed, thin and straight lines are, once for the figure."""
     from matplotlib.lines import Line2D
 
     handles = [
-        Line2D([], [], color=GREY, label=f"{NAMES[score][0]}, running mean over {WINDOW:g} MTU"),
+        Line2D([], [], color=GREY, label=f"{NAMES[score][0]}, running mean over {width}"),
         Line2D([], [], color=GREY, linewidth=0.8, linestyle=DASHES[0], label="spread, running mean"),
         Line2D([], [], color=GREY, linewidth=0.3, alpha=0.6, label="single analyses"),
         *(Line2D([], [], label=f"time mean of {name}", **look) for name, look in zip(limits, BOUNDS, strict=False)),

@@ -20,6 +20,7 @@ from assimilearn.figures.style import (
     style,
     whole_numbers,
 )
+from assimilearn.figures.time_axis import unit
 from assimilearn.models.fields import field_scales, geometry_in
 from assimilearn.models.geometry import Geometry
 
@@ -127,13 +128,17 @@ def name_axes(panels: "np.ndarray[tuple[int], np.dtype[np.object_]]", model: xr.
     state = None if several else model["mean"].attrs.get("units")
     density = "1" if state in (None, "", "1") else f"1/({state})"
     pdf, spectrum, mean, std = panels
+    time = unit(model)
     pdf.set(
         xlabel=label("Standardised state" if several else "State", state), ylabel=label("Probability density", density)
     )
     pdf.set_ylim(0, HEADROOM * float(model["pdf"].max()))
     power = model["power_spectrum"].values[1:]
     spectrum.set(
-        xscale="log", yscale="log", xlabel="Frequency (1/MTU)", ylabel=label("Power density", power_units(state))
+        xscale="log",
+        yscale="log",
+        xlabel=f"Frequency (1/{time})",
+        ylabel=label("Power density", power_units(state, time)),
     )
     spectrum.set_ylim(power.max() * 10.0**-DECADES, power.max() * 4)
     if several:
@@ -165,6 +170,6 @@ def name_site_axes(mean: "Axes", std: "Axes", model: xr.Dataset) -> None:
     std.set_ylim(-0.05 * spread, np.clip(std.get_ylim()[1], 1.3 * spread, 3 * spread))
 
 
-def power_units(state: str | None) -> str:
-    """Units of a one-sided power density over frequency."""
-    return "MTU" if state in (None, "", "1") else f"({state})² MTU"
+def power_units(state: str | None, time: str) -> str:
+    """Units of a one-sided power density over frequency, with times in the unit ``time``."""
+    return time if state in (None, "", "1") else f"({state})² {time}"

@@ -19,6 +19,7 @@ from assimilearn.figures.style import (
     new_figure,
     style,
 )
+from assimilearn.figures.time_axis import unit as unit_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -68,7 +69,8 @@ def draw(scores: dict[str, xr.Dataset], unit: float | None) -> "Figure":
             if initial in dataset["initial"].values:
                 skill_curve(axes, name, dataset.sel(initial=initial))
         reference_lines(axes, {float(d.attrs["threshold"]) for d in timed.values() if "threshold" in d.attrs})
-        axes.set(xlabel="Lead time (MTU)", ylabel="Normalised RMSE (–)", xlim=(0, last), ylim=(0, HIGHEST))
+        axes.set(ylabel="Normalised RMSE (–)", xlim=(0, last), ylim=(0, HIGHEST))
+        axes.set_xlabel(f"Lead time ({unit_of(scores.values())})")
         lyapunov_axis(axes, unit)
         letter(axes, index, TITLES[initial] if timed else f"{TITLES[initial]}, against the observations")
     if timed:
@@ -119,7 +121,7 @@ def valid_times(axes: "Axes", scores: dict[str, xr.Dataset], initials: list[str]
             axes.errorbar(value, place, xerr=half, color=BLACK, elinewidth=0.7, capsize=1.2, capthick=0.7, fmt="none")
     axes.set_yticks(range(len(scores)), list(scores))
     axes.invert_yaxis()
-    axes.set(xlabel="Valid prediction time (MTU)", xlim=(0, None))
+    axes.set(xlabel=f"Valid prediction time ({unit_of(scores.values())})", xlim=(0, None))
     axes.margins(y=0.02)
     names = {"analysis": "from analyses", "truth": "from true states"}
     looks: dict[str, dict[str, Any]] = {"analysis": {"facecolor": GREY}, "truth": {"fill": False}}

@@ -15,7 +15,7 @@ from assimilearn.figures.inputs import (
     need,
     trouble,
 )
-from assimilearn.figures.observed import at_times, of_states
+from assimilearn.figures.observed import at_times, of_states, with_cycle
 from assimilearn.figures.style import (
     CENTIMETRE,
     ERROR_COLOURS,
@@ -28,6 +28,7 @@ from assimilearn.figures.style import (
     new_figure,
     style,
 )
+from assimilearn.figures.time_axis import date_axis
 from assimilearn.models.fields import geometry_in
 from assimilearn.models.geometry import Geometry
 
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from matplotlib.collections import QuadMesh
     from matplotlib.figure import Figure
 
-SHOWN = 10.0  # MTU
+SHOWN, TIMES = 10.0, 200  # MTU; times where there are dates
 
 
 def plot(
@@ -66,16 +67,16 @@ def plot(
     need("hovmoller", observations=observations, analyses=analyses)
     assert observations is not None and analyses is not None
     name = shown(analyses)
-    analysis = last_part(in_test_period("hovmoller", analyses[name]))
+    analysis = with_cycle(last_part(in_test_period("hovmoller", analyses[name])), observations, "mean")
     times = analysis["time"].values
-    seen = at_times("hovmoller", observations, times, "the observations")
+    seen = with_cycle(at_times("hovmoller", observations, times, "the observations"), observations, "value")
     size = analysis.sizes["site"]
     states = {f"Analysis: {name}": analysis["mean"].values}
     direct = of_states(seen)  # what is seen through a function has other units than the state
     if direct.any():
         states = {"Observations": on_sites(seen["value"].where(direct), seen, size), **states}
     if truth is not None:
-        true = at_times("hovmoller", truth, times, "the truth")["state"].values
+        true = with_cycle(at_times("hovmoller", truth, times, "the truth"), observations, "state")["state"].values
         states = {"Truth": true, **states}
         error, title = analysis["mean"].values - true, "Error: analysis − truth"
     else:
@@ -83,9 +84,8 @@ def plot(
     geometry = geometry_in(analysis)
     with style():
         if len(geometry.fields) > 1:
-            return draw_fields(times, states, title, error, geometry)
-        units = analysis["mean"].attrs.get("units")
-        return draw(times, states, title, error, units, lyapunov_time(model))
+            return draw_fields(analysis, states, title, error, geometry)
+        return draw(analysis, states, title, error, lyapunov_time(model))
 
 
 def shown(analyses: Group) -> str:
@@ -98,8 +98,10 @@ def shown(analyses: Group) -> str:
 
 
 def last_part(dataset: xr.Dataset) -> xr.Dataset:
-    """The last ``SHOWN`` MTU of a dataset in time."""
+    """The last ``SHOWN`` MTU of a dataset in time, of a record with dates the last ``TIMES`` times."""
     times = dataset["time"].values
+    if "date" in dataset.coords:
+        return dataset.isel(time=slice(-TIMES, None))
     return dataset.isel(time=np.flatnonzero(times > times[-1] - SHOWN))
 
 
@@ -112,14 +114,10 @@ def on_sites(values: xr.DataArray, observations: xr.Dataset, size: int) -> np.nd
 
 
 def draw(
-    times: np.ndarray,
-    states: dict[str, np.ndarray],
-    title: str,
-    error: np.ndarray,
-    units: str | None,
-    unit: float | None,
+    analysis: xr.Dataset, states: dict[str, np.ndarray], title: str, error: np.ndarray, unit: float | None
 ) -> "Figure":
     """The panels of one field below each other, and their two colour bars."""
+    times, units = analysis["time"].values, analysis["mean"].attrs.get("units")
     count = len(states) + 1
     figure = new_figure(TWO_COLUMNS, (1.8 + 2.5 * count) * CENTIMETRE)
     panels = figure.subplots(count, 1, sharex=True, sharey=True)
@@ -130,18 +128,18 @@ def draw(
     figure.colorbar(
         images[-1], ax=panels[-1], label=label(title.split(":")[0], units), extend="both", aspect=10, pad=0.01
     )
-    panels[-1].set_xlabel("Time (MTU)")
+    date_axis(panels[-1], analysis)
     lyapunov_axis(panels[0], unit, start=float(times[0]))
     return figure
 
 
 def draw_fields(
-    times: np.ndarray, states: dict[str, np.ndarray], title: str, error: np.ndarray, geometry: Geometry
+    analysis: xr.Dataset, states: dict[str, np.ndarray], title: str, error: np.ndarray, geometry: Geometry
 ) -> "Figure":
     """A row of panels for each field, with two colour bars of its own."""
     from matplotlib.ticker import MaxNLocator
 
-    titles = [name.split(":")[0] for name in (*states, title)]
+    times, titles = analysis["time"].values, [name.split(":")[0] for name in (*states, title)]
     figure = new_figure(TWO_COLUMNS, (1.2 + 5.2 * len(geometry.fields)) * CENTIMETRE)
     grid = figure.subplots(len(geometry.fields), len(titles), sharex=True, sharey="row", squeeze=False)
     for row, field in enumerate(geometry.fields):
@@ -150,7 +148,7 @@ def draw_fields(
         images = fill(panels, times, {name: values[:, where] for name, values in states.items()}, error[:, where])
         for column, (axes, name) in enumerate(zip(panels, titles, strict=True)):
             letter(axes, row * len(titles) + column, name)
-            axes.set_xlabel("Time (MTU)")
+            date_axis(axes, analysis)
             axes.label_outer()
         bars = (
             (images[-2], list(panels[:-1]), field.name),

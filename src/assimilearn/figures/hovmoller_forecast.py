@@ -21,6 +21,7 @@ from assimilearn.figures.style import (
     new_figure,
     style,
 )
+from assimilearn.figures.time_axis import unit as unit_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -82,7 +83,7 @@ def draw(scores: dict[str, xr.Dataset], unit: float | None) -> "Figure":
     for row, (name, dataset) in enumerate(scores.items()):
         one_model(panels[row], row, name, dataset, (low, high), unit)
     for axes in panels[-1]:
-        axes.set_xlabel("Lead time (MTU)" if unit is None else "Lead time (LT)")
+        axes.set_xlabel(f"Lead time ({unit_of(scores.values())})" if unit is None else "Lead time (LT)")
     units = next(iter(scores.values()))["forecast"].attrs.get("units")
     bars: dict[str, Any] = {"location": "bottom", "extend": "both"}
     first = panels[:, :2].ravel().tolist()

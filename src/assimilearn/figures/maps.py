@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from assimilearn.figures.inputs import Group, in_test_period, need
-from assimilearn.figures.observed import at_times, closest, of_states, points
+from assimilearn.figures.observed import at_times, closest, of_states, points, with_cycle
 from assimilearn.figures.style import (
     CENTIMETRE,
     ERROR_COLOURS,
@@ -19,6 +19,7 @@ from assimilearn.figures.style import (
     new_figure,
     style,
 )
+from assimilearn.figures.time_axis import moment
 from assimilearn.models.fields import geometry_in
 from assimilearn.models.geometry import FieldGrid, Geometry
 
@@ -71,13 +72,15 @@ def plot(
     seen = at_times("maps", observations, analysis["time"].values, "the observations")
     observed = np.flatnonzero(of_states(seen).any(axis=1))
     last = int(observed[-1]) if observed.size else analysis.sizes["time"] - 1
+    analysis, seen = with_cycle(analysis, observations, "mean"), with_cycle(seen, observations, "value")
     analysis, seen = analysis.isel(time=last), seen.isel(time=last)
     true = None
     if truth is not None:
-        true = at_times("maps", truth, analysis["time"].values[None], "the truth")["state"].values[0]
+        states = at_times("maps", truth, analysis["time"].values[None], "the truth")
+        true = with_cycle(states, observations, "state")["state"].values[0]
     with style():
         figure = draw(geometry_in(analyses[name]), panels_of(analysis, seen, true), seen)
-        figure.suptitle(f"{name} at {float(analysis['time']):g} MTU", x=0.01, ha="left", fontsize=8)
+        figure.suptitle(f"{name} at {moment(analysis)}", x=0.01, ha="left", fontsize=8)
     return figure
 
 

@@ -8,6 +8,7 @@ import xarray as xr
 from assimilearn.figures.inputs import FigureError, Group, trouble
 from assimilearn.models.geometry import Geometry
 from assimilearn.observations.operators import ATTRIBUTE
+from assimilearn.observations.seasonal import VARIABLE as CYCLE
 
 TOLERANCE = 1e-6  # MTU: two clocks that differ by less show the same time
 
@@ -39,6 +40,19 @@ def at_times(figure: str, dataset: xr.Dataset, times: np.ndarray, what: str) -> 
         return dataset.sel(time=times, method="nearest", tolerance=TOLERANCE)
     except KeyError as error:
         raise FigureError(f"the figure {figure!r} needs {what} at the times of the analysis, which it lacks") from error
+
+
+def with_cycle(dataset: xr.Dataset, observations: xr.Dataset, name: str) -> xr.Dataset:
+    """``dataset`` with the cycle that was taken out of a record put back to ``name``, (time, site) or observed values.
+
+    As it is where no cycle was taken out.
+    """
+    if CYCLE not in observations:
+        return dataset
+    cycle = at_times("of a record", observations, dataset["time"].values, "the observations")[CYCLE].values
+    if dataset[name].dims[-1] == "observation":
+        cycle = np.take_along_axis(cycle, dataset["site_index"].values.astype(int), axis=1)
+    return dataset.assign({name: (dataset[name].dims, dataset[name].values + cycle, dataset[name].attrs)})
 
 
 def of_states(observations: xr.Dataset) -> np.ndarray:

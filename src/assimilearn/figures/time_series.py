@@ -1,4 +1,4 @@
-"""Variables of a model without space against time: truth, observations, analysis and its spread."""
+"""Variables of a model without space, or stations, against time: truth, observations, analysis and its spread."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from assimilearn.figures.inputs import Group, in_test_period, need
-from assimilearn.figures.observed import at_times, closest, of_states
+from assimilearn.figures.observed import at_times, closest, of_states, with_cycle
 from assimilearn.figures.style import (
     BLACK,
     BLUE,
@@ -18,6 +18,7 @@ from assimilearn.figures.style import (
     new_figure,
     style,
 )
+from assimilearn.figures.time_axis import date_axis
 from assimilearn.models.fields import geometry_in
 from assimilearn.models.geometry import Geometry
 
@@ -52,6 +53,8 @@ def plot(
     name = closest(parts)
     analysis = parts[name].isel(time=slice(-SHOWN, None))
     seen = at_times("time_series", observations, analysis["time"].values, "the observations")
+    analysis, seen = with_cycle(analysis, observations, "mean"), with_cycle(seen, observations, "value")
+    truth = None if truth is None else with_cycle(truth, observations, "state")
     with style():
         return draw(name, analysis, seen, None if truth is None else between(truth, analysis))
 
@@ -64,7 +67,11 @@ def between(truth: xr.Dataset, analysis: xr.Dataset) -> xr.Dataset:
 
 
 def variables(geometry: Geometry) -> list[tuple[str, str]]:
-    """Name and units of each site; values of one field are numbered from 0."""
+    """Name and units of each site; values of one field have the name of their station or are numbered from 0."""
+    if geometry.stations is not None:
+        named = geometry.stations.names
+        one = len(geometry.fields) == 1
+        return [(at if one else f"{f.name}, {at}", f.units) for f in geometry.fields for at in named]
     return [
         (field.name if field.size == 1 else f"{field.name} {number}", field.units)
         for field in geometry.fields
@@ -74,15 +81,16 @@ def variables(geometry: Geometry) -> list[tuple[str, str]]:
 
 def draw(name: str, analysis: xr.Dataset, seen: xr.Dataset, truth: xr.Dataset | None) -> "Figure":
     """The panels on one time axis, a legend below."""
-    shown = variables(geometry_in(analysis))[:PANELS]
+    geometry = geometry_in(analysis)
+    shown, field = variables(geometry)[:PANELS], geometry.field_of
     figure = new_figure(TWO_COLUMNS, (2.0 + 2.9 * len(shown)) * CENTIMETRE)
     panels = figure.subplots(len(shown), 1, sharex=True, squeeze=False)[:, 0]
     for site, (axes, (variable, units)) in enumerate(zip(panels, shown, strict=True)):
         one_variable(axes, site, name, analysis, seen, truth)
-        axes.set_ylabel(label(variable, units))
+        axes.set_ylabel(label(variable if geometry.stations is None else geometry.names[field[site]], units))
         letter(axes, site, variable)
-    panels[-1].set_xlabel("Time (MTU)")
     panels[-1].set_xlim(float(analysis["time"][0]), float(analysis["time"][-1]))
+    date_axis(panels[-1], analysis)
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
     return figure

@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 
 from assimilearn.assimilation import AnalysisSettings, assimilate
+from assimilearn.assimilation.background.of_analyses import climatology_of_analyses
 from assimilearn.emulators import open_emulator, train
 from assimilearn.errors import FileError
 from assimilearn.loops.stopping import Stopping, innovation_score, scores_of, scores_text, stopped
@@ -59,19 +60,19 @@ def assimilate_again(
     emulator: xr.Dataset,
     previous: xr.Dataset,
     settings: AnalysisSettings,
-    climate: xr.Dataset,
     rng: np.random.Generator,
 ) -> xr.Dataset:
     """The analysis of a cycle, with the innovation scores of all cycles so far in ``innovation_scores``.
 
     Parameters
     ----------
-    observations, climate : Dataset
+    observations : Dataset
         As for :func:`assimilearn.assimilation.assimilate`.
     emulator : Dataset
         Of this cycle. If its training failed, the loop stops.
     previous : Dataset
-        Analysis of the last cycle, or the one that the loop starts from.
+        Analysis of the last cycle, or the one that the loop starts from. The climatology of its training period is that
+        of the new analysis, whatever model there is besides.
     settings : settings of any assimilation method
     rng : numpy.random.Generator
 
@@ -91,7 +92,8 @@ def assimilate_again(
                 f"the first emulator of the loop failed: {emulator.attrs.get('reason', 'no reason recorded')}"
             )
         return previous.assign_attrs(loop_status=STOPPED)
-    analysis = assimilate(observations, open_emulator(emulator), settings, climate, rng)
+    climatology = climatology_of_analyses(previous)
+    analysis = assimilate(observations, open_emulator(emulator), settings, climatology, rng)
     scores = [*scores, innovation_score(analysis)]
     return analysis.assign_attrs(innovation_scores=scores_text(scores), model_kind="emulator")
 

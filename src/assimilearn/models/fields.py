@@ -52,6 +52,9 @@ def site_coordinates(geometry: Geometry) -> dict[str, Any]:
     for number, axis in enumerate(geometry.axes):
         values = geometry.coordinates[:, number]
         found[axis.name] = ("site", values, {"units": axis.units, "long_name": f"{axis.name} of the site"})
+    if geometry.stations is not None:
+        of_sites = np.array(geometry.stations.names * len(geometry.fields))
+        found["station"] = ("site", of_sites, {"long_name": "name of the station"})
     return found
 
 
@@ -73,7 +76,7 @@ def fields(dataset: xr.Dataset) -> xr.Dataset:
     """
     geometry = geometry_in(dataset)
     found = xr.Dataset(attrs=dataset.attrs)
-    own = {"field", "site", *(axis.name for axis in geometry.axes)}
+    own = {"field", "site", "station", *(axis.name for axis in geometry.axes)}
     for name, variable in dataset.variables.items():
         if "other_site" in variable.dims or name in own:
             continue
@@ -94,6 +97,11 @@ def fields(dataset: xr.Dataset) -> xr.Dataset:
 
 def _axes(geometry: Geometry, field: FieldGrid) -> tuple[list[str], dict[str, Any]]:
     """Names of the dimensions of a field, and their coordinates."""
+    if geometry.stations is not None:
+        named = {"station": ("station", list(geometry.stations.names), {"long_name": "name of the station"})}
+        where = np.array(geometry.stations.coordinates).reshape(field.size, len(geometry.axes))
+        placed = {a.name: ("station", where[:, k], {"units": a.units}) for k, a in enumerate(geometry.axes)}
+        return ["station"], {**named, **placed}
     if not geometry.axes:
         return ([] if field.size == 1 else [f"{field.name}_index"]), {}
     same = field.shape == geometry.fields[0].shape

@@ -4,6 +4,9 @@ A state is a flat vector of sites. Its **fields** (variables) stand on grids tha
 line or ring, a plane or channel, a section of a sphere. Each axis of the domain is periodic or bounded. Sites are
 numbered field by field, the last axis fastest.
 
+The sites of a record are those of its **stations**, which stand anywhere and have names: every field then has one site
+at each. Stations without positions are a state without space.
+
 Fields may differ in resolution: on a periodic axis of length L, the n points of a field stand L / n apart; on a bounded
 one they include both ends and stand L / (n - 1) apart.
 
@@ -59,6 +62,19 @@ class FieldGrid(Settings):
         return int(np.prod(self.shape, dtype=np.int64))
 
 
+class Stations(Settings):
+    """Where the sites of a record stand, which is on no grid.
+
+    Parameters
+    ----------
+    names : of the stations
+    coordinates : (station, axis), in the units of the axes; none where positions are not known
+    """
+
+    names: tuple[str, ...] = Setting(min_length=1)
+    coordinates: tuple[tuple[float, ...], ...] = ()
+
+
 class Row(NamedTuple):
     """Linear interpolation: weights of sites, one row a point.
 
@@ -80,10 +96,12 @@ class Geometry(Settings):
     ----------
     fields : the variables, in the order of their sites
     axes : of the domain, in the order of the shapes; none for a model without space
+    stations : where every field has its sites, if not on a grid; the shape of each is then their number
     """
 
     fields: tuple[FieldGrid, ...] = Setting(min_length=1)
     axes: tuple[Axis, ...] = ()
+    stations: Stations | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> "Geometry":
@@ -93,8 +111,15 @@ class Geometry(Settings):
         for field in self.fields:
             if min(field.shape, default=1) < 1:
                 raise ValueError(f"fields: {field.name} has an axis without points")
-            if self.axes and len(field.shape) != len(self.axes):
+            if self.stations is not None:
+                if tuple(field.shape) != (len(self.stations.names),):
+                    raise ValueError(f"fields: {field.name} must have one value at each station")
+            elif self.axes and len(field.shape) != len(self.axes):
                 raise ValueError(f"fields: {field.name} has {len(field.shape)} axes; the domain has {len(self.axes)}")
+        if self.stations is not None and self.axes:
+            places = self.stations.coordinates
+            if len(places) != len(self.stations.names) or any(len(place) != len(self.axes) for place in places):
+                raise ValueError("stations: each needs a coordinate along every axis")
         return self
 
     # ---- sizes and fields ---------------------------------------------------------------------------------------
@@ -110,9 +135,20 @@ class Geometry(Settings):
         return [field.name for field in self.fields]
 
     @property
+    def units(self) -> str:
+        """The units of all fields, "1" where they have different ones."""
+        units = {field.units for field in self.fields}
+        return units.pop() if len(units) == 1 else "1"
+
+    @property
     def has_space(self) -> bool:
         """Whether sites have positions."""
         return bool(self.axes)
+
+    @property
+    def on_grid(self) -> bool:
+        """Whether sites are the points of grids."""
+        return self.has_space and self.stations is None
 
     @property
     def is_sphere(self) -> bool:
@@ -122,13 +158,13 @@ class Geometry(Settings):
     @property
     def is_ring(self) -> bool:
         """Whether this is one field on one periodic axis."""
-        return len(self.fields) == 1 and len(self.axes) == 1 and self.axes[0].periodic
+        return len(self.fields) == 1 and self.on_grid and len(self.axes) == 1 and self.axes[0].periodic
 
     @property
     def homogeneous(self) -> bool:
         """Whether all grid points are alike: all axes are periodic, and all fields stand on one grid."""
         return (
-            self.has_space
+            self.on_grid
             and all(axis.periodic for axis in self.axes)
             and len({field.shape for field in self.fields}) == 1
             and not self.is_sphere
@@ -176,9 +212,17 @@ class Geometry(Settings):
         if not self.has_space:
             raise SettingsError(f"{what} needs distances between sites, and this model has no space")
 
+    def need_grid(self, what: str) -> None:
+        """Raise SettingsError where ``what`` asks for grid points and sites are none."""
+        self.need_space(what)
+        if not self.on_grid:
+            raise SettingsError(f"{what} needs points of a grid, and these sites are stations")
+
     @cached_property
     def coordinates(self) -> np.ndarray:
         """Coordinates (site, axis) of the sites, in the units of the axes."""
+        if self.axes and self.stations is not None:
+            return np.tile(np.array(self.stations.coordinates, dtype=float), (len(self.fields), 1))
         grids = [self.grid_coordinates(field.shape) for field in self.fields] if self.axes else []
         return np.concatenate(grids) if grids else np.empty((self.size, 0))
 
@@ -269,7 +313,7 @@ class Geometry(Settings):
             If the model has no space, fields stand on different grids, the stencil is wider than a periodic axis, or
             an axis is not made of whole blocks.
         """
-        self.need_space("a stencil")
+        self.need_grid("a stencil")
         shape = self.fields[0].shape
         if any(field.shape != shape for field in self.fields):
             raise SettingsError("a stencil needs all fields on one grid, and these have different ones")
@@ -310,7 +354,7 @@ class Geometry(Settings):
         SettingsError
             If a point lies outside a bounded axis, or the model has no space.
         """
-        self.need_space("interpolation")
+        self.need_grid("interpolation")
         name = field or self.names[0]
         shape = self.fields[self.names.index(name)].shape
         coordinates = np.asarray(coordinates, dtype=float)
@@ -340,7 +384,8 @@ class Geometry(Settings):
     @property
     def attributes(self) -> dict[str, str]:
         """What a file says of its states besides ``size``; nothing for the plain ring, which is the default."""
-        return {} if self == ring(self.size) else {ATTRIBUTE: self.canonical()}
+        text = json.dumps(self.model_dump(mode="json", exclude_none=True), sort_keys=True, separators=(",", ":"))
+        return {} if self == ring(self.size) else {ATTRIBUTE: text}
 
 
 def joined(parts: Sequence[Any]) -> Any:
@@ -362,6 +407,32 @@ def without_space(names: Iterable[str] | Mapping[str, int]) -> Geometry:
     """Variables without positions, with their number of values each, by default one."""
     sizes = dict(names) if isinstance(names, Mapping) else dict.fromkeys(names, 1)
     return Geometry(fields=tuple(FieldGrid(name=name, shape=(count,)) for name, count in sizes.items()))
+
+
+def stations(
+    fields: Mapping[str, str],
+    names: Sequence[str],
+    coordinates: Mapping[str, np.ndarray] | None = None,
+    units: Mapping[str, str] | None = None,
+) -> Geometry:
+    """Fields with one value at each station.
+
+    Parameters
+    ----------
+    fields : {name: units}
+    names : of the stations
+    coordinates : {axis: (station,)}, as latitude and longitude, or x and y; none if positions are not known
+    units : of the axes, by name; degrees of latitude and longitude
+    """
+    grids = tuple(FieldGrid(name=name, shape=(len(names),), units=unit) for name, unit in fields.items())
+    told = {"latitude": "degrees_north", "longitude": "degrees_east", **(units or {})}
+    axes = []
+    for name, values in (coordinates or {}).items():
+        low, high = float(np.min(values)), float(np.max(values))
+        axes.append(Axis(name=name, origin=low, length=high - low or 1.0, periodic=False, units=told.get(name, "1")))
+    columns = [np.asarray(values, dtype=float).tolist() for values in (coordinates or {}).values()]
+    where = Stations(names=tuple(names), coordinates=tuple(zip(*columns, strict=True)))
+    return Geometry(fields=grids, axes=tuple(axes), stations=where)
 
 
 def grid(

@@ -36,15 +36,28 @@ def padded_rows(dataset: xr.Dataset, size: int, error_std: float | None) -> xr.D
     FileError
         If the file has none of the forms, or a variable has other dimensions than its form asks for.
     """
+    if form_of(dataset) == "observations":
+        return _from_grid(dataset, size, error_std)
+    one = dataset["value"].dims
+    if len(one) == 1 and dataset["time"].dims == one and dataset["site_index"].dims == one:
+        return _from_list(dataset, error_std)
+    return _from_rows(dataset, error_std)
+
+
+def form_of(dataset: xr.Dataset) -> str:
+    """The variable that holds what was observed: "observations" of a grid, "value" of rows and lists.
+
+    Raises
+    ------
+    FileError
+        If there is none, or no time.
+    """
     if "time" not in dataset.variables:
         raise FileError("observations need the coordinate time")
     if "observations" in dataset:
-        return _from_grid(dataset, size, error_std)
+        return "observations"
     if "value" in dataset and "site_index" in dataset:
-        one = dataset["value"].dims
-        if len(one) == 1 and dataset["time"].dims == one and dataset["site_index"].dims == one:
-            return _from_list(dataset, error_std)
-        return _from_rows(dataset, error_std)
+        return "value"
     raise FileError(f"{EXPECTED}; the file holds {', '.join(sorted(map(str, dataset.variables)))}")
 
 

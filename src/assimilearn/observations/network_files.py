@@ -6,8 +6,6 @@ commas, semicolons or tabs between them. NetCDF: ``site_index(time, observation)
 are in MTU.
 """
 
-import codecs
-import csv
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +15,10 @@ from assimilearn.errors import FileError
 from assimilearn.observations.brought import read_brought
 from assimilearn.observations.dates import Clock, model_times
 from assimilearn.observations.forms import ROWS, ordered
+from assimilearn.observations.tables import TABLES, read_table
 
 ABSENT = -1
-TABLES = (".csv", ".tsv", ".txt")
 COLUMNS = ("time", "site")
-SEPARATORS = ",;\t"
 
 
 def sites_from_file(path: str | Path, size: int, times: np.ndarray) -> np.ndarray:
@@ -88,27 +85,12 @@ def read_network(path: str | Path) -> tuple[np.ndarray, np.ndarray]:
 
 def from_table(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Time and site of every observation, each (row,)."""
-    lines = text_of(path).splitlines()
-    first = next((k for k, line in enumerate(lines) if line.strip() and not line.lstrip().startswith("#")), len(lines))
-    separator = max(SEPARATORS, key="".join(lines[first : first + 1]).count)
-    table = csv.reader((line + "\n" for line in lines[first:]), delimiter=separator)
-    rows: list[list[float]] = []
-    names: list[str] = []
-    if first == len(lines):
-        raise FileError(f"{path}: it is empty; a header with time and site is needed, then a line for each observation")
-    try:
-        names = [name.strip().lower() for name in next(table, [])]
-        places = _places(path, first + 1, names)
-        for fields in table:
-            line = first + table.line_num
-            if fields and len(fields) != len(names):
-                raise FileError(f"{path}, line {line}: it has {len(fields)} fields, the header {len(names)}")
-            if fields:
-                rows.append([_number(path, line, n, fields[p]) for n, p in zip(COLUMNS, places, strict=True)])
-    except csv.Error as error:
-        raise FileError(f"{path}, line {first + table.line_num}: {error}") from error
-    if not rows:
-        raise FileError(f"{path}: it lists no observation below its header")
+    table = read_table(path, "a header with time and site is needed, then a line for each observation")
+    places = _places(path, table.header, [name.lower() for name in table.names])
+    rows = [
+        [_number(path, line, n, fields[p]) for n, p in zip(COLUMNS, places, strict=True)]
+        for line, fields in zip(table.lines, table.rows, strict=True)
+    ]
     found = np.array(rows)
     return found[:, 0], found[:, 1]
 
@@ -131,22 +113,6 @@ def _number(path: Path, line: int, name: str, text: str) -> float:
     if not np.isfinite(value):
         raise FileError(f"{path}, line {line}: {name} is {text.strip()!r}, not a finite number")
     return value
-
-
-def text_of(path: Path) -> str:
-    """The text of a file in UTF-8 or UTF-16; bytes that are neither, as in names in Latin-1, are read as Latin-1."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise FileError(f"{path}: cannot be read ({error.strerror})") from error
-    if b"\0" in content and not content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise FileError(f"{path}: this is no text")
-    try:
-        if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-            return content.decode("utf-16")
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return content.decode("latin-1")
 
 
 def from_netcdf(path: Path) -> tuple[np.ndarray, np.ndarray]:

@@ -47,11 +47,14 @@ ARTIFACTS: dict[str, Artifact] = {
     "model": Artifact(
         "models/{}.nc",
         ("climate",),
-        (
-            *("simulate", "ingest", "ingest-truth", "assimilate", "train-assimilator", "assimilate-again", "sweep"),
-            "score-forecasts",
-        ),
+        ("simulate", "ingest", "ingest-truth", "assimilate", "train-assimilator", "sweep", "score-forecasts"),
         lambda scenario: scenario.models,
+    ),
+    "climatology": Artifact(
+        "climatology.nc",
+        ("climatology",),
+        ("assimilate", "score-forecasts"),
+        lambda scenario: [] if scenario.models else ["climatology"],
     ),
     "truth": Artifact(
         "truth.nc",
@@ -59,12 +62,18 @@ ARTIFACTS: dict[str, Artifact] = {
         ("observe", "train-assimilator", "score-analysis", "score-forecasts", "figure"),
         lambda scenario: ["truth"] if scenario.data is None or scenario.data.truth is not None else [],
     ),
+    "withheld": Artifact(
+        "withheld.nc",
+        ("ingest",),
+        ("score-analysis", "score-forecasts"),
+        lambda scenario: ["withheld"] if scenario.data is not None and scenario.data.withhold is not None else [],
+    ),
     "observations": Artifact(
         "observations.nc",
         ("observe", "ingest"),
         (
-            *("ingest-truth", "assimilate", "train", "train-assimilator", "learn-again", "assimilate-again"),
-            *("score-analysis", "score-forecasts"),
+            *("climatology", "ingest-truth", "assimilate", "train", "train-assimilator", "learn-again"),
+            *("assimilate-again", "score-analysis", "score-forecasts"),
         ),
         lambda scenario: ["observations"],
     ),
@@ -115,7 +124,7 @@ ARTIFACTS: dict[str, Artifact] = {
 """Kind -> file."""
 
 VIEWS: dict[str, View] = {
-    "model": View("model", lambda scenario, name: name == next(iter(scenario.models)), lambda file: True),
+    "model": View("model", lambda scenario, name: name == next(iter(scenario.models), None), lambda file: True),
     "spectra": View(
         "forecast_scores",
         lambda scenario, name: scenario.forecasts.lyapunov_duration > 0,
@@ -137,11 +146,11 @@ VIEWS: dict[str, View] = {
 
 
 def forecast_models(scenario: Scenario) -> list[str]:
-    """Every model whose forecasts are scored: the first physical model, the emulators and those of the loops.
+    """Every model whose forecasts are scored: the first physical one, if any, the emulators and those of the loops.
 
     None without analyses, which forecasts start from.
     """
-    return [next(iter(scenario.models)), *scenario.emulators, *scenario.loops] if scenario.analyses else []
+    return [*list(scenario.models)[:1], *scenario.emulators, *scenario.loops] if scenario.analyses else []
 
 
 def learner(scenario: Scenario, name: str) -> Any:
@@ -151,6 +160,8 @@ def learner(scenario: Scenario, name: str) -> Any:
 
 def files(scenario: Scenario, kind: str) -> list[str]:
     """Paths, below the folder of the scenario, of all files of a kind or of a view of one; none for any other name."""
+    if kind == "model" and not scenario.models:
+        kind = "climatology"
     view = VIEWS.get(kind)
     of = view.of if view else kind
     if of not in ARTIFACTS:
@@ -164,5 +175,7 @@ def files(scenario: Scenario, kind: str) -> list[str]:
 def kinds_of(file: xr.Dataset) -> list[str]:
     """What figures call a file: its kind, and the views that it is in."""
     kind = str(file.attrs.get("kind"))
+    if kind == "climatology":
+        return ["model"]  # it takes the place of a model's
     views = [name for name, view in VIEWS.items() if view.of == kind and name != kind and view.held(file)]
     return [*([kind] if kind in ARTIFACTS else []), *views]

@@ -1,19 +1,25 @@
 """The files that a study names, opened before anything runs, to find what the verbs would find wrong with them."""
 
 from collections.abc import Iterator, Mapping
+from typing import Literal
 
 import xarray as xr
 
 from assimilearn.errors import AssimilearnError
 from assimilearn.models import build
+from assimilearn.models.fields import model_geometry
+from assimilearn.models.geometry import geometry_of
 from assimilearn.observations.brought import read_brought
-from assimilearn.observations.dates import seconds_of
+from assimilearn.observations.climatology import climatology_of_record
 from assimilearn.observations.files import ingest, ingest_truth
 from assimilearn.observations.network_files import sites_from_file
 from assimilearn.observations.times import observation_steps
 from assimilearn.periods import FLAGS
+from assimilearn.study.consistency import unlike_sites, unsuited_figures
 from assimilearn.study.problems import Problem
+from assimilearn.study.records import brought_record
 from assimilearn.study.schema import BroughtData, Scenario
+from assimilearn.study.seeds import generator
 
 
 def file_problems(scenarios: Mapping[str, Scenario]) -> list[Problem]:
@@ -40,26 +46,44 @@ def of_scenario(scenario: Scenario) -> Iterator[Problem]:
 
 def _of_data(scenario: Scenario, data: BroughtData) -> Iterator[Problem]:
     """Problems of observations, and of a truth where there is one."""
-    model = build(next(iter(scenario.models.values())))
-    observations: xr.Dataset | None = None
     try:
-        file = read_brought(data.observations)
-        time_unit = None if data.time_unit is None else seconds_of(data.time_unit)
-        observations = ingest(
-            *(file, scenario.periods, model.size, model.time_step, data.error_std), time_unit=time_unit
-        )
+        observations = ingested(scenario, data)
     except AssimilearnError as error:
         yield _told("data.observations", data.observations, error)
-    else:
-        yield from _too_short(scenario, observations)
+        return
+    yield from _too_short(scenario, observations)
+    if not scenario.models:
+        yield from _of_record(scenario, data, observations)
     if data.truth is None:
         return
     try:
-        truth = read_brought(data.truth)
-        if observations is not None:
-            ingest_truth(truth, observations, model.size, model.time_step)
+        ingest_truth(read_brought(data.truth), observations)
     except AssimilearnError as error:
         yield _told("data.truth", data.truth, error)
+
+
+def ingested(scenario: Scenario, data: BroughtData, part: Literal["kept", "withheld"] = "kept") -> xr.Dataset:
+    """The observations of a scenario as the verb ``ingest`` would make them."""
+    physics = [build(model) for model in list(scenario.models.values())[:1]]
+    geometry, time_step = (model_geometry(physics[0]), physics[0].time_step) if physics else (None, None)
+    record, rng = brought_record(data), generator(scenario.seed, "withholding")
+    return ingest(record, scenario.periods, data, geometry, time_step, rng=rng, part=part)
+
+
+def _of_record(scenario: Scenario, data: BroughtData, observations: xr.Dataset) -> Iterator[Problem]:
+    """What the sites of a record do not allow, and what its climatology is asked for."""
+    geometry = geometry_of(observations.attrs)
+    yield from unlike_sites(scenario, geometry)
+    yield from unsuited_figures(scenario, geometry)
+    try:
+        climatology = climatology_of_record(observations, data.climatology)
+    except AssimilearnError as error:
+        yield _told("data.observations", data.observations, error)
+        return
+    segment, free_run = 1 / float(climatology["frequency"][1]), scenario.forecasts.free_run
+    if scenario.analyses and 0 < free_run < segment:
+        message = f"shorter than a segment of the power spectrum ({segment:g} MTU): lengthen it, set it to 0 for no run"
+        yield Problem("forecasts.free_run", free_run, f"{message}, or shorten `data.climatology.segment`")
 
 
 def _too_short(scenario: Scenario, observations: xr.Dataset) -> Iterator[Problem]:

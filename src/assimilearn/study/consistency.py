@@ -15,7 +15,7 @@ from assimilearn.figures import FIGURES
 from assimilearn.models import build
 from assimilearn.models.climate import refuse_misfit
 from assimilearn.models.fields import model_geometry
-from assimilearn.models.geometry import Geometry
+from assimilearn.models.geometry import Geometry, stations
 from assimilearn.models.projection import projection
 from assimilearn.registry import FromPlugin, Plugged, registry
 from assimilearn.study.geometries import geometry_of_states
@@ -24,6 +24,9 @@ from assimilearn.study.problems import Problem, problems_of, unknown
 from assimilearn.study.references import references
 from assimilearn.study.schema import AnalysisNode, EmulatorNode, Scenario
 from assimilearn.study.valid_part import NAMING, NODES, Place
+
+STATIONS = stations({"value": "1"}, ["0", "1", "2"])
+"""What methods of plug-ins are tried on where there is no model."""
 
 
 def inconsistencies(scenario: Scenario, broken: Collection[Place] = ()) -> list[Problem]:
@@ -52,6 +55,8 @@ def _of_stand_in(path: str, place: Place) -> bool:
 
 
 def _unknown_names(scenario: Scenario) -> Iterator[Problem]:
+    if not scenario.models and scenario.data is None:
+        yield Problem("models", None, "name one model or more, or bring a record under `data`")
     for name in scenario.models.keys() & scenario.emulators.keys():
         yield Problem(f"emulators.{name}", None, "a model under `models` has the same name: rename one of the two")
     if not scenario.analyses and not scenario.sweeps:
@@ -221,7 +226,7 @@ def _fields_of_truth(scenario: Scenario) -> Iterator[Problem]:
 def _instrument(scenario: Scenario) -> Iterator[Problem]:
     """Methods that cannot use observations of functions of the state, or with correlated errors."""
     observing = scenario.observations
-    if scenario.data is not None:
+    if scenario.data is not None or not scenario.models:
         return
     instruments, smallest = observing.each.values(), min(build(model).size for model in scenario.models.values())
     if max(len(one.operator.weights) for one in instruments) > smallest:
@@ -247,11 +252,13 @@ def _parameters(scenario: Scenario) -> Iterator[Problem]:
     nodes += [(f"loops.{n}.analysis", loop.analysis, n) for n, loop in scenario.loops.items()]
     nodes += [(f"sweeps.{n}.analysis", s.analysis, s.model) for n, s in scenario.sweeps.items()]
     for path, node, model in nodes:
-        physical = scenario.models.get(model or next(iter(scenario.models)))
+        physical = scenario.models.get(model or next(iter(scenario.models), ""))
         learned = model in scenario.emulators or model in scenario.loops
         for name in node.estimates:
             if learned:
                 yield Problem(f"{path}.parameters.{name}", None, "a learned model has no parameters to estimate")
+            elif not scenario.models:
+                yield Problem(f"{path}.parameters.{name}", None, "a record has no model with parameters to estimate")
             elif physical is not None and name not in physical.estimable:
                 yield Problem(f"{path}.parameters.{name}", None, unknown("parameter", name, physical.estimable))
 
@@ -261,7 +268,7 @@ def _tried_parts(scenario: Scenario) -> Iterator[Problem]:
     tries: list[tuple[str, Any, tuple[Geometry, ...]]] = [
         (f"models.{n}", node, ()) for n, node in scenario.models.items()
     ]
-    geometry = build(next(iter(scenario.models.values()))).geometry
+    geometry = next((build(model).geometry for model in scenario.models.values()), STATIONS)
     tries += [(f"analyses.{n}", node, (geometry,)) for n, node in scenario.analyses.items()]
     tries += [(f"loops.{n}.analysis", loop.analysis, (geometry,)) for n, loop in scenario.loops.items()]
     tries += [(f"sweeps.{n}.analysis", sweep.analysis, (geometry,)) for n, sweep in scenario.sweeps.items()]
@@ -275,9 +282,12 @@ def _tried_parts(scenario: Scenario) -> Iterator[Problem]:
 
 def _unlike_sites(scenario: Scenario) -> Iterator[Problem]:
     """Methods that need distances, and emulators of one function for all sites, for models that do not allow it."""
-    if scenario.data is not None or not _truth_exists(scenario):
-        return
-    geometry = geometry_of_states(scenario)
+    if scenario.data is None and _truth_exists(scenario):
+        yield from unlike_sites(scenario, geometry_of_states(scenario))
+
+
+def unlike_sites(scenario: Scenario, geometry: Geometry) -> Iterator[Problem]:
+    """The same for states of a geometry."""
     for path, node in _assimilating(scenario):
         if node.local and not geometry.has_space:
             yield Problem(path, node.method, "needs distances between sites, and the model has no space: use etkf")
@@ -305,10 +315,13 @@ def _climate(scenario: Scenario) -> Iterator[Problem]:
 
 def _figures(scenario: Scenario) -> Iterator[Problem]:
     """Figures that are asked for by name must suit the geometry."""
-    if not scenario.figures or not _truth_exists(scenario):
-        return
-    geometry = geometry_of_states(scenario)
-    for name in scenario.figures:
+    if _truth_exists(scenario):
+        yield from unsuited_figures(scenario, geometry_of_states(scenario))
+
+
+def unsuited_figures(scenario: Scenario, geometry: Geometry) -> Iterator[Problem]:
+    """The same for states of a geometry."""
+    for name in scenario.figures or ():
         reason = FIGURES[name].unsuited(geometry)
         if reason is not None:
             yield Problem("figures", None, f"{name} {reason}: leave it out")
@@ -349,4 +362,5 @@ CHECKS: dict[Callable[[Scenario], Iterator[Problem]], tuple[str, ...]] = {
 
 
 def _truth_exists(scenario: Scenario) -> bool:
-    return scenario.truth.model is None or scenario.truth.model in scenario.models
+    """Whether the model of the states is known; that of a record has none, and its file is opened later."""
+    return bool(scenario.models) and (scenario.truth.model is None or scenario.truth.model in scenario.models)

@@ -70,7 +70,7 @@ def stencils(scenario: Scenario) -> Iterator[Problem]:
 def free_runs(scenario: Scenario) -> Iterator[Problem]:
     """The climate of a free run has the axes of the physical model's."""
     free_run, segment = scenario.forecasts.free_run, scenario.climate.segment
-    if scenario.analyses and 0 < free_run < segment:
+    if scenario.analyses and scenario.models and 0 < free_run < segment:
         message = f"shorter than a segment of the power spectrum ({segment:g} MTU): lengthen it, set it to 0 for no run"
         yield Problem("forecasts.free_run", free_run, f"{message}, or shorten `climate.segment`")
 
@@ -102,7 +102,9 @@ def errors(scenario: Scenario) -> Iterator[Problem]:
     """The square of an error must be a number in double precision."""
     stds = {"observations.error_std": scenario.observations.error_std}
     stds |= {"observations.assumed_error_std": scenario.observations.assumed_error_std or 1.0}
-    stds |= {"data.error_std": (scenario.data and scenario.data.error_std) or 1.0}
+    given = scenario.data.error_std if scenario.data is not None else None
+    stds |= {f"data.error_std.{name}": std for name, std in given.items()} if isinstance(given, dict) else {}
+    stds |= {"data.error_std": given} if isinstance(given, float) else {}
     for path, std in stds.items():
         if not SMALLEST_STD <= std <= LARGEST_STD:
             yield Problem(path, std, "its square cannot be held in double precision")
@@ -113,7 +115,7 @@ def numbers(scenario: Scenario) -> Iterator[Problem]:
     size, times = _size(scenario) or 1, scenario.periods.total
     held: dict[str, float] = {"periods": times * size * 8}
     models = [build(model) for model in scenario.models.values()]
-    steps = max(scenario.climate.duration / model.time_step * model.size for model in models)
+    steps = max((scenario.climate.duration / model.time_step * model.size for model in models), default=0.0)
     held |= {"climate.duration": steps * 8}
     analyses: dict[str, Any] = dict(scenario.analyses)
     for name, analysis in analyses.items():
@@ -137,8 +139,8 @@ def _too_many(path: str, counts: list[int]) -> Iterator[Problem]:
 
 
 def _size(scenario: Scenario) -> int | None:
-    """Sites of the truth as it is kept, if its model exists."""
-    exists = scenario.truth.model is None or scenario.truth.model in scenario.models
+    """Sites of the truth as it is kept, if its model exists; that of a record has none."""
+    exists = bool(scenario.models) and (scenario.truth.model is None or scenario.truth.model in scenario.models)
     return geometry_of_states(scenario).size if exists else None
 
 

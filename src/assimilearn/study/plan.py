@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from assimilearn.figures import FIGURES
+from assimilearn.observations.record_settings import RecordSettings
 from assimilearn.settings import Settings
 from assimilearn.study import artifacts
 from assimilearn.study.code import Code, code_digest, code_of
@@ -132,12 +133,12 @@ class ScenarioPlan:
         self.root = f"{RESULTS}/{study}/{name}"
 
     @property
-    def first_model(self) -> str:
-        """The default model: the first under `models`."""
-        return next(iter(self.settings.models))
+    def first_model(self) -> str | None:
+        """The default model: the first under `models`; None for a record without any."""
+        return next(iter(self.settings.models), None)
 
     @property
-    def truth_model(self) -> str:
+    def truth_model(self) -> str | None:
         """Name of the model that makes the truth."""
         return self.settings.truth.model or self.first_model
 
@@ -163,8 +164,10 @@ class ScenarioPlan:
         """Path of the truth, or nothing where no truth is known."""
         return [f"{self.root}/truth.nc"] if self.has_truth else []
 
-    def model_file(self, name: str) -> str:
-        """Path of a physical model or an emulator."""
+    def model_file(self, name: str | None) -> str:
+        """Path of a physical model or an emulator; of the climatology for None, which as a model is persistence."""
+        if name is None:
+            return f"{self.root}/climatology.nc"
         return f"{self.root}/{'models' if name in self.settings.models else 'emulators'}/{name}.nc"
 
     def analysis(self, name: str) -> str:
@@ -177,7 +180,7 @@ class ScenarioPlan:
 
     @property
     def climate(self) -> str:
-        """Path of the physical model whose free run is the climatology of the assimilation."""
+        """Path of the first physical model, whose free run is the climatology, or of that of a record without any."""
         return self.model_file(self.first_model)
 
     def assimilator_of(self, node: Any) -> list[str]:
@@ -204,6 +207,37 @@ class ScenarioPlan:
         """The options that name what a learned step needs besides observations."""
         inputs = self.assimilator_inputs(assimilator).items()
         return [word for need, path in inputs if need != "observations" for word in option(f"--{need}", [path])]
+
+    @property
+    def physics(self) -> list[str]:
+        """Path of the first physical model, or nothing."""
+        return [self.climate] if self.settings.models else []
+
+    @property
+    def physics_option(self) -> list[str]:
+        """The option that names it."""
+        return option("--model", self.physics)
+
+    def climate_of(self, model: str | None) -> str:
+        """Path of the climatology of analyses with a forecast model.
+
+        Of a learned model it is the analysis that it learned from: nothing of another model enters.
+        """
+        if model in self.settings.emulators:
+            return self.trained_on(model)
+        if model in self.settings.loops:
+            return self.analysis(model)
+        return self.climate
+
+    @property
+    def withheld(self) -> list[str]:
+        """Path of what is withheld from all but verification, or nothing."""
+        return self.files("withheld")
+
+    @property
+    def withheld_option(self) -> list[str]:
+        """The option that names it."""
+        return option("--withheld", self.withheld)
 
     def trained_on(self, emulator: str) -> str:
         """Path of the analysis that an emulator learns from."""
@@ -245,14 +279,16 @@ class ScenarioPlan:
 
     # ---- code -------------------------------------------------------------------------------------------------
 
-    def _model_node(self, name: str | None) -> Settings:
+    def _model_node(self, name: str | None) -> Settings | None:
         """Settings of a physical model, of an emulator, or of the emulator of a loop; the first model by default."""
         name, settings = name or self.first_model, self.settings
+        if name is None:
+            return None
         if name in settings.loops:
             return settings.loops[name].emulator
         return settings.models[name] if name in settings.models else settings.emulators[name]
 
-    def model_code(self, name: str) -> Code:
+    def model_code(self, name: str | None) -> Code:
         """Code of a model, physical or learned."""
         return code_of(*self._model_nodes(name))
 
@@ -274,7 +310,7 @@ class ScenarioPlan:
     def sweep_code(self, name: str) -> Code:
         """Code of a sweep: its method, its forecast model, the model of its truths."""
         node = self.settings.sweeps[name]
-        models = (*self._model_nodes(node.model), self._model_node(self.truth_model))
+        models = (*self._model_nodes(node.model), *self._model_nodes(self.truth_model))
         return code_of(node.analysis, *models, *self._step_nodes(node.analysis))
 
     def _step_nodes(self, node: Any) -> list[Any]:
@@ -282,9 +318,12 @@ class ScenarioPlan:
         return [self.settings.assimilators[node.assimilator]] if "assimilator" in node.needs else []
 
     def _model_nodes(self, name: str | None) -> list[Any]:
-        """A model, and the physical model that it corrects, if it does."""
+        """A model, and the physical model that it corrects, if it does; nothing where there is none."""
         node = self._model_node(name)
-        return [node, *(self._model_node(value) for setting, value in named(node).items() if setting == "model")]
+        if node is None:
+            return []
+        corrected = [self._model_node(value) for setting, value in named(node).items() if setting == "model"]
+        return [node, *corrected]
 
     # ---- loops ------------------------------------------------------------------------------------------------
 
@@ -442,16 +481,14 @@ class ScenarioPlan:
         return option("--claims", [claims] if "claims" in FIGURES[figure].kinds else [])
 
     @property
-    def error_std_option(self) -> list[str]:
-        """The option that gives the error of brought observations, where the study does."""
-        error_std = self.brought.get("error_std")
-        return option("--error-std", [] if error_std is None else [str(error_std)])
+    def record_settings(self) -> str:
+        """How the brought observations are read, as canonical JSON."""
+        return canonical({name: value for name, value in self.brought.items() if name in RecordSettings.model_fields})
 
     @property
-    def time_unit_option(self) -> list[str]:
-        """Words of the option that says how long one MTU is, where the study does."""
-        time_unit = self.brought.get("time_unit")
-        return [] if time_unit is None else ["--time-unit", time_unit]
+    def climatology_settings(self) -> str:
+        """How the climatology of a record is estimated, as canonical JSON."""
+        return canonical(self.brought.get("climatology", {}))
 
     @property
     def brought(self) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """The schema of a study file: pydantic models, made of the settings classes that stand beside each method."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, TypeAlias
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from assimilearn.assimilation import AnyAnalysis
 from assimilearn.assimilation.twin import TwinSettings
@@ -10,11 +11,12 @@ from assimilearn.assimilators import AssimilatorSettings
 from assimilearn.emulators import KINDS, AnyEmulator
 from assimilearn.figures import FIGURES
 from assimilearn.loops import Stopping
-from assimilearn.models import AnyModel, Lorenz96Settings
+from assimilearn.models import AnyModel
 from assimilearn.models.climate import ClimateSettings
 from assimilearn.models.truth import TruthSettings
-from assimilearn.observations.dates import seconds_of
+from assimilearn.observations.climatology import RecordClimatology
 from assimilearn.observations.observe import ObservationSettings
+from assimilearn.observations.record_settings import RecordSettings
 from assimilearn.periods import Periods
 from assimilearn.settings import Settings
 from assimilearn.study.problems import NAME_PATTERN
@@ -126,22 +128,14 @@ class SimulatedTruth(TruthSettings):
     model: Name | None = Field(None, description="a name under `models`; the default is the first")
 
 
-class BroughtData(Settings):
+class BroughtData(RecordSettings):
     """Files that the user brings instead of a simulated truth and its observations; formats in data/README.md."""
 
-    observations: str = Field(min_length=1, description="NetCDF file of the observations")
+    observations: str = Field(min_length=1, description="file of the observations: NetCDF, or a table")
     truth: str | None = Field(None, min_length=1, description="NetCDF file of the truth, if it is known")
-    error_std: float | None = Field(None, gt=0, description="error standard deviation, instead of that in the file")
-    time_unit: str | None = Field(
-        None, description='length of one MTU, as "6 hours": for files whose times are in physical units or dates'
+    climatology: RecordClimatology = Field(
+        RecordClimatology(), description="how the climatology of a record without a model is estimated"
     )
-
-    @field_validator("time_unit")
-    @classmethod
-    def _is_a_duration(cls, value: str | None) -> str | None:
-        if value is not None:
-            seconds_of(value)
-        return value
 
 
 class Scenario(Settings):
@@ -149,7 +143,9 @@ class Scenario(Settings):
 
     seed: int = Field(0, ge=0, le=2**63 - 1, description="seed of all random numbers")
     models: dict[Name, AnyModel] = Field(
-        {"lorenz96": Lorenz96Settings()}, min_length=1, description="physical models, by name"
+        {},
+        description="physical models, by name; by default Lorenz-96, and none where there is `data`: a record is a "
+        "study without a model",
     )
     climate: ClimateSettings = Field(ClimateSettings(), description="the free run that gives the climatology")
     periods: Periods = Field(Periods(), description="lengths of the periods")
@@ -163,6 +159,14 @@ class Scenario(Settings):
     sweeps: dict[Name, SweepNode] = Field({}, description="scores of a method over many settings, by name")
     forecasts: ForecastSettings = Field(ForecastSettings(), description="how forecasts and free runs are scored")
     figures: list[FigureName] | None = Field(None, description="figures to draw; all that apply by default")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_a_model(cls, data: Any) -> Any:
+        """A simulation without a model of its own is one of Lorenz-96."""
+        if isinstance(data, Mapping) and "models" not in data and data.get("data") is None:
+            return {**data, "models": {"lorenz96": {"method": "lorenz96"}}}
+        return data
 
 
 class Study(Scenario):

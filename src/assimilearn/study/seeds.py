@@ -9,7 +9,16 @@ from typing import Literal, get_args
 import numpy as np
 
 Stage = Literal[
-    "climate", "truth", "observations", "analysis", "training", "tuning", "verification", "loop", "assimilators"
+    "climate",
+    "truth",
+    "observations",
+    "analysis",
+    "training",
+    "tuning",
+    "verification",
+    "loop",
+    "assimilators",
+    "withholding",
 ]
 
 

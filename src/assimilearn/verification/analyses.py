@@ -17,6 +17,7 @@ import xarray as xr
 from assimilearn.errors import FileError
 from assimilearn.models.fields import geometry_in
 from assimilearn.models.geometry import Geometry, geometry_of
+from assimilearn.observations.dates import clock_of
 from assimilearn.observations.operators import operator_of, rows_of
 from assimilearn.observations.rows import observed_values
 from assimilearn.verification.desroziers import desroziers
@@ -408,4 +409,5 @@ def _dataset(
         dataset.coords["rank"] = ("rank", np.arange(counts.size), {"units": "1", "long_name": "members below"})
         chi_square, p_value = flatness(counts)
         facts |= {"rank_chi_square": chi_square, "rank_p_value": p_value}
-    return dataset.assign_attrs(facts)
+    clock = clock_of(analysis.attrs)
+    return dataset.assign_coords(clock.coordinates(dataset["time"].values)).assign_attrs(facts | clock.attributes)

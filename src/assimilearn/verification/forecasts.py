@@ -18,6 +18,7 @@ from assimilearn.models.fields import field_scales, geometry_in
 from assimilearn.models.geometry import geometry_of
 from assimilearn.models.lyapunov import lyapunov_exponents
 from assimilearn.models.protocol import Model
+from assimilearn.observations.dates import clock_of
 from assimilearn.observations.operators import operator_of, rows_of
 from assimilearn.observations.rows import observed_values
 from assimilearn.settings import Settings
@@ -117,7 +118,8 @@ def score_forecasts(
     dataset = dataset.merge(climate, combine_attrs="override")
     if settings.lyapunov_duration > 0:
         dataset = _with_lyapunov_exponents(dataset, model, analysis, model_file, settings.lyapunov_duration, rng)
-    return dataset.assign_attrs(lyapunov_time=lyapunov_time(model_file), free_run=free_run, **_status(errors))
+    facts = {"lyapunov_time": lyapunov_time(model_file), "free_run": free_run, **_status(errors)}
+    return dataset.assign_attrs(facts | clock_of(analysis.attrs).attributes)
 
 
 def _with_lyapunov_exponents(

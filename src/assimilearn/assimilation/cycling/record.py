@@ -147,20 +147,22 @@ def keep_ensembles(record: Record, kept: np.ndarray, forecast: np.ndarray, analy
 def as_dataset(record: Record, problem: Problem, **attributes: Any) -> xr.Dataset:
     """The analysis artifact."""
     variables: dict[str, Any] = {}
+    units = problem.geometry.units
     for name, text in SITE_VARIABLES.items():
-        variables[name] = (("time", "site"), getattr(record, name), {"units": "1", "long_name": text})
+        variables[name] = (("time", "site"), getattr(record, name), {"units": units, "long_name": text})
+    observed = units if problem.instrument.operator.direct else "1"
     for name, text in OBSERVATION_VARIABLES.items():
-        variables[name] = (("time", "observation"), getattr(record, name), {"units": "1", "long_name": text})
+        variables[name] = (("time", "observation"), getattr(record, name), {"units": observed, "long_name": text})
     for column, (name, text) in enumerate(record.quantities.items()):
         variables[name] = ("time", record.adapted[:, column].copy(), {"units": "1", "long_name": text})
     coordinates = coordinates_of(problem)
     if record.members is not None:
         dims = ("ensemble_time", "member", "site")
-        variables["members"] = (dims, record.members, {"units": "1", "long_name": "analysis ensemble"})
+        variables["members"] = (dims, record.members, {"units": units, "long_name": "analysis ensemble"})
         variables["forecast_members"] = (
             dims,
             record.forecast_members,
-            {"units": "1", "long_name": "forecast ensemble"},
+            {"units": units, "long_name": "forecast ensemble"},
         )
         ensemble_time = problem.times[record.kept]
         coordinates["ensemble_time"] = (
@@ -179,12 +181,17 @@ def coordinates_of(problem: Problem) -> dict[str, Any]:
         "time": ("time", problem.times, {"units": "MTU", "long_name": "time"}),
         "site": ("site", np.arange(problem.model.size), {"units": "1", "long_name": "site index"}),
         **site_coordinates(problem.geometry),
+        **problem.clock.coordinates(problem.times),
     }
 
 
 def described(problem: Problem) -> dict[str, Any]:
-    """Attributes about the geometry; of several fields ``field_std`` too, their climatological standard deviations."""
+    """Attributes about geometry and clock; of several fields ``field_std`` too, their climatological std."""
     geometry, variance = problem.geometry, problem.background.variance
     if len(geometry.fields) == 1:
-        return {**geometry.attributes}
-    return {**geometry.attributes, "field_std": [float(np.sqrt(variance[s].mean())) for s in geometry.slices.values()]}
+        return {**geometry.attributes, **problem.clock.attributes}
+    return {
+        **geometry.attributes,
+        **problem.clock.attributes,
+        "field_std": [float(np.sqrt(variance[s].mean())) for s in geometry.slices.values()],
+    }

@@ -1,7 +1,7 @@
 """Persistence: the forecast is the present state. The baseline of short leads."""
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -40,6 +40,28 @@ def problems(weights: Mapping[str, np.ndarray], settings: PersistenceSettings) -
 def compiled(weights: Mapping[str, np.ndarray], settings: PersistenceSettings, geometry: Geometry) -> CompiledStep:
     """The identity."""
     return CompiledStep(persist, np.zeros(0))
+
+
+class Persistence(NamedTuple):
+    """The forecast model of a record without any other: a state stays as it is.
+
+    Attributes
+    ----------
+    size : number of sites
+    time_step : MTU
+    """
+
+    size: int
+    time_step: float
+
+    @property
+    def compiled(self) -> CompiledStep:
+        """The identity."""
+        return CompiledStep(persist, np.zeros(0))
+
+    def step(self, states: np.ndarray) -> np.ndarray:
+        """A copy of ``states (..., site)``."""
+        return np.array(states, dtype=float)
 
 
 @njit(cache=True)
