@@ -8,7 +8,7 @@ import click
 from assimilearn.cli.options import FILE
 from assimilearn.errors import AssimilearnError
 from assimilearn.registry import Plugged
-from assimilearn.study.brought import file_problems
+from assimilearn.study.brought import file_problems, record_lines
 from assimilearn.study.kinds import kind
 from assimilearn.study.plan import Plan
 from assimilearn.study.problems import ConfigurationError
@@ -44,6 +44,9 @@ def command(study: tuple[Path, ...]) -> None:
         plan = Plan(resolved)
         scenarios = ", ".join(plan.scenarios)
         click.echo(f"{path}: study {plan.study.study!r} is valid; scenarios: {scenarios}")
+        for name, scenario in resolved.scenarios.items():
+            for line in record_lines(scenario):
+                click.echo(f"  {line}" if len(plan.scenarios) == 1 else f"  {name}: {line}")
         for part in plan.registry.plugged:
             click.echo(f"  {part.kind} {part.name} ({part.place}): {described(part)}")
     if wrong:

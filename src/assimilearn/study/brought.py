@@ -20,6 +20,7 @@ from assimilearn.study.problems import Problem
 from assimilearn.study.records import brought_record
 from assimilearn.study.schema import BroughtData, Scenario
 from assimilearn.study.seeds import generator
+from assimilearn.study.understood import understood
 
 
 def file_problems(scenarios: Mapping[str, Scenario]) -> list[Problem]:
@@ -68,6 +69,14 @@ def ingested(scenario: Scenario, data: BroughtData, part: Literal["kept", "withh
     geometry, time_step = (model_geometry(physics[0]), physics[0].time_step) if physics else (None, None)
     record, rng = brought_record(data), generator(scenario.seed, "withholding")
     return ingest(record, scenario.periods, data, geometry, time_step, rng=rng, part=part)
+
+
+def record_lines(scenario: Scenario) -> list[str]:
+    """What was understood of the record of a scenario, in lines for a reader; nothing where it simulates."""
+    if scenario.data is None:
+        return []
+    withheld = ingested(scenario, scenario.data, "withheld") if scenario.data.withhold is not None else None
+    return [scenario.data.observations, *understood(ingested(scenario, scenario.data), withheld)]
 
 
 def _of_record(scenario: Scenario, data: BroughtData, observations: xr.Dataset) -> Iterator[Problem]:
