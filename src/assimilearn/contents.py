@@ -91,6 +91,12 @@ CONTENTS: dict[str, Contents] = {
         },
         {"size": int, "time_step": float},
     ),
+    "withheld": Contents(
+        "withheld observations",
+        {**IN_TIME, **dict.fromkeys(("value", "error_std", "site_index", "valid"), ("time", "observation"))},
+        {},
+        {"size": int, "time_step": float},
+    ),
     "analyses": Contents(
         "an analysis",
         {**IN_TIME, **dict.fromkeys(("mean", "spread", "forecast_mean", "forecast_spread"), ("time", "site"))}
@@ -152,6 +158,10 @@ CONTENTS: dict[str, Contents] = {
             "verifying": ("lead", "site"),
             "lyapunov_exponent": ("index",),
             "lyapunov_reference": ("index",),
+            "verified_rmse": ("forecaster", "lead"),
+            "verified_values": ("lead",),
+            "skill": ("reference", "lead"),
+            "skill_uncertainty": ("reference", "lead"),
         },
         {"method": str, "status": str, "model_kind": str},
     ),

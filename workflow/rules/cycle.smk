@@ -80,6 +80,7 @@ rule score_cycle:
         analysis="results/{study}/{scenario}/loops/{loop}/{cycle}/analysis.nc",
         observations="results/{study}/{scenario}/observations.nc",
         truth=lambda w: plan_of(w).truth,
+        withheld=lambda w: plan_of(w).withheld,
     output:
         "results/{study}/{scenario}/scores/loops/{loop}/{cycle}.nc",
     log:
@@ -88,9 +89,10 @@ rule score_cycle:
         "../../environment.yml"
     params:
         truth=lambda w: plan_of(w).truth_option,
+        withheld=lambda w: plan_of(w).withheld_option,
         seed=seed_of,
         code=PLAN.code("score-analysis"),
     shell:
         "python -m assimilearn score-analysis {input.analysis:q} {output:q} --observations {input.observations:q} "
-        "{params.truth:q} --seed {params.seed:q} "
+        "{params.truth:q} {params.withheld:q} --seed {params.seed:q} "
         "--label {wildcards.study:q}/{wildcards.scenario:q}/{wildcards.loop:q}.{wildcards.cycle:q} 2> {log:q}"

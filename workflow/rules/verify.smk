@@ -3,6 +3,7 @@ rule score_analysis:
         analysis="results/{study}/{scenario}/analyses/{analysis}.nc",
         observations="results/{study}/{scenario}/observations.nc",
         truth=lambda w: plan_of(w).truth,
+        withheld=lambda w: plan_of(w).withheld,
     output:
         "results/{study}/{scenario}/scores/analyses/{analysis}.nc",
     log:
@@ -11,11 +12,12 @@ rule score_analysis:
         "../../environment.yml"
     params:
         truth=lambda w: plan_of(w).truth_option,
+        withheld=lambda w: plan_of(w).withheld_option,
         seed=seed_of,
         code=PLAN.code("score-analysis"),
     shell:
         "python -m assimilearn score-analysis {input.analysis:q} {output:q} --observations {input.observations:q} "
-        "{params.truth:q} --seed {params.seed:q} "
+        "{params.truth:q} {params.withheld:q} --seed {params.seed:q} "
         "--label {wildcards.study:q}/{wildcards.scenario:q}/{wildcards.analysis:q} 2> {log:q}"
 
 
@@ -26,6 +28,7 @@ rule score_forecasts:
         observations="results/{study}/{scenario}/observations.nc",
         climate=lambda w: plan_of(w).climate,
         truth=lambda w: plan_of(w).truth,
+        withheld=lambda w: plan_of(w).withheld,
     output:
         "results/{study}/{scenario}/scores/forecasts/{model}.nc",
     log:
@@ -35,12 +38,13 @@ rule score_forecasts:
     params:
         settings=lambda w: plan_of(w).part("forecasts"),
         truth=lambda w: plan_of(w).truth_option,
+        withheld=lambda w: plan_of(w).withheld_option,
         seed=seed_of,
         plugins=lambda w: plan_of(w).model_code(w.model).options,
         code=lambda w: plan_of(w).model_code(w.model).digest("score-forecasts"),
     shell:
         "python -m assimilearn score-forecasts {input.model:q} {output:q} --analysis {input.analysis:q} "
-        "--observations {input.observations:q} --climate {input.climate:q} {params.truth:q} "
+        "--observations {input.observations:q} --climate {input.climate:q} {params.truth:q} {params.withheld:q} "
         "--settings {params.settings:q} --seed {params.seed:q} "
         "--label {wildcards.study:q}/{wildcards.scenario:q}/{wildcards.model:q} {params.plugins:q} 2> {log:q}"
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from assimilearn import store
-from assimilearn.cli.inputs import read_observations, read_one_of, refuse_others, refuse_others_of_truth
+from assimilearn.cli.inputs import read_observations, read_one_of, refuse_others, refuse_others_of_truth, usable
 from assimilearn.cli.options import FILE, NETCDF, Origin, origin_options
 from assimilearn.study.seeds import generator
 from assimilearn.verification import score_analysis
@@ -27,15 +27,20 @@ HANDED_ON = (
 @click.argument("output", type=NETCDF)
 @click.option("--observations", type=FILE, required=True, help="the observations that were assimilated")
 @click.option("--truth", type=FILE, help="the truth; without it scores are in observation space only")
+@click.option("--withheld", type=FILE, help="what was withheld from the analysis: a file of `ingest --withheld`")
 @origin_options
-def command(analysis: Path, output: Path, observations: Path, truth: Path | None, origin: Origin) -> None:
+def command(
+    analysis: Path, output: Path, observations: Path, truth: Path | None, withheld: Path | None, origin: Origin
+) -> None:
     """Score the ANALYSIS of a file against the truth and the observations."""
     analysed, observed = store.read(analysis, "analyses"), read_observations(observations)
     known = read_one_of(truth, "truth")
     refuse_others(analysis, analysed, observations=observations)
     refuse_others_of_truth(observations, observed, truth, known)
     rng = generator(origin.seed, "verification", origin.realization)
-    dataset = score_analysis(analysed, observed, known, rng)
+    unseen = usable(withheld, store.read(withheld, "withheld")) if withheld else None
+    dataset = score_analysis(analysed, observed, known, rng, unseen)
     dataset.attrs |= {key: analysed.attrs[key] for key in HANDED_ON if key in analysed.attrs}
     kind = "loop_scores" if "cycle" in analysed.attrs else "analysis_scores"
-    origin.write(dataset, output, kind, {}, {"analysis": analysis, "observations": observations, "truth": truth})
+    inputs = {"analysis": analysis, "observations": observations, "truth": truth, "withheld": withheld}
+    origin.write(dataset, output, kind, {}, inputs)

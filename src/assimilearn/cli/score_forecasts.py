@@ -11,6 +11,7 @@ from assimilearn.cli.inputs import (
     read_one_of,
     refuse_others,
     refuse_others_of_truth,
+    usable,
 )
 from assimilearn.cli.options import FILE, NETCDF, Origin, origin_options, settings_option
 from assimilearn.study.seeds import generator
@@ -26,6 +27,7 @@ from assimilearn.verification import ForecastSettings, score_forecasts
     "--climate", type=FILE, required=True, help="file of `climate` of the reference model, or of `climatology`"
 )
 @click.option("--truth", type=FILE, help="the truth, if it is known")
+@click.option("--withheld", type=FILE, help="what to verify against where no truth is known, instead of observations")
 @settings_option(ForecastSettings)
 @origin_options
 def command(
@@ -35,6 +37,7 @@ def command(
     observations: Path,
     climate: Path,
     truth: Path | None,
+    withheld: Path | None,
     settings: ForecastSettings,
     origin: Origin,
 ) -> None:
@@ -52,7 +55,9 @@ def command(
         store.read(climate, "model", "climatology"),
         settings,
         generator(origin.seed, "verification", origin.realization),
+        usable(withheld, store.read(withheld, "withheld")) if withheld else None,
     )
     dataset.attrs |= {"model_kind": kind, "method": described.attrs["method"]}
     inputs = {"model": model, "analysis": analysis, "observations": observations, "climate": climate, "truth": truth}
+    inputs |= {"withheld": withheld}
     origin.write(dataset, output, "forecast_scores", settings, inputs)

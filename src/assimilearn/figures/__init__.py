@@ -27,6 +27,7 @@ KINDS = (
     "analysis_scores",
     "forecast_scores",
     "spectra",
+    "verified_forecasts",
     "tuning",
     "emulators",
     "polynomials",
@@ -70,6 +71,7 @@ FIGURES: dict[str, Reads] = {
     "analysis_error": Reads(("analysis_scores",), ("forecast_scores",)),
     "scoreboard": Reads(("analysis_scores",), ("forecast_scores",)),
     "ensemble_calibration": Reads(("analysis_scores",)),
+    "record_skill": Reads(("verified_forecasts",)),
     "forecast_skill": Reads(("forecast_scores",), ("model",)),
     "hovmoller_forecast": Reads(("forecast_scores",), ("model",), unsuited=suits.one_field_on_one_axis),
     "climate": Reads(("model", "forecast_scores")),
@@ -93,10 +95,11 @@ def plot(name: str, **datasets: Any) -> "Figure":
     name : a key of ``FIGURES``
     **datasets
         By kind: ``truth``, ``observations``, ``model`` are Datasets; ``analyses``, ``analysis_scores``,
-        ``forecast_scores``, ``spectra``, ``tuning``, ``emulators``, ``polynomials``, ``sweeps``, ``grids`` (sweeps that
-        go over more than members) map names to Datasets, ``loop_scores`` names with the number of the cycle
-        ("paper.3"), ``claims`` rows of the scorecard to published numbers, ``variations`` settings to their values by
-        scenario; ``rows`` are those of the scorecard. Kinds that the figure does not read are left aside.
+        ``forecast_scores``, ``spectra``, ``verified_forecasts``, ``tuning``, ``emulators``, ``polynomials``,
+        ``sweeps``, ``grids`` (sweeps that go over more than members) map names to Datasets, ``loop_scores`` names with
+        the number of the cycle ("paper.3"), ``claims`` rows of the scorecard to published numbers, ``variations``
+        settings to their values by scenario; ``rows`` are those of the scorecard. Kinds that the figure
+        does not read are left aside.
 
     Raises
     ------

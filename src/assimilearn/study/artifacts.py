@@ -130,6 +130,11 @@ VIEWS: dict[str, View] = {
         lambda scenario, name: scenario.forecasts.lyapunov_duration > 0,
         lambda file: "lyapunov_exponent" in file,
     ),
+    "verified_forecasts": View(
+        "forecast_scores",
+        lambda scenario, name: scenario.data is not None and scenario.data.truth is None,
+        lambda file: "skill" in file,
+    ),
     "emulators": View(
         "emulators",
         lambda scenario, name: name in scenario.emulators and learner(scenario, name).trained_in_epochs,

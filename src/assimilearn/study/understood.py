@@ -27,10 +27,10 @@ def understood(observations: xr.Dataset, withheld: xr.Dataset | None) -> Iterato
     times, valid = observations["time"].values, observations["valid"].values == 1
     ends = [f"{t:g} MTU" if clock.reference is None else str(clock.dates(np.array([t]))[0]) for t in times[[0, -1]]]
     spacing = observations.attrs.get("interval")
-    apart = "unequally spaced" if spacing is None else f"{spacing:g} {clock.label} apart"
-    yield f"{times.size} times from {ends[0]} to {ends[1]}, {apart}" + (
-        f"; calendar {clock.calendar}, 1 MTU = 1 {clock.label}" if clock.reference is not None else ""
-    )
+    apart = "unequally spaced" if spacing is None else f"{spacing:g} MTU apart"
+    unit = clock.label if clock.label[0].isdigit() else f"1 {clock.label}"
+    dated = f"; calendar {clock.calendar}, 1 MTU is {unit}" if clock.reference is not None else ""
+    yield f"{times.size} times from {ends[0]} to {ends[1]}, {apart}{dated}"
     yield f"{geometry.size} sites: {where(geometry)}"
     dense = np.full((times.size, geometry.size), np.nan)
     row, column = np.nonzero(valid)
@@ -38,10 +38,8 @@ def understood(observations: xr.Dataset, withheld: xr.Dataset | None) -> Iterato
     if CYCLE in observations:
         dense = dense + observations[CYCLE].values
     empty = ~valid.any(axis=1)
-    yield (
-        f"{valid.sum()} values, {1 - valid.sum() / dense.size:.1%} of all missing; {np.count_nonzero(empty)} times without "
-        f"any, at most {longest(empty)} in a row"
-    )
+    share, without = 1 - valid.sum() / dense.size, np.count_nonzero(empty)
+    yield f"{valid.sum()} values, {share:.1%} of all missing; {without} times without any, {longest(empty)} in a row"
     for name, sites in geometry.slices.items():
         units = geometry.fields[geometry.names.index(name)].units
         yield f"{name}{'' if units == '1' else f' ({units})'}: {described(dense[:, sites])}"

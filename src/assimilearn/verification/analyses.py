@@ -74,15 +74,24 @@ LONG_NAMES = {
     "desroziers_observation": "observation error variance after Desroziers et al. (2005), mean over observations",
     "desroziers_forecast": "forecast error variance after Desroziers et al. (2005), mean over observations",
     "desroziers_analysis": "analysis error variance after Desroziers et al. (2005), mean over observations",
+    "withheld_rmse": "root mean square of withheld value minus analysis, observation errors included",
+    "withheld_bias": "mean of withheld value minus analysis",
+    "withheld_spread": "root mean square of the predicted standard deviation of withheld values",
+    "withheld_chi_square": "mean over withheld values of (their departure / its predicted standard deviation) squared",
+    "withheld_crps": "CRPS of the normal distribution predicted for withheld values, mean over them",
     "rmse_pooled": "root of the mean over times and sites of the squared error of the analysis mean",
 }
 SQUARED = {"desroziers_observation", "desroziers_forecast", "desroziers_analysis"}
-WITHOUT_UNITS = {"innovation_chi_square", "log_score", "innovation_log_score"}
+WITHOUT_UNITS = {"innovation_chi_square", "withheld_chi_square", "log_score", "innovation_log_score"}
 SPREAD_BINS = 10
 
 
 def score_analysis(
-    analysis: xr.Dataset, observations: xr.Dataset, truth: xr.Dataset | None, rng: np.random.Generator
+    analysis: xr.Dataset,
+    observations: xr.Dataset,
+    truth: xr.Dataset | None,
+    rng: np.random.Generator,
+    withheld: xr.Dataset | None = None,
 ) -> xr.Dataset:
     """Scores of ``analysis`` at every analysis time and their means over the test period.
 
@@ -96,6 +105,8 @@ def score_analysis(
         Without it, only scores against observations are made.
     rng : numpy.random.Generator
         Breaks ties of ranks, and perturbs the forecast members by the observation error where there is no truth.
+    withheld : Dataset, optional
+        Values of a record that the analysis was not given: it is verified against them.
 
     Returns
     -------
@@ -118,6 +129,7 @@ def score_analysis(
     several = len(geometry.fields) > 1
     residual = observation_minus(analysis["mean"], observations)
     state = None if truth is None else _truth_at(truth, times, analysis.sizes["site"])
+    unseen = {} if withheld is None else withheld_scores(analysis, at_times(withheld, times, "withheld file"))
     of_fields: dict[str, np.ndarray] = {}
     original = analysis, observations
     if several:
@@ -138,7 +150,7 @@ def score_analysis(
             histogram = _ranks_of_truth(analysis, state, test, rng)
     elif "forecast_members" in analysis and status["status"] != "diverged":
         histogram = _ranks_of_observations(*original, test, rng)
-    series |= of_fields
+    series |= of_fields | unseen
     dataset = _dataset(analysis, series, summary(series, test, status["status"] != "diverged"), histogram, status)
     return (
         dataset
@@ -238,6 +250,34 @@ def innovation_scores(analysis: xr.Dataset, observations: xr.Dataset, residual: 
         series["innovation_crps"] = mean_over(crps_gaussian(innovation, std, np.zeros_like(std)), valid)
         log_score = log_score_gaussian(innovation, _above_zero(std), np.zeros_like(std))
         series["innovation_log_score"] = mean_over(log_score, valid)
+    return series
+
+
+def withheld_scores(analysis: xr.Dataset, withheld: xr.Dataset) -> dict[str, np.ndarray]:
+    """Scores against values that were kept from the analysis, at every analysis time; of each field too, if several.
+
+    What the analysis predicts of such a value is normal, with its mean and the variances of analysis and observation.
+    """
+    geometry, sites = geometry_in(analysis), withheld["site_index"].values
+    residual = observation_minus(analysis["mean"], withheld)
+    valid = withheld["valid"].values.astype(bool)
+    several = len(geometry.fields) > 1
+    scale = _scales(analysis, geometry)[sites] if several else np.ones(sites.shape)
+    series = {
+        "withheld_rmse": root_mean_square(residual / scale, valid),
+        "withheld_bias": mean_over(residual / scale, valid),
+    }
+    if several:
+        for name, where in geometry.slices.items():
+            here = valid & (sites >= where.start) & (sites < where.stop)
+            series[f"withheld_rmse_{name}"] = root_mean_square(residual, here)
+    if _has(analysis, "spread"):
+        spread = np.take_along_axis(_finite(analysis["spread"]), sites.astype(int), axis=1)
+        std = np.sqrt(spread**2 + np.nan_to_num(withheld["error_std"].values.astype(float)) ** 2)
+        standardised = np.divide(residual, std, out=np.full(std.shape, np.nan), where=std > 0)
+        series["withheld_spread"] = root_mean_square(std / scale, valid)
+        series["withheld_chi_square"] = mean_over(standardised**2, valid)
+        series["withheld_crps"] = mean_over(crps_gaussian(residual / scale, std / scale, np.zeros_like(std)), valid)
     return series
 
 

@@ -25,6 +25,7 @@ from assimilearn.settings import Settings
 from assimilearn.verification.climate import pooled_std
 from assimilearn.verification.free_runs import free_run_climate
 from assimilearn.verification.matching import at_times, indices_at, observed_sites, root_mean_square, test_period
+from assimilearn.verification.references import references
 from assimilearn.verification.runs import runs
 from assimilearn.verification.uncertainty import mean_and_uncertainty
 from assimilearn.verification.valid_time import valid_time
@@ -62,6 +63,7 @@ def score_forecasts(
     model_file: xr.Dataset,
     settings: ForecastSettings,
     rng: np.random.Generator,
+    withheld: xr.Dataset | None = None,
 ) -> xr.Dataset:
     """Scores of the forecasts and of the free run of ``model``.
 
@@ -72,13 +74,16 @@ def score_forecasts(
         ``mean(time, site)`` with the coordinate ``period``: forecasts start from it in the test period.
     truth : Dataset or None
         Without it, errors are against the observations (and include the observation error), forecasts start from the
-        analysis alone, and there is no valid time.
+        analysis alone, there is no valid time, and the forecasts are held against those of
+        :mod:`assimilearn.verification.references`.
     observations : Dataset
     model_file : Dataset
         The climate and the Lyapunov exponents that errors and leads are measured by.
     settings : ForecastSettings
     rng : numpy.random.Generator
         Chooses the analyses that the free runs start from, and the first perturbations of Lyapunov exponents.
+    withheld : Dataset, optional
+        Values of a record that no analysis saw: what the forecasts are then verified against, instead of observations.
 
     Returns
     -------
@@ -95,7 +100,7 @@ def score_forecasts(
     _check_sizes(model, analysis, truth, model_file)
     observed_sites(observations, model.size)  # refuses sites that the model does not have
     steps = max(int(settings.lead / model.time_step + 1e-6), 1)
-    verifying = observations if truth is None else truth
+    verifying = truth if truth is not None else observations if withheld is None else withheld
     starts = _starts(analysis, verifying, steps * model.time_step, settings.starts)
     initial = {"analysis": at_times(analysis, starts, "analysis")["mean"].values.astype(float)}
     if truth is not None:
@@ -111,6 +116,13 @@ def score_forecasts(
     dataset = _dataset(errors, starts, kept * model.time_step, settings, model_file)
     if truth is not None:
         dataset = dataset.merge(_valid_times(dataset, settings), combine_attrs="override")
+    if truth is None:
+        held = references(
+            *(errors["analysis"].states, kept * model.time_step, analysis, verifying, where[:, kept], model_file),
+            geometry_in(model_file),
+        )
+        dataset = dataset.merge(held, combine_attrs="override")
+        dataset.attrs["verified_against"] = "withheld values" if withheld is not None else "later observations"
     dataset = dataset.merge(_example(dataset, errors, truth, where[:, kept]), combine_attrs="override")
     climate, free_run = free_run_climate(
         model, analysis, model_file, settings.free_run, settings.free_runs, settings.spinup, rng

@@ -25,6 +25,7 @@ from assimilearn.errors import FileError
 from assimilearn.models import open_model
 from assimilearn.models.lyapunov import kaplan_yorke_dimension, kolmogorov_sinai_entropy
 from assimilearn.models.protocol import WithIdentities
+from assimilearn.observations.dates import clock_of
 from assimilearn.registry import registry
 from assimilearn.verification.claims import Claim
 from assimilearn.verification.climate import pooled_std
@@ -35,6 +36,7 @@ Files = Mapping[str, Mapping[str, xr.Dataset]]
 """Datasets as {scenario: {node: Dataset}}."""
 
 NAN = float("nan")
+LEADS = 5  # of which a record has rows
 
 
 @dataclass(frozen=True)
@@ -178,6 +180,7 @@ def forecast_rows(name: str, scores: xr.Dataset) -> list[Row]:
             unit = scores.attrs["lyapunov_time"]
             rows.append(_row(f"{name}/valid_time{suffix}", value, uncertainty, failed, note))
             rows.append(_row(f"{name}/valid_time{suffix}_lyapunov", value / unit, uncertainty / unit, failed, note))
+    rows += skill_rows(name, scores, failed)
     broken = "the free run diverged" if scores.attrs.get("free_run") == "diverged" else ""
     if scores.attrs.get("free_run") != "none":
         for distance in DISTANCES:
@@ -189,6 +192,22 @@ def forecast_rows(name: str, scores: xr.Dataset) -> list[Row]:
         rows.append(_row(f"{name}/lyapunov_error_1", float(exponents[0] / reference[0] - 1), None, broken))
         rows.append(_row(f"{name}/lyapunov_misfit", _lyapunov_misfit(exponents, reference), None, broken))
     return rows
+
+
+def skill_rows(name: str, scores: xr.Dataset, failed: str) -> Iterator[Row]:
+    """Rows of the error and the skill at a few leads of a record without a truth: the first, the last, some between."""
+    if "skill" not in scores:
+        return
+    leads = scores["lead"].values
+    unit, against = clock_of(scores.attrs).label, scores.attrs.get("verified_against", "")
+    positive = np.flatnonzero(leads > 0)
+    chosen = positive[np.unique(np.geomspace(1, positive.size, LEADS).round().astype(int)) - 1]
+    for j in chosen:
+        at, note = f"at_{leads[j]:g}", f"{leads[j]:g} {unit}, against {int(scores['verified_values'][j])} {against}"
+        yield _row(f"{name}/verified_rmse_{at}", float(scores["verified_rmse"][0, j]), None, failed, note)
+        for r, reference in enumerate(scores["reference"].values):
+            value, uncertainty = float(scores["skill"][r, j]), float(scores["skill_uncertainty"][r, j])
+            yield _row(f"{name}/skill_over_{reference}_{at}", value, uncertainty, failed, note)
 
 
 def _lyapunov_misfit(exponents: np.ndarray, reference: np.ndarray) -> float:

@@ -4,9 +4,16 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
+from assimilearn.verification.references import REFERENCES
 from assimilearn.verification.scorecards import Row
 
 ANALYSIS = {"rmse": "rmse", "rmse_observed": "observed", "rmse_unobserved": "unobserved sites", "spread": "spread"}
+UNSEEN = {
+    "withheld_rmse": "rmse at withheld values",
+    "withheld_spread": "predicted",
+    "withheld_crps": "CRPS",
+    "innovation_rmse": "rms innovation",
+}
 FORECAST = {"valid_time_lyapunov": "from analyses", "valid_time_from_truth_lyapunov": "from true states"}
 SUMMARY = {
     "rmse": "rmse",
@@ -22,10 +29,37 @@ def scores(rows: Iterable[Row]) -> str:
     """Two tables: analyses, and valid prediction times in Lyapunov times.
 
     Values are means over the test period with their standard errors, and no digits that another processor, on which
-    single states are other ones, would not find again; a dash stands where a score does not exist.
+    single states are other ones, would not find again; a dash stands where a score does not exist. Of a study without a
+    truth they are those of :func:`record`.
     """
     rows = list(rows)
+    if not any(row.name.endswith("/rmse") for row in rows):
+        return record(rows)
     return _of_nodes("analysis", rows, ANALYSIS) + "\n" + _of_nodes("valid prediction time", rows, FORECAST)
+
+
+def record(rows: Iterable[Row]) -> str:
+    """Two tables of a record without a truth: analyses at withheld values and by innovations; forecasts by lead.
+
+    Each line of the second is a model at a lead: its error and its skill over the three references.
+    """
+    rows = list(rows)
+    first = next((score for score in UNSEEN if any(row.name.endswith(f"/{score}") for row in rows)), "innovation_rmse")
+    columns = {score: title for score, title in UNSEEN.items() if score == first or first == next(iter(UNSEEN))}
+    by_name = {row.name: row for row in rows}
+    places = [row.name.partition("/verified_rmse_at_") for row in rows if "/verified_rmse_at_" in row.name]
+    several = len({node.split("/")[0] for node, _, _ in places}) > 1
+    lines = [
+        [
+            node if several else node.split("/", 1)[1],
+            by_name[f"{node}/verified_rmse_at_{lead}"].source.split(",")[0] or lead,
+            _cell(by_name[f"{node}/verified_rmse_at_{lead}"]),
+            *(_cell(by_name.get(f"{node}/skill_over_{name}_at_{lead}")) for name in REFERENCES),
+        ]
+        for node, _, lead in places
+    ]
+    head = ["forecast", "lead", "rmse", *(f"skill over {name.replace('_', ' ')}" for name in REFERENCES)]
+    return _of_nodes("analysis", rows, columns) + "\n" + _table(head, lines)
 
 
 def models(rows: Iterable[Row]) -> str:
@@ -72,6 +106,7 @@ def claims(rows: Iterable[Row]) -> str:
 TABLES: dict[str, Callable[[Iterable[Row]], str]] = {
     "scores": scores,
     "models": models,
+    "record": record,
     "medians": medians,
     "claims": claims,
 }
