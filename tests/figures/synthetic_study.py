@@ -250,6 +250,29 @@ def make_forecast_scores(name, truth, model, rng, starts=25, steps=120):
     return scores.drop_vars(["mean", "std", "pdf", "power_spectrum"]) if diverging else scores
 
 
+def make_verified_forecasts(number):
+    """Errors of red noise with a memory of 12 h, and of a model that is better the smaller its number."""
+    lead = np.arange(0.0, 49.0)
+    rho = np.exp(-lead / 12)
+    by_name = {
+        "model": (1 - rho**2) * (0.8 + 0.1 * number),
+        "persistence": 2 * (1 - rho),
+        "damped_persistence": 1 - rho**2,
+        "climatology": np.ones_like(lead),
+    }
+    error = np.stack(list(by_name.values())) + 0.05
+    skill = 1 - error[:1] / error[1:]
+    return xr.Dataset(
+        {
+            "verified_rmse": (("forecaster", "lead"), np.sqrt(error), {"units": "K"}),
+            "skill": (("reference", "lead"), skill, {"units": "1"}),
+            "skill_uncertainty": (("reference", "lead"), np.full(skill.shape, 0.05), {"units": "1"}),
+        },
+        {"lead": lead, "forecaster": list(by_name), "reference": list(by_name)[1:]},
+        {"time_unit_seconds": 3600.0, "time_reference": "2013-01-01 00:00:00", "time_calendar": "standard"},
+    )
+
+
 def forecast_of(name, initial, steps, state, rng):
     """Forecasts (start, step, site) without the initial state."""
     if name == "persistence":
@@ -441,6 +464,7 @@ def make_study():
         "analyses": analyses,
         "analysis_scores": analysis_scores,
         "spectra": {name: make_spectrum(error) for name, error in SPECTRA.items()},
+        "verified_forecasts": {name: make_verified_forecasts(k) for k, name in enumerate(("ridge", "cnn"))},
         "polynomials": {"windows": make_polynomial(rng), "windows-short": make_polynomial(rng)},
         "loop_scores": make_loop_scores(analysis_scores["etkf-cnn"]),
         "forecast_scores": {name: make_forecast_scores(name, truth, model, rng) for name in names},

@@ -26,6 +26,7 @@ PANELS = {
     "analysis_error": 3,
     "scoreboard": 1,
     "ensemble_calibration": 6 + 2,
+    "record_skill": 3,
     "forecast_skill": 3,
     "hovmoller_forecast": 9,
     "climate": 4,

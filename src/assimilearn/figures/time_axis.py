@@ -44,7 +44,7 @@ def moment(dataset: xr.Dataset) -> str:
     return f"{clock.dates(np.array([time]))[0]:%Y-%m-%d %H:%M}"
 
 
-def date_ticks(clock: Clock, low: float, high: float, count: int = 7) -> dict[float, str]:
+def date_ticks(clock: Clock, low: float, high: float, count: int = 5) -> dict[float, str]:
     """About ``count`` times between ``low`` and ``high`` in MTU at which a year, month, day or hour begins.
 
     Returns
