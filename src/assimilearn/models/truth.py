@@ -8,6 +8,7 @@ from assimilearn.clock import step_numbers
 from assimilearn.errors import SettingsError
 from assimilearn.models.fields import model_geometry, with_geometry
 from assimilearn.models.integrate import spun_up_state, trajectory
+from assimilearn.models.noise import Noisy
 from assimilearn.models.projection import Projection
 from assimilearn.models.protocol import Model
 from assimilearn.periods import with_periods
@@ -20,6 +21,12 @@ class TruthSettings(Settings):
     """How the nature run starts."""
 
     spinup: float = Field(50.0, ge=0, description="MTU from a random state to time 0, to reach the attractor")
+    noise_std: float = Field(
+        0.0,
+        ge=0,
+        description="standard deviation of the noise added to every site after each model step, in the units of its "
+        "field: no forecast model is then perfect",
+    )
     fields: dict[str, str] | None = Field(
         None,
         description="where the truth is of another model than the first: field of the first model -> field of the "
@@ -65,6 +72,8 @@ def simulate(
     geometry = model_geometry(model) if onto is None else onto.geometry
     states = np.empty((steps.size, geometry.size))
     state, now = spun_up_state(model, settings.spinup, rng), 0
+    if settings.noise_std > 0:
+        model = Noisy(model, settings.noise_std)
     for first in range(0, steps.size, BLOCK):
         block = steps[first : first + BLOCK]
         path = trajectory(model, state, int(block[-1]) - now, rng)
