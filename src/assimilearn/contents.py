@@ -124,7 +124,8 @@ CONTENTS: dict[str, Contents] = {
     "emulators": Contents(
         "an emulator",
         {},
-        {"epoch": ("epoch",), "loss": ("epoch",), "validation_loss": ("epoch",), "monomial": ("monomial",)}
+        {"epoch": ("epoch",), "loss": ("epoch",), "validation_loss": ("epoch",), "step_loss": ("step",)}
+        | {"monomial": ("monomial",)}
         | dict.fromkeys(("coefficient", "coefficient_std", "first_guess"), ("monomial",)),
         {**OF_A_MODEL, "layout": int, "residual_std": float, "status": str},
     ),

@@ -124,9 +124,11 @@ def test_a_changed_file_is_refused(file, change, what):
         open_emulator(broken)
 
 
-def test_a_graph_for_another_size_is_refused(file):
+def test_a_graph_of_the_whole_state_is_bound_to_its_size_and_one_of_neighbours_is_not(analysis, file):
+    whole = train(analysis, settings_of(method="mlp", radius=None, epochs=1), np.random.default_rng(0))
+    session_of(file["weight_graph"].values, 13)
     with pytest.raises(FileError, match="does not map states of 13 sites"):
-        session_of(file["weight_graph"].values, 13)
+        session_of(whole["weight_graph"].values, 13)
 
 
 def test_without_a_grid_there_is_nothing_to_convolve(analysis):
@@ -134,6 +136,8 @@ def test_without_a_grid_there_is_nothing_to_convolve(analysis):
         settings_of(**SMALL).refuse_unlike(without_space("xyz"))
     with pytest.raises(SettingsError, match="must be odd"):
         train(analysis, settings_of(**SMALL | {"kernel": 4}), np.random.default_rng(0))
+    with pytest.raises(SettingsError, match="a kernel of 13 points is wider than an axis of 12"):
+        train(analysis, settings_of(**SMALL | {"kernel": 13}), np.random.default_rng(0))
 
 
 # ---- plug-ins and hybrids -------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ def scenario(**nodes):
 
 
 def loop(method="etkf", **settings):
-    learner = {"method": "mlp", "epochs": 30}
+    learner = {"method": "ridge", "radius": 1}
     return {"start": "a", "emulator": learner, "analysis": {"method": method, "model_error": "residual", **settings}}
 
 
@@ -43,8 +43,14 @@ def test_methods_of_loops_and_sweeps_are_among_them():
         sweeps={"s": {"analysis": {"method": "denkf"}, "over": {"members": [20, 30]}}},
     )
     assert [settings.method for settings in analyses_of(study)] == ["blue", "letkf", "denkf"]
-    (network,) = emulators_of(study)
-    assert (network.method, network.epochs) == ("mlp", 1)
+    (learner,) = emulators_of(study)
+    assert (learner.method, learner.radius) == ("ridge", 1)
+
+
+def test_networks_have_no_kernels_to_compile():
+    assert not emulators_of(
+        scenario(emulators={"d": {"method": "cnn", "trained_on": "b"}}, analyses={"b": {"method": "blue"}})
+    )
 
 
 def test_settings_that_choose_other_kernels_are_run_too():

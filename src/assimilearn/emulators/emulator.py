@@ -33,12 +33,15 @@ class Fitted(NamedTuple):
         Empty for methods without epochs.
     failure : str
         Why the weights are unusable; empty if they are not.
+    step_loss : ndarray (step,)
+        Of every mini-batch; empty for methods without them.
     """
 
     weights: dict[str, xr.DataArray]
     loss: np.ndarray = np.empty(0)
     validation_loss: np.ndarray = np.empty(0)
     failure: str = ""
+    step_loss: np.ndarray = np.empty(0)
 
 
 @dataclass(frozen=True)
@@ -158,6 +161,8 @@ def as_dataset(fitted: Fitted, attributes: Mapping[str, Any], epochs_before: int
         dataset["validation_loss"] = ("epoch", fitted.validation_loss, {"long_name": "validation loss"})
         epochs = epochs_before + np.arange(1, fitted.loss.size + 1)
         dataset = dataset.assign_coords(epoch=("epoch", epochs, {"long_name": "epoch"}))
+    if fitted.step_loss.size:
+        dataset["step_loss"] = ("step", fitted.step_loss, {"long_name": "loss of each mini-batch before its step"})
     for name in dataset.variables:
         dataset[name].attrs.setdefault("units", "1")
     return dataset

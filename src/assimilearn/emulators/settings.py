@@ -21,7 +21,6 @@ class EmulatorSettings(Settings):
     states_coefficients : whether its file tells what was learned as coefficients with uncertainties
     more : whether its module has ``more(weights, settings, geometry)``, the optional pieces of its emulator by name:
         ``draws``, ``memory`` and ``begin``, ``error_std``
-    threads : how many of them training can use
     """
 
     compiles: ClassVar[bool] = True
@@ -32,7 +31,6 @@ class EmulatorSettings(Settings):
     goes_on: ClassVar[bool] = False
     states_coefficients: ClassVar[bool] = False
     more: ClassVar[bool] = False
-    threads: ClassVar[int] = 1
 
     method: str
 
@@ -48,6 +46,11 @@ class EmulatorSettings(Settings):
     def local(self) -> bool:
         """Whether each grid point sees its neighbourhood only; the whole state where a ``radius`` is None."""
         return getattr(self, "radius", 0) is not None and getattr(self, "shared", True)
+
+    @property
+    def threads(self) -> int:
+        """How many threads training can use."""
+        return 1
 
     @property
     def steps(self) -> int:

@@ -58,7 +58,7 @@ def train(
         An emulator file of the same method: networks go on from its weights instead of random ones, and their epochs
         are counted on. Its scaling stays. Other methods have nothing to gain from it.
     workers : int
-        Threads of the method ``windows``; they change no result.
+        Threads of networks and of the method ``windows``; they change no result.
 
     Returns
     -------
@@ -94,7 +94,8 @@ def train(
         from assimilearn.emulators.corrected import physics_over  # with the models comes the compiler
 
         start |= {"physics": physics_over(model, pairs.interval(analysis))}
-    fitted = method.fit(training, validation, settings, rng, **start)
+    threads = {"workers": workers} if settings.threads > 1 else {}
+    fitted = method.fit(training, validation, settings, rng, **start, **threads)
     size, time_step = training.states.shape[-1], pairs.interval(analysis)
     residual_std, status = float("nan"), {"status": "failed", "reason": fitted.failure}
     if not fitted.failure:
@@ -218,8 +219,8 @@ def open_emulator(dataset: xr.Dataset) -> Emulator:
         settings: Any = part.settings.model_validate_json(attributes["settings"])
     except ValidationError as error:
         raise FileError(f"the settings in the emulator file cannot be used: {first_line(error)}") from error
-    refuse_other_weights(weights, settings, size)
     geometry = geometry_of({**attributes, "size": size})
+    refuse_other_weights(weights, settings, geometry)
     try:
         emulator = emulator_of(settings, weights, geometry, time_step)
     except SettingsError as error:
@@ -249,15 +250,16 @@ def numbers_of(attributes: Mapping[str, Any]) -> tuple[int, float, float]:
     return size, time_step, residual_std
 
 
-def refuse_other_weights(weights: Mapping[str, np.ndarray], settings: Any, size: int) -> None:
-    """Raise FileError unless the weights of a file are those of its settings and size."""
+def refuse_other_weights(weights: Mapping[str, np.ndarray], settings: Any, geometry: Geometry) -> None:
+    """Raise FileError unless the weights of a file are those of its settings and geometry."""
     method = part_of(settings).implementation
     if not hasattr(method, "shapes"):
         raise FileError(f"what the method {settings.method} learns is stored as an emulator of another method")
     try:
-        shapes = method.shapes(settings, size)
+        settings.refuse_unlike(geometry)
+        shapes = method.shapes(settings, geometry.size)
     except SettingsError as error:
-        raise FileError(f"the settings in the emulator file do not fit its {size} sites: {error}") from error
+        raise FileError(f"the settings in the emulator file do not fit its {geometry.size} sites: {error}") from error
     problems = weight_problems(weights, shapes, getattr(method, "INFINITE", ()))
     problems = problems or method.problems(weights, settings)
     if problems:

@@ -68,10 +68,10 @@ def analyses_of(scenario: Scenario) -> list[Any]:
 
 
 def emulators_of(scenario: Scenario) -> list[Any]:
-    """Settings of the emulators of a scenario, one of each kind, with one epoch."""
+    """Settings of the emulators of a scenario that have kernels, one of each kind."""
     nodes = [*scenario.emulators.values(), *(loop.emulator for loop in scenario.loops.values())]
     methods = [own(node, AnyEmulator, OfEmulator) for node in nodes]
-    return one_of_each_kind(m.at_once() for m in methods)
+    return one_of_each_kind(settings.at_once() for settings in methods if settings.compiles)
 
 
 def own(node: Settings, union: Any, study: type[Settings]) -> Any:

@@ -13,7 +13,7 @@ import xarray as xr
 
 from assimilearn.emulators.emulator import Fitted, Step
 from assimilearn.emulators.fields import SCALING_SHAPES, field_scaling, field_scaling_from
-from assimilearn.emulators.networks.exported import alone_as_together, exported, run, session_of
+from assimilearn.emulators.networks.exported import alone_as_together, exported, run, session_of, told_settings
 from assimilearn.emulators.networks.settings import NetworkSettings
 from assimilearn.emulators.networks.training import reproducibly, train_module
 from assimilearn.emulators.pairs import Windows
@@ -31,22 +31,34 @@ class NetworkMethod:
     module : callable
         ``module(geometry, settings) -> torch.nn.Module``: maps standardised states (row, field, *grid) to standardised
         increments of the same shape.
+    LOCAL : bool
+        Whether it is the same function at every point of a ring, so that its graph runs on rings of any size.
     """
 
     module: Callable[[Geometry, Any], Any]
-    LOCAL = False
+    LOCAL: bool = False
 
     def fit(
-        self, training: Windows, validation: Windows, settings: NetworkSettings, rng: np.random.Generator
+        self,
+        training: Windows,
+        validation: Windows,
+        settings: NetworkSettings,
+        rng: np.random.Generator,
+        previous: Mapping[str, np.ndarray] | None = None,
+        workers: int = 1,
     ) -> Fitted:
-        """Train the module, and export it."""
-        geometry, scaling = training.geometry, field_scaling(training)
+        """Train the module from random weights, or go on from ``previous`` ones and their scaling; export it."""
+        geometry = training.geometry
+        scaling = field_scaling_from(previous, geometry) if previous else field_scaling(training)
         with reproducibly(int(rng.integers(2**31))):
             flat = flattened(self.module(geometry, settings), geometry)
-            history = train_module(flat, training, validation, scaling, settings)
+            if previous:
+                load_vector(flat, previous["parameters"])
+            history = train_module(flat, training, validation, scaling, settings, workers)
             if history.failure:
-                return Fitted({}, history.loss, history.validation_loss, history.failure)
-            graph, parameters = exported(flat, geometry.size), vector_of(flat)
+                return Fitted({}, history.loss, history.validation_loss, history.failure, history.step_loss)
+            any_size = self.LOCAL and settings.local and geometry.is_ring
+            graph, parameters = exported(flat, geometry.size, any_size, settings.canonical()), vector_of(flat)
         try:
             session = session_of(graph, geometry.size)
         except FileError as error:
@@ -58,7 +70,8 @@ class NetworkMethod:
             "together": ((), np.int8(together), "1 if members may be forecast together, to the same bits"),
         }
         arrays = {n: xr.DataArray(v, dims=d, attrs={"long_name": text}) for n, (d, v, text) in texts.items()}
-        return Fitted({**scaling.arrays(), **arrays}, history.loss, history.validation_loss)
+        weights = {**scaling.arrays(), **arrays}
+        return Fitted(weights, history.loss, history.validation_loss, step_loss=history.step_loss)
 
     def shapes(self, settings: NetworkSettings, size: int) -> dict[str, Shape]:
         """What a file must hold."""
@@ -66,7 +79,12 @@ class NetworkMethod:
 
     def problems(self, weights: Mapping[str, np.ndarray], settings: NetworkSettings) -> list[str]:
         """What is wrong with weights of the right shapes."""
-        return [] if (weights["std"] > 0).all() else ["weight_std is not above 0 everywhere"]
+        wrong = [
+            f"weight_{n} is not above 0 everywhere" for n in ("std", "increment_std") if not (weights[n] > 0).all()
+        ]
+        if told_settings(weights["graph"]) != settings.canonical():
+            wrong.append("weight_graph was made with other settings")
+        return wrong
 
     def mapping(self, weights: Mapping[str, np.ndarray], settings: NetworkSettings, geometry: Geometry) -> Step:
         """The step: all members in one call, or one after the other where together they come out otherwise."""
@@ -104,8 +122,14 @@ class NetworkMethod:
 
 
 def flattened(module: Any, geometry: Geometry) -> Any:
-    """The module as one of flat states, (row, site) -> (row, site)."""
+    """The module as one of flat states, (row, site) -> (row, site).
+
+    Fields that stand on different grids go in as they are: only a function of the whole state is asked for them.
+    """
     import torch
+
+    shapes, fields = {field.shape for field in geometry.fields}, len(geometry.fields)
+    grid = shapes.pop() if len(shapes) == 1 else None
 
     class Flat(torch.nn.Module):
         """States as channels on their grid, and back."""
@@ -115,8 +139,13 @@ def flattened(module: Any, geometry: Geometry) -> Any:
             self.module = module
 
         def forward(self, z: Any) -> Any:
-            grid = (len(geometry.fields), *geometry.fields[0].shape)
-            return self.module(z.reshape(-1, *grid)).reshape(-1, geometry.size)
+            if grid is None:
+                return self.module(z)
+            states = z.reshape(z.shape[0], fields, -1) if len(grid) == 1 else z.reshape(-1, fields, *grid)
+            return self.module(states).reshape(z.shape)
+
+        def penalty(self) -> Any:
+            return self.module.penalty() if hasattr(self.module, "penalty") else 0.0
 
     return Flat()
 
@@ -132,13 +161,17 @@ def load_vector(flat: Any, vector: np.ndarray) -> None:
     Raises
     ------
     FileError
-        If the module has another number of weights: its code is not that which was trained.
+        If the module has another number of weights: its code or its settings are not those that were trained.
     """
     import torch
 
     state, start = flat.state_dict(), 0
-    if sum(value.numel() for value in state.values()) != vector.size:
-        raise FileError(f"the network in the file has {vector.size} weights, its code another number: train it anew")
+    count = sum(value.numel() for value in state.values())
+    if count != vector.size:
+        raise FileError(
+            f"the network in the file has {vector.size} weights, that of these settings and its code {count}: "
+            "train it anew"
+        )
     for name, value in state.items():
         part = torch.as_tensor(vector[start : start + value.numel()].copy()).reshape(value.shape)
         state[name], start = part.to(value.dtype), start + value.numel()

@@ -1,83 +1,90 @@
-"""A multi-layer perceptron on the local stencil, one set of weights for all sites.
+"""A multi-layer perceptron: of the stencil of each grid point, with one set of weights, or of the whole state.
 
-Dense layers from the standardised states z_{i-r} ... z_{i+r} to the standardised increment of site i; with linear
-activations it is linear regression. Applied at every site it is a convolution of width 2 r + 1 followed by
-convolutions of width 1, and it is trained and run as such, by the loop of `training.py`.
+Dense layers from the standardised neighbourhood to the standardised increment of a point; without hidden layers it is
+linear regression. Applied at every point it is a convolution as wide as the stencil followed by convolutions of width
+1, and it is trained and run as such. With ``radius: null`` one perceptron maps the whole state, on any model. Cost of a
+step: two flops a weight, at each grid point or once.
 """
 
-from collections.abc import Mapping
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
-import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from assimilearn.emulators.classical.stencil import check_radius
-from assimilearn.emulators.emulator import Fitted
-from assimilearn.emulators.networks.convolution import (
-    Activation,
-    Layer,
-    compiled_network,
-    initial_weights,
-    network_shapes,
-    scaled_arrays,
-    stored_weights,
-)
-from assimilearn.emulators.networks.descent import Network, TrainingSettings, train_network
-from assimilearn.emulators.pairs import Windows
-from assimilearn.emulators.scaling import scaling_from, scaling_of, scaling_problems
-from assimilearn.emulators.weights import Shape
+from assimilearn.emulators.fields import view
+from assimilearn.emulators.networks.method import NetworkMethod
+from assimilearn.emulators.networks.settings import Activation, NetworkSettings
 from assimilearn.models.geometry import Geometry
-from assimilearn.models.protocol import CompiledStep
-
-LOCAL = True
 
 
-class MlpSettings(TrainingSettings):
-    """Multi-layer perceptron on the stencil."""
+class MlpSettings(NetworkSettings):
+    """Multi-layer perceptron on the stencil, or of the whole state."""
+
+    side_by_side: ClassVar[bool] = True
+    dense: ClassVar[bool] = True
 
     method: Literal["mlp"] = "mlp"
     epochs: int = Field(15, ge=1, description="largest number of passes through the training period")
     learning_rate: float = Field(5e-3, gt=0, description="step size of the gradient method")
-    radius: int = Field(4, ge=0, description="sites of the stencil to either side")
+    clip: float | None = Field(None, gt=0, description="largest norm of the gradient; null: it is not clipped")
+    radius: int | None = Field(
+        4, ge=0, description="grid points of the stencil to either side along each axis; null: the whole state"
+    )
     hidden: tuple[int, ...] = Field((32, 32), description="units of the hidden layers; none makes it linear")
     activation: Activation = Field("swish", description="activation of the hidden layers")
+    normalisation: Literal["none", "batch", "layer"] = Field("none", description="of the hidden layers")
+
+    @model_validator(mode="after")
+    def _hidden(self) -> "MlpSettings":
+        if any(units < 1 for units in self.hidden):
+            raise ValueError("hidden: every layer needs at least one unit")
+        if self.dropout and not self.hidden:
+            raise ValueError(
+                "dropout: there is only the last layer, and what that leaves out is missing in the forecast"
+            )
+        return self
+
+    def refuse_unlike(self, geometry: Geometry) -> None:
+        """Raise SettingsError if a stencil is asked for where grid points are not alike, or wider than an axis."""
+        if self.radius is not None:
+            view(geometry, self.radius)
+            super().refuse_unlike(geometry)
 
 
-def fit(
-    training: Windows,
-    validation: Windows,
-    settings: MlpSettings,
-    rng: np.random.Generator,
-    previous: Mapping[str, np.ndarray] | None = None,
-) -> Fitted:
-    """Train the perceptron from random weights, or go on from ``previous`` ones and their scaling."""
-    check_radius(settings.radius, training.states.shape[-1])
-    scaling = scaling_from(previous) if previous else scaling_of(training)
-    layers = layers_of(settings)
-    weights = stored_weights(layers, previous) if previous else initial_weights(layers, rng)
-    network = Network(layers, weights, {})
-    trained = train_network(network, training, validation, scaling, settings, rng)
-    arrays = scaled_arrays(scaling, trained.weights)
-    return Fitted(arrays, trained.loss, trained.validation_loss, trained.failure)
+def module(geometry: Geometry, settings: MlpSettings) -> Any:
+    """The torch module for standardised states (row, field, *grid)."""
+    import torch
+
+    from assimilearn.emulators.networks.modules.layers import ACTIVATIONS, Convolution, OnGrid, glorot, normalisation
+
+    whole = settings.radius is None
+    inputs = outputs = geometry.size if whole else len(geometry.fields)
+    layers: list[Any] = []
+    for depth, units in enumerate((*settings.hidden, outputs)):
+        if whole:
+            layers += [torch.nn.Linear(inputs, units)]
+        else:
+            kernel = 1 if depth else 2 * (settings.radius or 0) + 1
+            layers += [Convolution(inputs, units, kernel, [axis.periodic for axis in geometry.axes])]
+        if depth < len(settings.hidden):
+            layers += [*normalisation(settings.normalisation, units, grid=not whole)]
+            layers += [ACTIVATIONS[settings.activation]()]
+            layers += [torch.nn.Dropout(settings.dropout)] if settings.dropout else []
+        inputs = units
+    body = glorot(torch.nn.Sequential(*layers))
+
+    class Whole(torch.nn.Module):
+        """The perceptron of the whole state."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = body
+
+        def forward(self, states: Any) -> Any:
+            return self.body(states.reshape(-1, geometry.size)).reshape(states.shape)
+
+    return Whole() if whole else OnGrid(geometry, body)
 
 
-def layers_of(settings: MlpSettings) -> list[Layer]:
-    """The hidden layers and one linear output; the first layer sees the stencil."""
-    widths = [2 * settings.radius + 1] + [1] * len(settings.hidden)
-    activations: list[Activation] = [settings.activation] * len(settings.hidden) + ["linear"]
-    return [Layer(*layer) for layer in zip([*settings.hidden, 1], widths, activations, strict=True)]
-
-
-def shapes(settings: MlpSettings, size: int) -> dict[str, Shape]:
-    """The scaling, and a kernel and biases for each layer."""
-    return network_shapes(layers_of(settings), size)
-
-
-def problems(weights: Mapping[str, np.ndarray], settings: MlpSettings) -> list[str]:
-    """A scaling that cannot be."""
-    return scaling_problems(weights)
-
-
-def compiled(weights: Mapping[str, np.ndarray], settings: MlpSettings, geometry: Geometry) -> CompiledStep:
-    """The compiled forward pass."""
-    return compiled_network(layers_of(settings), weights)
+METHOD = NetworkMethod(module, LOCAL=True)
+LOCAL, fit, shapes, problems = METHOD.LOCAL, METHOD.fit, METHOD.shapes, METHOD.problems
+mapping, tensor_step = METHOD.mapping, METHOD.tensor_step

@@ -1,52 +1,48 @@
-"""Gradient methods: how a gradient changes the weights. Both work in place on one vector of all weights.
+"""Gradient methods and schedules of the learning rate, by the names of the settings."""
 
-They take the same steps as those of torch (a test holds them to it), which cost four seconds to be imported and built:
-more than the whole training of a small network here.
-"""
+import math
+from collections.abc import Iterable
+from typing import Any
 
-from typing import Protocol
+from assimilearn.emulators.networks.settings import NetworkSettings
 
-import numpy as np
-
-
-class Optimizer(Protocol):
-    """A gradient method with its memory of earlier gradients."""
-
-    def step(self, weights: np.ndarray, gradient: np.ndarray, rate: float) -> None:
-        """Change ``weights`` in place, given the ``gradient`` and the learning rate."""
+ITERATIONS = 20  # of L-BFGS in one step
 
 
-class Adam:
-    """Kingma & Ba (2015), ICLR, algorithm 1, with the constants of the paper."""
+def optimizer_of(parameters: Iterable[Any], settings: NetworkSettings) -> Any:
+    """The torch optimizer that the settings name.
 
-    def __init__(self, size: int) -> None:
-        """Begin without memory, for ``size`` weights."""
-        self.first, self.second, self.count = np.zeros(size, np.float32), np.zeros(size, np.float32), 0
-
-    def step(self, weights: np.ndarray, gradient: np.ndarray, rate: float) -> None:
-        """One step along the running mean of gradients over the root of that of their squares."""
-        self.count += 1
-        self.first += np.float32(0.1) * (gradient - self.first)
-        self.second += np.float32(0.001) * (gradient**2 - self.second)
-        mean = self.first / np.float32(1 - 0.9**self.count)
-        root = np.sqrt(self.second / np.float32(1 - 0.999**self.count))
-        weights -= np.float32(rate) * mean / (root + np.float32(1e-8))
-
-
-class Adagrad:
-    """Duchi, Hazan & Singer (2011), J. Mach. Learn. Res. 12, 2121-2159, diagonal form.
-
-    The sum of squares begins at zero, as in Keras at the time of Brajard et al. (2020).
+    L-BFGS finds its step by a line search (strong Wolfe conditions) and ignores the learning rate; the others are those
+    of Kingma & Ba (2015), Loshchilov & Hutter (2019), Duchi et al. (2011), and (stochastic) gradient descent.
     """
+    import torch
 
-    def __init__(self, size: int) -> None:
-        """Begin without memory, for ``size`` weights."""
-        self.total = np.zeros(size, np.float32)
+    if settings.optimizer == "l-bfgs":
+        return torch.optim.LBFGS(
+            parameters, max_iter=ITERATIONS, history_size=ITERATIONS, line_search_fn="strong_wolfe"
+        )
+    classes: dict[str, Any] = {
+        "adam": torch.optim.Adam,
+        "adamw": torch.optim.AdamW,
+        "adagrad": torch.optim.Adagrad,
+        "sgd": torch.optim.SGD,
+        "momentum": torch.optim.SGD,
+    }
+    own = {"momentum": 0.9} if settings.optimizer == "momentum" else {}
+    make = classes[settings.optimizer]
+    return make(parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay, foreach=True, **own)
 
-    def step(self, weights: np.ndarray, gradient: np.ndarray, rate: float) -> None:
-        """One step along the gradient over the root of the sum of all squares so far."""
-        self.total += gradient**2
-        weights -= np.float32(rate) * gradient / (np.sqrt(self.total) + np.float32(1e-7))
 
-
-OPTIMIZERS: dict[str, type[Adam] | type[Adagrad]] = {"adam": Adam, "adagrad": Adagrad}
+def rate_factor(settings: NetworkSettings, epoch: int) -> float:
+    """Factor on the learning rate in an epoch, counted from 0."""
+    part = min(epoch / settings.epochs, 1.0)
+    rise = math.ceil(settings.epochs / 10)
+    if settings.schedule == "warm-up" and epoch < rise:
+        return (epoch + 1) / (rise + 1)
+    if settings.schedule in ("cosine", "warm-up"):
+        return 0.5 * (1 + math.cos(math.pi * part))
+    if settings.schedule == "exponential":
+        return 0.01**part
+    if settings.schedule == "steps":
+        return 0.1 ** ((part >= 0.5) + (part >= 0.75))
+    return 1.0

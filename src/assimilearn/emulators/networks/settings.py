@@ -2,36 +2,95 @@
 
 from typing import ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from assimilearn.emulators.settings import EmulatorSettings
 from assimilearn.errors import SettingsError
 from assimilearn.models.geometry import Geometry
 
+Activation = Literal["linear", "tanh", "relu", "sigmoid", "leaky_relu", "elu", "gelu", "softplus", "swish"]
+MANY = 256  # windows in a mini-batch from which a second thread has something to do
+
 
 class NetworkSettings(EmulatorSettings):
-    """How a torch module is trained; the module adds settings of its own."""
+    """How a torch module is trained; the module adds settings of its own.
+
+    Attributes
+    ----------
+    side_by_side : whether parts of a mini-batch may go through copies of the module on several threads: not where the
+        module draws random numbers, or is a user's and might
+    dense : whether it has dense hidden layers, whose units can be left out
+    """
 
     compiles: ClassVar[bool] = False
     differentiates: ClassVar[bool] = True
     trained_in_epochs: ClassVar[bool] = True
+    goes_on: ClassVar[bool] = True
+    side_by_side: ClassVar[bool] = False
+    dense: ClassVar[bool] = False
 
-    optimizer: Literal["adam", "adamw", "adagrad", "sgd"] = Field("adam", description="gradient method")
+    optimizer: Literal["adam", "adamw", "adagrad", "sgd", "momentum", "l-bfgs"] = Field(
+        "adam", description="gradient method; momentum: sgd with a momentum of 0.9"
+    )
     learning_rate: float = Field(3e-3, gt=0, description="step size of the gradient method")
-    schedule: Literal["constant", "cosine"] = Field("cosine", description="how the learning rate falls over the epochs")
+    schedule: Literal["constant", "cosine", "exponential", "steps", "warm-up"] = Field(
+        "cosine",
+        description="how the learning rate falls over the epochs: half a cosine to 0, evenly in its logarithm to a "
+        "hundredth, by ten after half and after three quarters, or half a cosine after a rise over the first tenth",
+    )
     epochs: int = Field(20, ge=1, description="largest number of passes through the training period")
-    batch_size: int = Field(64, ge=1, description="windows in a mini-batch")
+    batch_size: int | None = Field(
+        64, ge=1, description="windows in a mini-batch; 1: stochastic gradients; null: all windows in each step"
+    )
     patience: int = Field(10, ge=1, description="stop after so many epochs without a smaller validation loss")
     lead: int = Field(1, ge=1, le=64, description="successive steps in the loss; 1 is the one-step loss")
+    curriculum: int = Field(
+        0, ge=0, description="epochs over which the steps in the loss grow from 1 to `lead`; 0: `lead` from the start"
+    )
     weight_decay: float = Field(0.0, ge=0, description="of the optimizer")
-    clip: float | None = Field(1.0, gt=0, description="largest norm of the gradient; null: it is not clipped")
+    dropout: float = Field(
+        0.0, ge=0, lt=1, description="share of the units of dense hidden layers that each step of training leaves out"
+    )
+    clip: float | None = Field(
+        1.0, gt=0, description="largest norm of the gradient; null, and with l-bfgs: it is not clipped"
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="where it is trained; auto: on a GPU if torch finds one"
+    )
+
+    @model_validator(mode="after")
+    def _possible(self) -> "NetworkSettings":
+        if self.optimizer == "l-bfgs" and self.weight_decay:
+            raise ValueError("weight_decay: l-bfgs has none: leave it at 0")
+        if self.dropout and not self.dense:
+            raise ValueError(
+                f"dropout: {self.method} has no dense hidden layers: in a convolution the neighbours of what is left "
+                "out tell nearly the same, and the forecast misses what a last layer leaves out; use weight_decay"
+            )
+        return self
 
     @property
     def steps(self) -> int:
         """Successive steps in the loss."""
         return self.lead
 
+    @property
+    def threads(self) -> int:
+        """How many threads training can use."""
+        many = self.batch_size is None or self.batch_size >= MANY
+        return 2 if self.side_by_side and many and not self.dropout else 1
+
     def refuse_unlike(self, geometry: Geometry) -> None:
         """Raise SettingsError if the fields stand on different grids, of which a network cannot make channels."""
         if len({field.shape for field in geometry.fields}) > 1:
             raise SettingsError(f"{self.method} takes fields as channels, and those of this model have different grids")
+
+    def refuse_without_grid(self, geometry: Geometry, kernel: int) -> None:
+        """Raise SettingsError where there is no grid of one axis or two to convolve on, or the kernel is even."""
+        if kernel % 2 == 0:
+            raise SettingsError(f"{self.method}: the kernel must be odd, not {kernel}")
+        if not 1 <= len(geometry.axes) <= 2:
+            raise SettingsError(f"{self.method} convolves along one axis or two, and this model has none or more")
+        shortest = min(min(field.shape) for field in geometry.fields)
+        if kernel > shortest:
+            raise SettingsError(f"{self.method}: a kernel of {kernel} points is wider than an axis of {shortest}")

@@ -33,7 +33,6 @@ class LearnSettings(EmulatorSettings):
     needs: ClassVar[tuple[str, ...]] = ("analysis", "observations")
     homogeneous: ClassVar[bool] = True
     states_coefficients: ClassVar[bool] = True
-    threads: ClassVar[int] = 2
 
     method: Literal["windows"] = "windows"
     polynomial: PolynomialSettings = Field(PolynomialSettings(), description="the family of tendencies")
@@ -45,6 +44,11 @@ class LearnSettings(EmulatorSettings):
     def needed_times(self, period: Literal["train", "validation"]) -> int:
         """The first window must fit into the training period; without validation nothing has a veto."""
         return self.windows.lengths[0] if period == "train" else 1
+
+    @property
+    def threads(self) -> int:
+        """How many threads training can use."""
+        return 2
 
 
 def learn(
