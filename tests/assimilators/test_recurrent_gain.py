@@ -13,6 +13,7 @@ from assimilearn.errors import FileError, SettingsError
 from assimilearn.plugins import load
 
 SMALL = {"width": 12, "depth": 2, "reach": 2, "memory_channels": 2, "iterations": 60, "batch_size": 16}
+FAST = {"iterations": 60, "batch_size": 16, "width": 8, "learning_rate": 0.01, "warm_up": 10}
 LEARNED = METHODS["learned"](assimilator="own")
 
 
@@ -99,13 +100,24 @@ def test_a_file_without_its_graph_is_refused(by_observations):
         opened(by_observations.drop_vars("weight_graph"))
 
 
+@pytest.mark.slow
+def test_an_unrolled_solver_learns_from_observations_alone():
+    from assimilearn.assimilators import unrolled_solver
+
+    twin, rng = learning_twin(), np.random.default_rng(0)
+    settings = unrolled_solver.UnrolledSolverSettings(**FAST, learns_from="observations")
+    file = train_assimilator(twin.observations, twin.model, settings, twin.climatology, rng)
+    learned = assimilate(twin.observations, twin.model, LEARNED, twin.climatology, rng, unrolled_solver.opened(file))
+    assert rmse_of(learned, twin.truth) < 0.8
+
+
 def test_a_network_of_the_user_is_an_assimilator(tmp_path):
     before = registry.registry()
     (tmp_path / "own.py").write_text("""
 import torch
 from assimilearn.plugins import assimilator
 
-@assimilator("constant-gain")
+@assimilator("own-gain")
 class ConstantGain(torch.nn.Module):
     memory = 0
     def __init__(self, geometry, *, first: float = 0.1):
@@ -116,7 +128,7 @@ class ConstantGain(torch.nn.Module):
 """)
     try:
         load(["own.py"], tmp_path)
-        part = registry.part_of("assimilator", "constant-gain")
+        part = registry.part_of("assimilator", "own-gain")
         settings = part.settings(learns_from="observations", iterations=20, learning_rate=0.03, warm_up=0)
         twin = learning_twin()
         rng = np.random.default_rng(0)

@@ -35,6 +35,8 @@ class TwinSettings(Settings):
     def _consistent(self) -> "TwinSettings":
         if self.burn_in >= self.steps:
             raise ValueError(f"burn_in ({self.burn_in}) must be shorter than steps ({self.steps})")
+        if self.start_mean is not None and self.start_std is None:
+            raise ValueError("start_mean: give start_std too, the standard deviation of the start about it")
         return self
 
 
@@ -88,8 +90,18 @@ def simulate_twin(
     times = observation_steps(observing.every, settings.steps) * model.time_step
     flags = np.where(np.arange(settings.steps) < settings.burn_in, GAP, TEST).astype(np.int8)
     states = simulate(model, truth, times, flags, truth_rng, onto)
-    start = None if settings.start_std is None else beside(states, settings.start_std, truth_rng.spawn(1)[0])
+    start = started(states, settings, truth_rng.spawn(1)[0])
     return Twin(states, observe(states, observing, observation_rng), analysis_rng, start)
+
+
+def started(truth: xr.Dataset, settings: TwinSettings, rng: np.random.Generator) -> FullBackground | None:
+    """The law of the state before the first observation; None for that of the climatology."""
+    if settings.start_std is None:
+        return None
+    if settings.start_mean is None:
+        return beside(truth, settings.start_std, rng)
+    mean = np.full(truth.sizes["site"], settings.start_mean)
+    return FullBackground(mean, settings.start_std**2 * np.eye(mean.size), np.empty(0), np.empty(0))
 
 
 def beside(truth: xr.Dataset, std: float, rng: np.random.Generator) -> FullBackground:

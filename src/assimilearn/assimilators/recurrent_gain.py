@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from assimilearn.assimilators.convolutions import padded
 from assimilearn.assimilators.method import NetworkMethod
 from assimilearn.assimilators.settings import NetworkSettings
 from assimilearn.errors import SettingsError
@@ -50,13 +51,6 @@ def module(geometry: Geometry, settings: RecurrentGainSettings) -> Any:
     gains = fields * fields * (2 * settings.reach + 1)
     periodic = geometry.axes[0].periodic
 
-    def padded(h: Any, reach: int) -> Any:
-        """More points at both ends: from round a ring; zeros elsewhere."""
-        if reach == 0:
-            return h
-        before, after = (h[..., -reach:], h[..., :reach]) if periodic else (0 * h[..., :reach],) * 2
-        return torch.cat([before, h, after], dim=-1)
-
     class RecurrentGain(torch.nn.Module):
         """First layer, residual layers, and a last one that gives gains, candidate and gate."""
 
@@ -76,12 +70,12 @@ def module(geometry: Geometry, settings: RecurrentGainSettings) -> Any:
         def forward(self, state: Any, innovation: Any, observed: Any, error: Any, memory_before: Any) -> Any:
             first, *others = self.layers
             h = torch.cat([state, innovation, observed, error, memory_before], dim=1)[:, :, None]
-            h = torch.nn.functional.silu(first(padded(h, kernel // 2)))
+            h = torch.nn.functional.silu(first(padded(h, kernel // 2, periodic)))
             for layer in others:
-                h = h + torch.nn.functional.silu(layer(padded(h, kernel // 2)))
-            h = self.last(padded(h, kernel // 2))[:, :, 0]
+                h = h + torch.nn.functional.silu(layer(padded(h, kernel // 2, periodic)))
+            h = self.last(padded(h, kernel // 2, periodic))[:, :, 0]
             gain, candidate, gate = h.split([gains, memory, memory], dim=1)
-            departures = padded(innovation * error, settings.reach)
+            departures = padded(innovation * error, settings.reach, periodic)
             increment = self.applied(gain, departures)
             gate = torch.sigmoid(gate - 1)
             return increment, memory_before + gate * (torch.tanh(candidate) - memory_before)

@@ -21,7 +21,8 @@ damped one is a guess that the paper found to work.
 
 ``sampler: sde`` draws by the reverse diffusion, ``flow`` follows the ordinary differential equation with the same
 distributions, which takes each draw of the noise to a member of the analysis. Steps are those of Euler; the damped
-likelihood is taken implicitly along each site, so that precise observations need no small steps. Cost of an analysis: steps (N^2 n) for the members' score, steps (N p^3 + N n^2) for matched moments.
+likelihood is taken implicitly along each site, so that precise observations need no small steps. Cost of an analysis:
+steps (N^2 n) for the members' score, steps (N p^3 + N n^2) for matched moments.
 """
 
 from collections.abc import Callable
