@@ -11,7 +11,7 @@ from small_chain import NETWORK, make, run
 
 from assimilearn import cli, store
 
-STUDIES = ("check", "compile", "plan", "reference")
+STUDIES = ("check", "compile", "plan", "reference", "parts")
 NETCDF = {
     "climate": ["OUT"],
     "simulate": ["IN", "OUT"],

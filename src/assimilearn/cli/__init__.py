@@ -40,6 +40,7 @@ VERBS = {
     "check": "Check a study file and list every problem",
     "compile": "Compile the kernels of a study before it runs",
     "plan": "List the files that a study makes",
+    "parts": "List every model, method, emulator, operator and figure",
     "reference": "Print the reference of all settings of a study file",
 }
 
