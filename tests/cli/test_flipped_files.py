@@ -4,9 +4,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from small_chain import make
 
 
+@pytest.mark.workflow_slow
 def test_flipped_bits_are_refused_by_name_or_change_numbers_only(tmp_path):
     make(tmp_path)
     command = [sys.executable, str(Path(__file__).with_name("flipped.py")), str(tmp_path), "emulators", "observations"]

@@ -55,7 +55,8 @@ def brought(project, name: str) -> dict:
     return {**SMALL, "study": "names", "analyses": {"blue": {"method": "blue"}}, "scenarios": scenarios}
 
 
-@pytest.mark.parametrize("name", [*NAMES[3:4], *(pytest.param(n, marks=pytest.mark.workflow_slow) for n in NAMES)])
+@pytest.mark.workflow_slow
+@pytest.mark.parametrize("name", NAMES)
 def test_a_dry_run_executes_no_name(project, name):
     project.configure(brought(project, name))
     assert "ingest_truth" in project.snakemake("--dry-run", "--cores", "1", "--printshellcmds")

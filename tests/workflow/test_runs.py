@@ -54,6 +54,7 @@ def test_a_changed_emulator_reruns_itself_and_what_depends_on_it_only(own_run):
     assert without_figures(own_run.planned()) == EMULATOR_PARTS
 
 
+@pytest.mark.workflow_slow
 def test_changed_code_reruns_what_uses_it_and_a_comment_reruns_nothing(own_run):
     path = own_run.folder / "src" / "assimilearn" / "tuning" / "splits.py"
     text = path.read_text()
@@ -89,6 +90,7 @@ def test_a_killed_run_completes_with_the_same_command_to_the_same_bytes(tiny_run
     assert not list(project.folder.rglob("*.tmp"))
 
 
+@pytest.mark.workflow_slow
 def test_a_failing_verb_leaves_one_sentence_in_the_log_of_its_rule(own_run):
     truth = own_run.folder / "results" / "tiny" / "base" / "truth.nc"
     truth.write_bytes(truth.read_bytes()[:1000])
