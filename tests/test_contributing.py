@@ -34,12 +34,13 @@ def settings_of(union, **given):
     return TypeAdapter(union).validate_python(given)
 
 
-def test_the_model_the_method_and_the_network_of_the_page_go_through_the_chain(parts):
+def test_the_parts_of_the_page_go_through_the_chain(parts):
     model = build(settings_of(AnyModel, method="decay", rate=0.2))
     assert model.geometry.positions.shape == (48, 2) and not model.geometry.homogeneous
     flags, rng = period_flags(Periods(spinup=1, train=20, gap=0, validation=5, test=5)), np.random.default_rng(0)
     truth = simulate(model, TruthSettings(spinup=0), 0.1 * np.arange(flags.size), flags, rng)
-    observations = observe(truth, ObservationSettings(network={"method": "all"}, error_std=0.1), rng)
+    seen = {"network": {"method": "all"}, "operator": {"method": "sensor", "saturation": 40.0}, "error_std": 0.1}
+    observations = observe(truth, ObservationSettings(**seen), rng)
     reference = climate(model, ClimateSettings(duration=40, spinup=0, segment=5, lyapunov_duration=1), rng)
     nudging = settings_of(AnyAnalysis, method="nudging", members=10, strength=2.0)
     analysis = assimilate(observations, model, nudging, reference, rng)
@@ -55,5 +56,5 @@ def test_the_model_the_method_and_the_network_of_the_page_go_through_the_chain(p
 
 
 def test_every_kind_of_the_page_is_there(parts):
-    kinds = [("model", "decay"), ("method", "nudging"), ("network", "pointwise")]
+    kinds = [("model", "decay"), ("method", "nudging"), ("network", "pointwise"), ("operator", "sensor")]
     assert all(parts.find(name, kind) is not None for kind, name in kinds)

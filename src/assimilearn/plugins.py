@@ -27,7 +27,18 @@ from types import ModuleType
 from typing import Any, TypeVar, get_type_hints
 
 from assimilearn.errors import PluginError
-from assimilearn.registry import Part, Place, Plugged, Registry, Source, content_digest, declared, files_of, use
+from assimilearn.registry import (
+    Part,
+    Place,
+    Plugged,
+    Registry,
+    Source,
+    content_digest,
+    declared,
+    files_of,
+    is_compiled,
+    use,
+)
 from assimilearn.registry import registry as registry_in_force
 
 __all__ = ["assimilator", "emulator", "load", "method", "model", "network", "operator"]
@@ -52,7 +63,14 @@ def model(name: str, **options: Any) -> Callable[[Target], Target]:
 
 
 def operator(name: str, **options: Any) -> Callable[[Target], Target]:
-    """Mark a function as an observation operator: what an instrument sees of the state."""
+    """Mark a function as an observation operator: what is seen of the value at a place, element by element.
+
+    Parameters
+    ----------
+    name : as a study names it: ``operator: {method: name}``
+    **options
+        ``derivative``: see :mod:`assimilearn.observations.plugin`.
+    """
     return _mark("operator", name, options)
 
 
@@ -108,7 +126,8 @@ def parameters_of(part: Plugged) -> dict[str, tuple[Any, Any]]:
     for parameter in signature.parameters.values():
         if parameter.kind is parameter.VAR_KEYWORD:
             raise part.error(f"takes **{parameter.name}: name each setting, with type and default")
-        if parameter.kind is parameter.KEYWORD_ONLY:
+        compiled = is_compiled(part.target) and parameter.default is not parameter.empty  # numba: no keyword-only ones
+        if parameter.kind is parameter.KEYWORD_ONLY or compiled:
             if parameter.name not in types or parameter.default is parameter.empty:
                 lacks = "type" if parameter.name not in types else "default"
                 raise part.error(f"has a setting {parameter.name!r} without a {lacks}: give it type and default")

@@ -226,6 +226,11 @@ class Plugged(Part):
         return part_of_source, (self.source.name, self.kind, self.name)
 
 
+def is_compiled(target: Any) -> bool:
+    """Whether numba compiles a function of a user; its settings are then its parameters with a default."""
+    return hasattr(target, "py_func")
+
+
 class FromPlugin(Settings):
     """Settings made of the parameters of a plug-in; another process that is sent some loads the plug-in first."""
 

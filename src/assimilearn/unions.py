@@ -22,16 +22,25 @@ class OneOf:
     kinds : kinds of parts, see :data:`assimilearn.registry.OWNERS`
     adds : what the place adds to the settings of every part, such as the name of its model
     without : names of parts that the place does not take, such as the one that it belongs to
+    default : the part that is meant where there is no ``method``
     """
 
     kinds: tuple[str, ...]
     adds: type[Settings] | None = None
     without: tuple[str, ...] = ()
+    default: str | None = None
 
-    def __init__(self, *kinds: str, adds: type[Settings] | None = None, without: tuple[str, ...] = ()):
+    def __init__(
+        self,
+        *kinds: str,
+        adds: type[Settings] | None = None,
+        without: tuple[str, ...] = (),
+        default: str | None = None,
+    ):
         object.__setattr__(self, "kinds", kinds)
         object.__setattr__(self, "adds", adds)
         object.__setattr__(self, "without", without)
+        object.__setattr__(self, "default", default)
 
     @property
     def parts(self) -> dict[str, Part]:
@@ -53,6 +62,7 @@ class OneOf:
         name = value.get("method") if isinstance(value, Mapping) else getattr(value, "method", None)
         if not isinstance(value, Mapping | Settings):
             raise PydanticKnownError("model_type", {"class_name": "settings"})
+        name = self.default if name is None else name
         if name is None:
             raise PydanticKnownError("union_tag_not_found", {"discriminator": "'method'"})
         part = self.parts.get(name) if isinstance(name, str) else None

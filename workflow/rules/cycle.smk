@@ -91,8 +91,9 @@ rule score_cycle:
         truth=lambda w: plan_of(w).truth_option,
         withheld=lambda w: plan_of(w).withheld_option,
         seed=seed_of,
-        code=PLAN.code("score-analysis"),
+        plugins=lambda w: plan_of(w).observing_code.options,
+        code=lambda w: plan_of(w).observing_code.digest("score-analysis"),
     shell:
         "python -m assimilearn score-analysis {input.analysis:q} {output:q} --observations {input.observations:q} "
-        "{params.truth:q} {params.withheld:q} --seed {params.seed:q} "
+        "{params.truth:q} {params.withheld:q} --seed {params.seed:q} {params.plugins:q} "
         "--label {wildcards.study:q}/{wildcards.scenario:q}/{wildcards.loop:q}.{wildcards.cycle:q} 2> {log:q}"

@@ -13,9 +13,10 @@ rule observe:
         settings=lambda w: plan_of(w).part("observations"),
         content=lambda w: plan_of(w).network_content,
         seed=seed_of,
-        code=PLAN.code("observe"),
+        plugins=lambda w: plan_of(w).observing_code.options,
+        code=lambda w: plan_of(w).observing_code.digest("observe"),
     shell:
-        "python -m assimilearn observe {input.truth:q} {output:q} --settings {params.settings:q} "
+        "python -m assimilearn observe {input.truth:q} {output:q} {params.plugins:q} --settings {params.settings:q} "
         "--seed {params.seed:q} --label {wildcards.study:q}/{wildcards.scenario:q}/observations 2> {log:q}"
 
 

@@ -14,10 +14,11 @@ rule score_analysis:
         truth=lambda w: plan_of(w).truth_option,
         withheld=lambda w: plan_of(w).withheld_option,
         seed=seed_of,
-        code=PLAN.code("score-analysis"),
+        plugins=lambda w: plan_of(w).observing_code.options,
+        code=lambda w: plan_of(w).observing_code.digest("score-analysis"),
     shell:
         "python -m assimilearn score-analysis {input.analysis:q} {output:q} --observations {input.observations:q} "
-        "{params.truth:q} {params.withheld:q} --seed {params.seed:q} "
+        "{params.truth:q} {params.withheld:q} --seed {params.seed:q} {params.plugins:q} "
         "--label {wildcards.study:q}/{wildcards.scenario:q}/{wildcards.analysis:q} 2> {log:q}"
 
 
@@ -40,8 +41,8 @@ rule score_forecasts:
         truth=lambda w: plan_of(w).truth_option,
         withheld=lambda w: plan_of(w).withheld_option,
         seed=seed_of,
-        plugins=lambda w: plan_of(w).model_code(w.model).options,
-        code=lambda w: plan_of(w).model_code(w.model).digest("score-forecasts"),
+        plugins=lambda w: plan_of(w).forecast_code(w.model).options,
+        code=lambda w: plan_of(w).forecast_code(w.model).digest("score-forecasts"),
     shell:
         "python -m assimilearn score-forecasts {input.model:q} {output:q} --analysis {input.analysis:q} "
         "--observations {input.observations:q} --climate {input.climate:q} {params.truth:q} {params.withheld:q} "

@@ -38,6 +38,8 @@ class AtSites(NamedTuple):
         size, operator = problem.model.size, problem.instrument.operator
         if problem.instrument.correlated:
             raise SettingsError("a learned analysis step takes observations with independent errors only")
+        if operator.own:
+            raise SettingsError("a learned analysis step takes the operators of the package, not those of a plug-in")
         if operator.direct:
             return cls(np.zeros(size, np.int64), np.arange(size), np.sqrt(problem.background.variance))
         if ((operator.weight != 0).sum(axis=1) != 1).any() or (operator.weight.sum(axis=1) != 1).any():

@@ -14,7 +14,7 @@ from assimilearn.observations import correlation, operators
 from assimilearn.observations.errors import CorrelatedError, ErrorLaw, GaussianError, unit_errors
 from assimilearn.observations.layout import pack
 from assimilearn.observations.networks import ABSENT, MovingRandom, Network, observed_places
-from assimilearn.observations.operators import OperatorSettings
+from assimilearn.observations.operators import AnyOperator, OperatorSettings, numbers_of
 from assimilearn.observations.rows import Operator, observed_values
 from assimilearn.observations.times import Every, are_observed
 from assimilearn.settings import Settings
@@ -24,7 +24,9 @@ class InstrumentSettings(Settings):
     """What one kind of instrument sees of the truth, and with what error."""
 
     network: Network = Field(MovingRandom(), description="what is observed when")
-    operator: OperatorSettings = Field(OperatorSettings(), description="what is seen of the state at a place")
+    operator: AnyOperator = Field(
+        OperatorSettings(), description="what is seen of the state at a place; that of a plug-in is named by `method`"
+    )
     error_std: float = Field(1.0, gt=0, description="standard deviation of the observation error")
     assumed_error_std: float | None = Field(
         None, gt=0, description="standard deviation that the file tells the filters; by default error_std"
@@ -124,15 +126,19 @@ def observe(truth: xr.Dataset, settings: ObservationSettings, rng: np.random.Gen
     geometry = geometry_of({**truth.attrs, "size": states.shape[1]})
     instruments = settings.each
     streams = [rng] if len(instruments) == 1 else rng.spawn(len(instruments))
+    numbers, own = numbers_of([one.operator for one in instruments.values()])
     seen = [
-        _seen_by(one, states, times, geometry, stream)
-        for one, stream in zip(instruments.values(), streams, strict=True)
+        _seen_by(one, states, times, geometry, stream)._replace(function=number)
+        for one, stream, number in zip(instruments.values(), streams, numbers, strict=True)
     ]
     extra = _rows_of_their_own(seen, geometry, list(instruments)) if _needs_rows(seen) else {}
     columns = [np.concatenate(parts, axis=1) for parts in zip(*(s[:4] for s in seen), strict=True)]
     sites, value, error_std, valid = columns
     dataset = pack(times, flags, sites, value, error_std, valid, extra)
     told = _told(settings, next(iter(instruments.values())), time_step, alone=not extra)
+    if extra and own:
+        told |= operators.of_users(own)
+        dataset["function"].attrs |= operators.flags_of(own)
     return dataset.assign_attrs(size=geometry.size, time_step=time_step, **geometry.attributes, **told)
 
 
@@ -151,7 +157,7 @@ def _seen_by(
         rows = _rows_of_sites(np.where(sites == ABSENT, 0, sites).reshape(-1), footprints)
     else:
         rows = operators.with_footprint(places.row, settings.operator, geometry)
-        table = Operator(*rows, np.full(len(rows.sites), settings.operator.code))
+        table = Operator(*rows, np.full(len(rows.sites), settings.operator.code), settings.operator.own)
         seen = observed_values(states, np.arange(sites.size).reshape(sites.shape), table)
     return Seen(
         sites=sites,

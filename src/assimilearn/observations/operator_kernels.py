@@ -4,11 +4,14 @@
 (:class:`assimilearn.observations.rows.Operator`).
 """
 
+from functools import cache
+from typing import Any
+
 import numpy as np
 from numba import njit
 
 from assimilearn.kernels import compile_alike
-from assimilearn.observations.rows import ABSOLUTE, ARCTAN, FLOOR, LOG, SQUARE
+from assimilearn.observations.rows import ABSOLUTE, ARCTAN, FLOOR, LOG, OWN, SQUARE, Operator, Rows
 
 compile_alike()
 
@@ -41,38 +44,80 @@ def slope(function, z):
     return 1.0
 
 
-@njit(cache=True, error_model="numpy")
-def observed(E, sites, operator):
-    """h of every row of E (row, site), (row, observation)."""
-    Y = np.empty((E.shape[0], sites.size))
+@njit(cache=True, error_model="numpy", nogil=True)
+def observe_rows(E, sites, rows, Y):
+    """Write h of every row of E (row, site) to Y (row, observation); of functions of the user, their weighted sums."""
     for j in range(E.shape[0]):
         for o in range(sites.size):
-            if operator.function.size == 0:
+            if rows.function.size == 0:
                 Y[j, o] = E[j, sites[o]]
             else:
-                Y[j, o] = transformed(operator.function[sites[o]], weighted_sum(E[j], sites[o], operator))
-    return Y
+                Y[j, o] = transformed(rows.function[sites[o]], weighted_sum(E[j], sites[o], rows))
+
+
+def observed(E: np.ndarray, sites: np.ndarray, operator: Operator) -> np.ndarray:
+    """h of every row of E (row, site), (row, observation)."""
+    Y = np.empty((len(E), sites.size))
+    observe_rows(E, sites, operator.rows, Y)
+    return operator.with_own(operator.function[sites], Y) if operator.own else Y
+
+
+def observing(operator: Operator) -> tuple[Any, bool]:
+    """The kernel ``observe(E, sites, rows, Y)`` of the cycle for an operator, and whether it is compiled."""
+    if not operator.own:
+        return observe_rows, True
+    if len(operator.own) == 1 and operator.own[0].compiled is not None:
+        return with_compiled(*operator.own[0].compiled), True
+
+    def observe(E: np.ndarray, sites: np.ndarray, rows: Rows, Y: np.ndarray) -> None:
+        Y[:] = observed(E, sites, operator)
+
+    return observe, False
+
+
+@cache
+def with_compiled(function: Any, parameters: tuple[float, ...]) -> Any:
+    """:func:`observe_rows` with one compiled function of the user, ``function(z, *parameters)``."""
+
+    @njit(error_model="numpy", nogil=True)
+    def observe(E, sites, rows, Y):
+        observe_rows(E, sites, rows, Y)
+        for o in range(sites.size):
+            if rows.function[sites[o]] == OWN:
+                for j in range(E.shape[0]):
+                    Y[j, o] = function(Y[j, o], *parameters)
+
+    return observe
 
 
 @njit(cache=True, error_model="numpy")
-def weighted_sum(x, row, operator):
+def weighted_sum(x, row, rows):
     """The sum over the corners of one row, of the state x (site,)."""
     total = 0.0
-    for c in range(operator.site.shape[1]):
-        total += operator.weight[row, c] * x[operator.site[row, c]]
+    for c in range(rows.site.shape[1]):
+        total += rows.weight[row, c] * x[rows.site[row, c]]
     return total
 
 
-@njit(cache=True, error_model="numpy")
-def jacobian(x, sites, operator):
+def jacobian(x: np.ndarray, sites: np.ndarray, operator: Operator) -> np.ndarray:
     """The derivative of h at x (site,), (observation, site)."""
+    H = jacobian_of_rows(x, sites, operator.rows)
+    if not operator.own:
+        return H
+    z = observed(x[None], sites, operator.linear_part)[0]
+    return operator.own_slopes(operator.function[sites], z)[:, None] * H
+
+
+@njit(cache=True, error_model="numpy")
+def jacobian_of_rows(x, sites, rows):
+    """The same; of functions of the user, the derivative of their weighted sums."""
     H = np.zeros((sites.size, x.size))
     for o in range(sites.size):
-        if operator.function.size == 0:
+        if rows.function.size == 0:
             H[o, sites[o]] = 1.0
             continue
         row = sites[o]
-        steep = slope(operator.function[row], weighted_sum(x, row, operator))
-        for c in range(operator.site.shape[1]):
-            H[o, operator.site[row, c]] += steep * operator.weight[row, c]
+        steep = slope(rows.function[row], weighted_sum(x, row, rows))
+        for c in range(rows.site.shape[1]):
+            H[o, rows.site[row, c]] += steep * rows.weight[row, c]
     return H

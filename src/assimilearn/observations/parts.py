@@ -1,5 +1,9 @@
-"""The observation operators that are parts of their own."""
+"""The observation operators of the package, by name."""
 
 from assimilearn.registry import Kind
 
-KINDS = {"operator": Kind(parts={})}
+KINDS = {
+    "operator": Kind(
+        parts={"function": "operators:OperatorSettings"}, base="plugin:OwnOperatorSettings", adapter="plugin"
+    )
+}

@@ -4,18 +4,43 @@
 
 An :class:`Operator` is the table of all rows r that a record uses. One row a site is the default, and costs nothing.
 Rows with several corners interpolate between sites, or sum over a footprint. f is the identity, the square, the
-absolute value, ln|z| (as in Poterjoy 2016, Mon. Wea. Rev. 144, 59-76) or the arc tangent. Below |z| = ``FLOOR`` the
-logarithm is held, where it would go to minus infinity.
+absolute value, ln|z| (as in Poterjoy 2016, Mon. Wea. Rev. 144, 59-76), the arc tangent, or a function of the user
+(:mod:`assimilearn.observations.plugin`). Below |z| = ``FLOOR`` the logarithm is held, where it would go to minus
+infinity.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 IDENTITY, SQUARE, ABSOLUTE, LOG, ARCTAN = range(5)
 FUNCTIONS = {"identity": IDENTITY, "square": SQUARE, "absolute": ABSOLUTE, "log": LOG, "arctan": ARCTAN}
 FLOOR = 1e-3
+OWN = len(FUNCTIONS)
+"""Number of the first function of a user; others follow it."""
+
+
+class OwnFunction(Protocol):
+    """A function of a user, element by element."""
+
+    @property
+    def compiled(self) -> tuple[Any, tuple[float, ...]] | None:
+        """``function`` and ``parameters`` of a numba kernel, f(z) = function(z, *parameters) of a number, or None."""
+
+    def values(self, z: np.ndarray) -> np.ndarray:
+        """f(z), of any shape."""
+
+    def slope(self, z: np.ndarray) -> np.ndarray:
+        """f'(z), of any shape."""
+
+
+class Rows(NamedTuple):
+    """What compiled loops take of an :class:`Operator`, field by field."""
+
+    site: np.ndarray
+    weight: np.ndarray
+    function: np.ndarray
 
 
 class Operator(NamedTuple):
@@ -27,12 +52,20 @@ class Operator(NamedTuple):
     weight : ndarray (row, corner)
         0 in corners that a row does not need.
     function : ndarray (row,), int64
-        Numbers of :data:`FUNCTIONS`.
+        Numbers of :data:`FUNCTIONS`, and from :data:`OWN` on those of ``own``.
+    own : tuple of OwnFunction
+        Functions of the user.
     """
 
     site: np.ndarray
     weight: np.ndarray
     function: np.ndarray
+    own: tuple[OwnFunction, ...] = ()
+
+    @property
+    def rows(self) -> Rows:
+        """What compiled loops take; they leave the weighted sums of rows with a function of the user."""
+        return Rows(self.site, self.weight, self.function)
 
     @property
     def direct(self) -> bool:
@@ -47,7 +80,28 @@ class Operator(NamedTuple):
     @property
     def linear_part(self) -> "Operator":
         """The same rows without their functions."""
-        return self._replace(function=np.zeros_like(self.function))
+        return self._replace(function=np.zeros_like(self.function), own=())
+
+    def transformed(self, function: np.ndarray, z: np.ndarray) -> np.ndarray:
+        """f(z), element by element, for the numbers ``function``, which are broadcast against z."""
+        return self.with_own(function, transformed(function, z))
+
+    def with_own(self, function: np.ndarray, z: np.ndarray) -> np.ndarray:
+        """``z`` with the functions of the user where ``function``, broadcast against it, has their numbers."""
+        return self._own(function, z, lambda f, part: f.values(part))
+
+    def own_slopes(self, function: np.ndarray, z: np.ndarray) -> np.ndarray:
+        """f'(z) where f is a function of the user, else 1."""
+        return self._own(function, z, lambda f, part: f.slope(part), np.ones_like(z))
+
+    def _own(self, function: np.ndarray, z: np.ndarray, what: Any, into: np.ndarray | None = None) -> np.ndarray:
+        result = z if into is None else into
+        for number, f in enumerate(self.own, start=OWN):
+            chosen = np.broadcast_to(function == number, z.shape)
+            if chosen.any():
+                result = result.copy() if result is z else result
+                result[chosen] = what(f, z[chosen])
+        return result
 
 
 DIRECT = Operator(np.empty((0, 0), dtype=np.int64), np.empty((0, 0)), np.empty(0, dtype=np.int64))
@@ -83,7 +137,7 @@ def observed_values(states: np.ndarray, rows: np.ndarray, operator: Operator) ->
     total = np.zeros(rows.shape)
     for c in range(operator.site.shape[1]):
         total += operator.weight[rows, c] * np.take_along_axis(states, operator.site[rows, c], axis=-1)
-    return total if operator.linear else transformed(operator.function[rows], total)
+    return total if operator.linear else operator.transformed(operator.function[rows], total)
 
 
 def differentiable_values(x: Any, rows: np.ndarray, operator: Operator) -> Any:
@@ -101,5 +155,25 @@ def differentiable_values(x: Any, rows: np.ndarray, operator: Operator) -> Any:
         ABSOLUTE: torch.abs,
         LOG: lambda z: torch.log(torch.clamp(torch.abs(z), min=FLOOR)),
         ARCTAN: torch.arctan,
+        **{number: tensor_function(f) for number, f in enumerate(operator.own, start=OWN)},
     }
     return torch.stack([functions[int(code)](z[o]) for o, code in enumerate(operator.function[rows])])
+
+
+def tensor_function(f: OwnFunction) -> Callable[[Any], Any]:
+    """A function of the user for torch tensors, with its slope as the gradient."""
+    import torch
+
+    class Own(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, z: Any) -> Any:
+            ctx.save_for_backward(z)
+            return torch.as_tensor(f.values(z.detach().numpy()))
+
+        @staticmethod
+        def backward(ctx: Any, *gradients: Any) -> Any:
+            (z,) = ctx.saved_tensors
+            return gradients[0] * torch.as_tensor(f.slope(z.detach().numpy()))
+
+    applied: Callable[[Any], Any] = Own.apply
+    return applied

@@ -264,7 +264,7 @@ def _parameters(scenario: Scenario) -> Iterator[Problem]:
 
 
 def _tried_parts(scenario: Scenario) -> Iterator[Problem]:
-    """Models of plug-ins take one step each, and methods make one analysis, to see that they can."""
+    """Models of plug-ins take one step each, methods make one analysis, operators observe, to see that they can."""
     tries: list[tuple[str, Any, tuple[Geometry, ...]]] = [
         (f"models.{n}", node, ()) for n, node in scenario.models.items()
     ]
@@ -272,6 +272,9 @@ def _tried_parts(scenario: Scenario) -> Iterator[Problem]:
     tries += [(f"analyses.{n}", node, (geometry,)) for n, node in scenario.analyses.items()]
     tries += [(f"loops.{n}.analysis", loop.analysis, (geometry,)) for n, loop in scenario.loops.items()]
     tries += [(f"sweeps.{n}.analysis", sweep.analysis, (geometry,)) for n, sweep in scenario.sweeps.items()]
+    for name, instrument in scenario.observations.each.items():
+        section = f"observations.instruments.{name}" if name else "observations"
+        tries.append((f"{section}.operator", instrument.operator, ()))
     for place, node, arguments in tries:
         if isinstance(node, FromPlugin):
             try:
@@ -355,7 +358,7 @@ CHECKS: dict[Callable[[Scenario], Iterator[Problem]], tuple[str, ...]] = {
     _unlike_sites: ("models", "truth", "data"),
     _figures: ("models", "truth", "figures"),
     _climate: ("models", "climate"),
-    _tried_parts: ("models",),
+    _tried_parts: ("models", "observations"),
     **SIZES_AND_LENGTHS,
 }
 """Every check but those of names, with the sections that it compares."""

@@ -292,10 +292,19 @@ class ScenarioPlan:
         """Code of a model, physical or learned."""
         return code_of(*self._model_nodes(name))
 
+    @property
+    def observing_code(self) -> Code:
+        """Code of the observation operators of users, which all that reads observations needs."""
+        return code_of(*self._operator_nodes)
+
+    def forecast_code(self, name: str) -> Code:
+        """Code of what verifies the forecasts of a model, physical or learned."""
+        return code_of(*self._model_nodes(name), *self._operator_nodes)
+
     def analysis_code(self, name: str) -> Code:
-        """Code of an analysis: its method and its forecast model."""
+        """Code of an analysis: its method, its forecast model, the operators of its observations."""
         node = self.settings.analyses[name]
-        return code_of(node, *self._model_nodes(node.model), *self._step_nodes(node))
+        return code_of(node, *self._model_nodes(node.model), *self._step_nodes(node), *self._operator_nodes)
 
     def assimilator_code(self, name: str) -> Code:
         """Code of a learned step: its method and its forecast model."""
@@ -303,15 +312,21 @@ class ScenarioPlan:
         return code_of(node, *self._model_nodes(node.model))
 
     def cycle_code(self, loop: str) -> Code:
-        """Code of a cycle of a loop: its method and its emulator."""
+        """Code of a cycle of a loop: its method, its emulator, the operators of its observations."""
         node = self.settings.loops[loop]
-        return code_of(node.analysis, node.emulator)
+        return code_of(node.analysis, node.emulator, *self._operator_nodes)
 
     def sweep_code(self, name: str) -> Code:
-        """Code of a sweep: its method, its forecast model, the model of its truths."""
+        """Code of a sweep: its method, its forecast model, the model of its truths, the operators that see them."""
         node = self.settings.sweeps[name]
         models = (*self._model_nodes(node.model), *self._model_nodes(self.truth_model))
-        return code_of(node.analysis, *models, *self._step_nodes(node.analysis))
+        return code_of(node.analysis, *models, *self._step_nodes(node.analysis), *self._operator_nodes)
+
+    @property
+    def _operator_nodes(self) -> list[Settings]:
+        """The observation operators of users."""
+        operators = [one.operator for one in self.settings.observations.each.values()]
+        return [operator for operator in operators if operator.own]
 
     def _step_nodes(self, node: Any) -> list[Any]:
         """The learned step of an analysis, if it has one."""

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from assimilearn.assimilation.background.climatology import Background
-from assimilearn.observations.rows import Operator, transformed
+from assimilearn.observations.rows import Operator
 
 NODES, WIDEST = 100, 8.0  # on each side; how far the law reaches, in standard deviations
 
@@ -48,7 +48,7 @@ def expected(background: Background, operator: Operator) -> Expected:
         return Expected(mean, variance, one, 0 * one)
     first, second, cross = 0 * one, 0 * one, 0 * one
     for z, weight in quadrature(mean, np.sqrt(variance)):
-        f = transformed(operator.function, z)
+        f = operator.transformed(operator.function, z)
         first += weight * f
         second += weight * f**2
         cross += weight * f * (z - mean)

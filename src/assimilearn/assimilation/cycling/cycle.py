@@ -25,7 +25,6 @@ from assimilearn.assimilation.cycling.signatures import (
     Kernels,
 )
 from assimilearn.kernels import FAST
-from assimilearn.observations.operator_kernels import observed
 
 
 @cache
@@ -35,12 +34,12 @@ def compiled_cycle() -> Any:
     return njit(signature, cache=True, nogil=True)(cycle)
 
 
-def cycle(step, error, update, moments, treat, whiten, constants, scales, observations, noise, output, E):
+def cycle(step, error, update, moments, treat, observe, whiten, constants, scales, observations, noise, output, E):
     """Run the ensemble E, in place, through consecutive observation times.
 
     Parameters
     ----------
-    step, error, update, moments, treat, whiten
+    step, error, update, moments, treat, observe, whiten
         The fields of :class:`assimilearn.assimilation.cycling.signatures.Kernels`, one by one: a compiled loop takes a
         kernel by pointer where it is an argument of its own, not inside a tuple.
     constants : Constants
@@ -58,7 +57,7 @@ def cycle(step, error, update, moments, treat, whiten, constants, scales, observ
     int
         Number of times done: fewer than there are if the ensemble diverged.
     """
-    kernels = Kernels(step, error, update, moments, treat, whiten)
+    kernels = Kernels(step, error, update, moments, treat, observe, whiten)
     mean, spread = np.empty(E.shape[1]), np.empty(E.shape[1])
     treatment, n = constants.treatment.copy(), constants.static_variance.size
     first_parameter = E.shape[1] - noise.walk.shape[2]
@@ -71,7 +70,7 @@ def cycle(step, error, update, moments, treat, whiten, constants, scales, observ
         if not record(mean, spread, constants, output.forecast_mean[k], output.forecast_spread[k]):
             return k
         d, d_std, used = output.innovation[k], output.innovation_std[k], output.used[k]
-        expected, expected_std = expected_by(E, mean, spread, observations.sites[k], constants.operator, n, moments)
+        expected, expected_std = expected_by(kernels, E, mean, spread, observations.sites[k], constants.operator, n)
         y, variance, sites = select(
             *(observations.value[k], observations.variance[k], observations.sites[k], observations.valid[k]),
             *(expected, expected_std, constants.limit, d, d_std, used),
@@ -129,7 +128,7 @@ def read_columns(whole, E):
 
 
 @register_jitable
-def expected_by(E, mean, spread, sites, operator, n, moments):
+def expected_by(kernels, E, mean, spread, sites, operator, n):
     """Mean and standard deviation of the observations at ``sites`` that the forecast E expects, each (observation,).
 
     ``mean`` and ``spread (site + parameter,)`` are those of E.
@@ -137,10 +136,18 @@ def expected_by(E, mean, spread, sites, operator, n, moments):
     if operator.function.size == 0:
         return at_sites(mean, spread, sites)
     expected, std = np.empty(sites.size), np.empty(sites.size)
-    moments(observed(at_all_sites(E, n), sites, operator), expected, std)
+    kernels.moments(observed(kernels, at_all_sites(E, n), sites, operator), expected, std)
     for o in range(std.size):
         std[o] = np.sqrt(std[o])
     return expected, std
+
+
+@register_jitable
+def observed(kernels, E, sites, operator):
+    """What the members of E would observe at ``sites``, (member, observation)."""
+    Y = np.empty((E.shape[0], sites.size))
+    kernels.observe(E, sites, operator, Y)
+    return Y
 
 
 @register_jitable
@@ -151,7 +158,7 @@ def analyse(kernels, constants, treatment, update_noise, treatment_noise, E, spr
     """
     n = constants.static_variance.size
     prior = E.copy() if treatment.size > 0 and treatment[2] > 0 else E[:0]
-    Y = observed(at_all_sites(E, n), sites, constants.operator)
+    Y = observed(kernels, at_all_sites(E, n), sites, constants.operator)
     if constants.correlation.length > 0:
         kernels.whiten(Y, variance, sites, constants.correlation)
         kernels.whiten(y.reshape(1, y.size), variance, sites, constants.correlation)

@@ -26,6 +26,7 @@ from assimilearn.assimilation.settings import AnalysisSettings, MemberSettings
 from assimilearn.models.protocol import Model, draws_of, with_memory
 from assimilearn.models.signatures import by_pointer
 from assimilearn.observations.correlation_kernels import leave, whiten
+from assimilearn.observations.operator_kernels import observing
 
 NOISE_SIZE = 2_000_000  # random numbers held at once (16 MB): memory does not grow with the length of the run
 LONGEST_CHUNK = 500  # analysis times between two updates of the progress bar
@@ -147,16 +148,18 @@ def prepare(problem: Problem, method: Filter, settings: AnalysisSettings) -> Run
         lowest=lowest,
         highest=highest,
         limit=check_limit(settings),
-        operator=problem.instrument.operator,
+        operator=problem.instrument.operator.rows,
         correlation=problem.instrument.correlation,
     )
-    whole = model.compiled if method.compiled else None
+    observe, compiled = observing(problem.instrument.operator)
+    whole = model.compiled if method.compiled and compiled else None
     kernels = Kernels(
         step=in_place(model) if whole is None else whole.step,
         error=error.kernel,
         update=method.update,
         moments=method.moments,
         treat=treatment.kernel,
+        observe=observe,
         whiten=whiten if problem.instrument.correlated else leave,
     )
     run = cycle if whole is None else compiled_for(kernels)

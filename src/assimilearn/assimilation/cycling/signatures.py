@@ -10,7 +10,7 @@ from numba import float32, float64, int8, int64, types
 
 from assimilearn.models.signatures import MATRIX, STEP, VECTOR
 from assimilearn.observations.correlation import Correlation
-from assimilearn.observations.rows import Operator
+from assimilearn.observations.rows import Rows
 
 __all__ = [
     "CONSTANTS",
@@ -21,6 +21,7 @@ __all__ = [
     "MOMENTS",
     "NOISE",
     "OBSERVATIONS",
+    "OBSERVE",
     "OUTPUT",
     "SCALES",
     "STEP",
@@ -55,7 +56,11 @@ ERROR = types.FunctionType(types.void(MATRIX, float64, MATRIX))
 TREAT = types.FunctionType(types.void(MATRIX, MATRIX, VECTOR, VECTOR, VECTOR))
 """treat(E (member, site), prior (member, site), prior_spread (site,), treatment (3,), noise (noise,)): in place."""
 
-OPERATOR = types.NamedTuple((SITES, MATRIX, COUNTS), Operator)
+OPERATOR = types.NamedTuple((SITES, MATRIX, COUNTS), Rows)
+OBSERVE = types.FunctionType(types.void(MATRIX, COUNTS, OPERATOR, MATRIX))
+"""observe(E (member, site), sites (observation,), operator, Y (member, observation)): writes to Y what members would
+observe."""
+
 CORRELATION = types.NamedTuple((float64, MATRIX, VECTOR), Correlation)
 
 WHITEN = types.FunctionType(types.void(MATRIX, VECTOR, COUNTS, CORRELATION))
@@ -76,6 +81,8 @@ class Kernels(NamedTuple):
     moments : of the type MOMENTS
     treat : of the type TREAT
         Relaxation, inflation and rotation after each update, see :mod:`assimilearn.assimilation.cycling.treatment`.
+    observe : of the type OBSERVE
+        What members would observe, see :mod:`assimilearn.observations.operator_kernels`.
     whiten : of the type WHITEN
         Whitens correlated errors of one time, see :mod:`assimilearn.observations.correlation_kernels`.
     """
@@ -85,6 +92,7 @@ class Kernels(NamedTuple):
     update: Any
     moments: Any
     treat: Any
+    observe: Any
     whiten: Any
 
 
@@ -105,7 +113,7 @@ class Constants(NamedTuple):
         Bounds of what is a state; the run ends where a mean leaves them.
     limit : float
         Background check: observations with innovations of more than ``limit`` standard deviations are not used.
-    operator : Operator
+    operator : Rows
         What observations are made from; an empty table for the values of sites.
     correlation : Correlation
         Where observations are, and the correlation of the errors of one time.
@@ -119,7 +127,7 @@ class Constants(NamedTuple):
     lowest: np.ndarray
     highest: np.ndarray
     limit: float
-    operator: Operator
+    operator: Rows
     correlation: Correlation
 
 
@@ -207,7 +215,7 @@ class Output(NamedTuple):
     forecast_members: np.ndarray
 
 
-KERNELS = (STEP, ERROR, UPDATE, MOMENTS, TREAT, WHITEN)
+KERNELS = (STEP, ERROR, UPDATE, MOMENTS, TREAT, OBSERVE, WHITEN)
 CONSTANTS = types.NamedTuple(
     (VECTOR, VECTOR, VECTOR, float64, VECTOR, VECTOR, VECTOR, float64, OPERATOR, CORRELATION), Constants
 )
