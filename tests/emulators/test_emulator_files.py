@@ -17,6 +17,8 @@ SETTINGS = {
     "polynomial": {"radius": 1},
     "lim": {"modes": 5},
     "sparse": {"radius": 1},
+    "analogs": {"entries": 500, "radius": 1},
+    "random-features": {"features": 10, "radius": 1, "samples": 500},
     "boosting": {"n_estimators": 3, "radius": 1},
     "forest": {"n_estimators": 2, "max_depth": 4, "radius": 1},
     "mlp": {"hidden": [3], "radius": 1, "epochs": 1},

@@ -22,6 +22,7 @@ SMALL = {
     "polynomial": {},
     "lim": {},
     "sparse": {},
+    "analogs": {"entries": 500, "neighbours": 10},
     "tree": {"max_depth": 5},
     "boosting": {"n_estimators": 5},
     "forest": {"n_estimators": 4, "max_depth": 6},
@@ -29,7 +30,7 @@ SMALL = {
     "cnn": {"epochs": 1},
 }
 LOCAL = [name for name in SMALL if name not in ("climatology", "lim")]
-RANDOM = ["forest", "mlp", "cnn"]
+RANDOM = ["analogs", "forest", "mlp", "cnn"]
 
 
 def settings_of(method, **changes):
@@ -52,7 +53,7 @@ def states():
 
 
 def test_every_method_is_tried_here():
-    assert {*SMALL, "windows", "sklearn", "hybrid"} == set(registry().parts("emulator"))
+    assert {*SMALL, "random-features", "windows", "sklearn", "hybrid"} == set(registry().parts("emulator"))
 
 
 @pytest.mark.parametrize("method", SMALL)
@@ -138,7 +139,7 @@ def test_another_seed_gives_another_emulator(files, method, analysis, states):
     assert not np.array_equal(other.step(states), open_emulator(files[method]).step(states))
 
 
-@pytest.mark.parametrize("method", ["ridge", "lim", "sparse", "boosting", "forest", "mlp", "cnn"])
+@pytest.mark.parametrize("method", ["ridge", "lim", "sparse", "analogs", "boosting", "forest", "mlp", "cnn"])
 def test_nothing_outside_training_reaches_the_weights(files, method, analysis):
     changed = analysis.copy(deep=True)
     changed["mean"][300:] += 100.0
@@ -154,7 +155,7 @@ def test_nothing_outside_training_reaches_the_weights(files, method, analysis):
             assert np.array_equal(first[name], second[name]), name
 
 
-@pytest.mark.parametrize("method", ["ridge", "forest", "mlp", "cnn"])
+@pytest.mark.parametrize("method", ["ridge", "analogs", "forest", "mlp", "cnn"])
 def test_not_a_number_stays_visible(files, method):
     state = np.full(12, 2.0)
     state[4] = np.nan

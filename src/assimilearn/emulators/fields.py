@@ -31,6 +31,10 @@ class FieldScaling:
         """``states (..., site)`` in units of their standard deviation about their mean."""
         return (states - self.mean[self.field_of]) / self.std[self.field_of]
 
+    def unstandardised(self, z: np.ndarray) -> np.ndarray:
+        """The inverse of :meth:`standardised`."""
+        return self.mean[self.field_of] + self.std[self.field_of] * z
+
     def increments(self, increments: np.ndarray) -> np.ndarray:
         """``increments (..., site)`` in units of their root mean square."""
         return increments / self.increment_std[self.field_of]

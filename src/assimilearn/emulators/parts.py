@@ -14,6 +14,8 @@ KINDS = {
             "tree": "classical.trees:TreeSettings",
             "forest": "classical.trees:ForestSettings",
             "boosting": "classical.trees:BoostingSettings",
+            "analogs": "classical.analogs:AnalogSettings",
+            "random-features": "classical.random_features:RandomFeatureSettings",
             "mlp": "networks.mlp:MlpSettings",
             "cnn": "networks.cnn:CnnSettings",
             "windows": "windows.learn:LearnSettings",

@@ -100,12 +100,12 @@ def train(
     residual_std, status = float("nan"), {"status": "failed", "reason": fitted.failure}
     if not fitted.failure:
         weights = {name: array.values for name, array in fitted.weights.items()}
-        emulator, held_out = (
-            emulator_of(settings, weights, training.geometry, time_step),
-            pairs.windows(analysis, "validation"),
-        )
-        residual_std = one_step_error(emulator, held_out)
-        status = status_of(emulator, training, held_out)
+        emulator = emulator_of(settings, weights, training.geometry, time_step)
+        held_out = pairs.windows(analysis, "validation")
+        with np.errstate(over="ignore", invalid="ignore"):
+            errors = forecast(emulator, held_out.inputs, 1) - held_out.targets
+            residual_std = float(np.sqrt(np.mean(errors**2)))
+            status = status_of(errors, held_out.targets, training)
     attributes = {
         "method": settings.method,
         "settings": settings.canonical(),
@@ -165,26 +165,24 @@ def with_values(settings: Any, values: Mapping[str, Any]) -> Any:
     raise SettingsError("\n".join(problems))
 
 
-def one_step_error(emulator: Emulator, validation: pairs.Windows) -> float:
-    """Root mean square of (one-step forecast - analysis) over all pairs and sites."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        return float(np.sqrt(np.mean((forecast(emulator, validation.inputs, 1) - validation.targets) ** 2)))
-
-
-def status_of(emulator: Emulator, training: pairs.Windows, validation: pairs.Windows) -> dict[str, str]:
+def status_of(errors: np.ndarray, targets: np.ndarray, training: pairs.Windows) -> dict[str, str]:
     """What training made, as attributes of a file: ``status``, and ``reason`` where it is not "ok".
 
-    One-step errors are held against those of the mean of the training states of each site, both divided by the standard
-    deviation of the site's field.
+    Parameters
+    ----------
+    errors, targets : ndarray (pair, site)
+        Of one-step forecasts of the validation period.
+    training : Windows
+        The mean of its targets at each site is the forecast that errors are held against; both are divided by the
+        standard deviation of the site's field.
     """
-    fields, targets = emulator.geometry.field_of, validation.targets
-    std = np.array([targets[:, fields == k].std() or 1.0 for k in range(len(emulator.geometry.fields))])[fields]
-    with np.errstate(over="ignore", invalid="ignore"):
-        wrong = (forecast(emulator, validation.inputs, 1) - targets) / std
-        error = float(np.sqrt(np.mean(wrong**2)))
-    climatology = float(np.sqrt(np.mean(((training.targets.mean(axis=0) - targets) / std) ** 2)))
-    if not np.isfinite(error):
+    if not np.isfinite(errors).all():
         return {"status": "failed", "reason": "the one-step forecast of the validation period is not finite"}
+    fields = training.geometry.field_of
+    std = np.array([targets[:, fields == k].std() or 1.0 for k in range(len(training.geometry.fields))])[fields]
+    error, climatology = (
+        float(np.sqrt(np.mean((e / std) ** 2))) for e in (errors, training.targets.mean(axis=0) - targets)
+    )
     if error > climatology * (1 + 1e-9):
         return {
             "status": "poor",

@@ -1,0 +1,18 @@
+"""Linear algebra on one thread: sums then do not depend on the number of cores."""
+
+from contextlib import AbstractContextManager
+from functools import cache
+from typing import Any
+
+
+@cache
+def _controller() -> Any:
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()  # it looks through all loaded libraries, once
+
+
+def one_thread() -> AbstractContextManager[Any]:
+    """A context in which BLAS has one thread; to enter it costs microseconds."""
+    limits: AbstractContextManager[Any] = _controller().limit(limits=1, user_api="blas")
+    return limits
