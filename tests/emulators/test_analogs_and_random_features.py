@@ -94,7 +94,8 @@ def test_random_features_learn_lorenz96_and_run_on_a_larger_ring():
     emulator = open_emulator(train(lorenz96_analysis(noise=0.0), settings, RNG(0)))
     assert emulator.residual_std < 0.1
     states = lorenz96_analysis(noise=0.0, size=24)["mean"].values
-    assert np.sqrt(np.mean((emulator.on_ring(24).step(states[:-1]) - states[1:]) ** 2)) < 0.1
+    error = np.sqrt(np.mean((emulator.on_ring(24).step(states[:-1]) - states[1:]) ** 2))
+    assert error == pytest.approx(emulator.residual_std, rel=0.2)
 
 
 def test_blocks_that_do_not_fill_an_axis_are_refused_and_blocks_of_a_plane_do():
