@@ -44,6 +44,17 @@ def test_global_analogs_forecast_what_the_formula_says(forecast):
     assert emulator.step(states) == pytest.approx(np.array(expected), abs=1e-7)
 
 
+def test_what_analogs_draw_has_the_error_of_their_forecasts():
+    analysis = lorenz96_analysis(noise=0.3)
+    emulator = open_emulator(train(analysis, AnalogSettings(stochastic=True), RNG(0)))
+    states, truth = analysis["mean"].values[330:419], analysis["mean"].values[331:420]
+    error = np.sqrt(np.mean((emulator.step(states) - truth) ** 2))
+    assert np.sqrt(np.mean(emulator.error_std(states) ** 2)) == pytest.approx(error, rel=0.2)
+    noise = RNG(1).standard_normal(states.shape)
+    drawn = emulator.step(states, noise) - emulator.step(states)
+    assert drawn == pytest.approx(noise * emulator.error_std(states))
+
+
 def test_a_state_of_the_catalogue_alone_is_followed_by_what_followed_it():
     analysis = lorenz96_analysis()
     emulator = open_emulator(train(analysis, AnalogSettings(neighbours=1, radius=None, forecast="constant"), RNG(0)))

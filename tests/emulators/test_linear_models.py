@@ -58,6 +58,16 @@ def test_fluctuation_and_dissipation_of_a_linear_inverse_model_balance():
     assert propagator @ covariance @ propagator.T + file["weight_noise"].values == pytest.approx(covariance, abs=1e-8)
 
 
+def test_free_runs_of_a_stochastic_linear_inverse_model_have_the_covariance_of_its_analyses():
+    analysis = linear_analysis()
+    emulator = open_emulator(train(analysis, LimSettings(stochastic=True), RNG(0)))
+    assert emulator.draws == 3
+    free = trajectory(emulator, np.full(3, 5.0), 20_000, RNG(3))
+    assert np.cov(free.T) == pytest.approx(np.cov(analysis["mean"].values.T), abs=0.06)
+    still = open_emulator(train(analysis, LimSettings(), RNG(0)))
+    assert emulator.step(free[:5]) == pytest.approx(still.step(free[:5]))
+
+
 def test_a_linear_inverse_model_of_few_modes_forecasts_the_mean_of_the_rest():
     file = train(lorenz96_analysis(), LimSettings(modes=3), RNG(0))
     assert np.linalg.matrix_rank(file["weight_propagator"].values, tol=1e-8) == 3

@@ -3,15 +3,16 @@
     x(t + tau) - m = G (x(t) - m) + e,     G = C(tau) C(0)^-1,     e ~ N(0, Q),     Q = C(0) - G C(0) G^T
 
 Penland & Sardeshmukh (1995), J. Climate 8, 1999-2024, eqs. 3-6; Hasselmann (1988), J. Geophys. Res. 93, 11015-11021.
-C(0) and C(tau) are those of pairs one interval apart in the training period, m the mean of each site. The step gives
-the mean G; Q is kept with it. The model may live in the leading `modes` of the empirical orthogonal functions of
-standardised states: what is outside them is forecast to be the mean.
+C(0) and C(tau) are those of pairs one interval apart in the training period, m the mean of each site. With
+`stochastic`, a step draws e: free runs then have the covariance of the analyses, and filters their model error; else it
+gives the mean of what may come. The model may live in the leading `modes` of the empirical orthogonal functions of
+standardised states: what is outside them is forecast to be the mean, and is part of e.
 
 Cost of a step: sites^2 a member.
 """
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import xarray as xr
@@ -32,10 +33,13 @@ LOCAL = False
 class LimSettings(EmulatorSettings):
     """Linear inverse model of the whole state."""
 
+    more: ClassVar[bool] = True
+
     method: Literal["lim"] = "lim"
     modes: int | None = Field(
         None, ge=1, description="empirical orthogonal functions that are kept; null: as many as there are sites"
     )
+    stochastic: bool = Field(False, description="steps draw what the propagator leaves from its covariance")
 
 
 def fit(training: Windows, validation: Windows, settings: LimSettings, rng: np.random.Generator) -> Fitted:
@@ -76,16 +80,30 @@ def problems(weights: Mapping[str, np.ndarray], settings: LimSettings) -> list[s
     return []
 
 
+def more(weights: Mapping[str, np.ndarray], settings: LimSettings, geometry: Geometry) -> dict[str, Any]:
+    """How many numbers a step draws."""
+    return {"draws": geometry.size if settings.stochastic else 0}
+
+
 def compiled(weights: Mapping[str, np.ndarray], settings: LimSettings, geometry: Geometry) -> CompiledStep:
-    """Parameters: the mean, then the propagator row by row."""
-    return CompiledStep(propagate, np.concatenate([weights["mean"], weights["propagator"].ravel()]).astype(float))
+    """Parameters: number of sites, the mean, the propagator row by row, and a square root of Q if a step draws."""
+    root = square_root(weights["noise"]).ravel() if settings.stochastic else np.empty(0)
+    parts = ([geometry.size], weights["mean"], weights["propagator"].ravel(), root)
+    return CompiledStep(propagate, np.concatenate(parts, dtype=float))
+
+
+def square_root(covariance: np.ndarray) -> np.ndarray:
+    """The symmetric square root; directions of negative variance, which sampling may leave, count as 0."""
+    values, vectors = np.linalg.eigh(covariance)
+    return (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
 
 
 @njit(cache=True, nogil=True)
 def propagate(E, parameters):
-    """Replace every row of E (member, site) by m + G (row - m)."""
-    n = E.shape[1]
-    mean, G = parameters[:n], parameters[n:].reshape(n, n)
+    """Replace the sites of every row of E (member, site + draw) by m + G (x - m) + Q^1/2 times the draws."""
+    n = int(parameters[0])
+    mean, G = parameters[1 : n + 1], parameters[n + 1 : n + 1 + n * n].reshape(n, n)
+    root = parameters[n + 1 + n * n :]
     anomaly, moved = np.empty(n), np.empty(n)
     for member in range(E.shape[0]):
         for i in range(n):
@@ -93,3 +111,9 @@ def propagate(E, parameters):
         np.dot(G, anomaly, moved)
         for i in range(n):
             E[member, i] = mean[i] + moved[i]
+        if root.size > 0:
+            for i in range(n):
+                anomaly[i] = E[member, n + i]
+            np.dot(root.reshape(n, n), anomaly, moved)
+            for i in range(n):
+                E[member, i] += moved[i]
