@@ -135,6 +135,14 @@ CONTENTS: dict[str, Contents] = {
         {},
         {"method": str, "settings": dict, "size": int, "time_step": float, "layout": int, "status": str},
     ),
+    "explanations": Contents(
+        "an explanation of a model",
+        dict.fromkeys(("importance", "jacobian", "jacobian_std", "physical_jacobian"), ("output", "input"))
+        | dict.fromkeys(("dependence", "dependence_value"), ("output", "input", "point"))
+        | {"output_site": ("output",), "input_site": ("output", "input")},
+        {"offset": ("input",), "physical_strength": ("output", "input")},
+        {"method": str, "jacobian_error": float, "stencil_found": float},
+    ),
     "sweeps": Contents("a sweep", {"realization": ("realization",)}, {}, {"method": str, "by": list, "settings": dict}),
     "analysis_scores": SCORES,
     "loop_scores": SCORES._replace(title="scores of a cycle of a loop", attributes={"status": str, "cycle": int}),

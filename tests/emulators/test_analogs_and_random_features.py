@@ -137,13 +137,17 @@ def valid_times(emulator, starts, threshold, normalise):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("features", "published"), [(512, 4.35), (1024, 5.29)])
-def test_valid_times_on_lorenz96_are_those_of_the_paper(features, published):
-    """Mandal & Gottwald (2025), arXiv 2501.06661: F = 10, step 0.01, 100,000 points without noise, blocks of 2."""
+@pytest.mark.parametrize(("features", "alpha", "published"), [(512, 1e-9, 4.35), (1024, 1e-8, 5.29)])
+def test_valid_times_on_lorenz96_are_those_of_the_paper(features, alpha, published):
+    """Mandal & Gottwald (2025), arXiv 2501.06661: F = 10, step 0.01, 100,000 points without noise, blocks of 2.
+
+    The penalty is chosen as there, among powers of ten; smaller ones, which normal equations cannot resolve, go beyond:
+    5.2 with 512 features and 1e-11.
+    """
     periods = Periods(spinup=0, train=100_000, gap=100, validation=500, test=10)
     model = Lorenz96(Lorenz96Settings(forcing=10, time_step=0.01))
     states = trajectory(model, spun_up_state(model, 30, RNG(0)), periods.total - 1)
-    settings = RandomFeatureSettings(features=features, alpha=1e-9)
+    settings = RandomFeatureSettings(features=features, alpha=alpha)
     emulator = open_emulator(train(analysis_of(states, periods, interval=0.01), settings, RNG(1)))
     starts = trajectory(model, states[-1], 200 * 500)[1:].reshape(200, 500, 40)
     std = states.std()

@@ -435,6 +435,27 @@ def make_rows(rng):
     return rows
 
 
+def make_explanation(rng):
+    """Importance, Jacobian and partial dependence of nine inputs around a site of a ring."""
+    shape, grid = (1, 9), np.linspace(-5, 10, 15)
+    table = {n: (("output", "input"), rng.uniform(0.01, 1, shape)) for n in ("importance", "jacobian", "jacobian_std")}
+    table |= {n: (("output", "input"), rng.uniform(0, 1, shape)) for n in ("physical_jacobian", "physical_strength")}
+    values = np.broadcast_to(grid, (*shape, grid.size))
+    return xr.Dataset(
+        {
+            **table,
+            "dependence_value": (("output", "input", "point"), values),
+            "dependence": (("output", "input", "point"), 0.1 * values * rng.uniform(-1, 1, (1, 9, 1))),
+        },
+        coords={
+            "output_site": ("output", [20]),
+            "input_site": (("output", "input"), np.arange(16, 25)[None]),
+            "offset": ("input", np.arange(-4, 5)),
+        },
+        attrs={"jacobian_error": float(rng.uniform(0.05, 0.5)), "stencil_found": 1.0},
+    )
+
+
 def make_study():
     """All kinds of datasets of one scenario, by the names that ``figures.plot`` knows."""
     rng = np.random.default_rng(7)
@@ -466,6 +487,7 @@ def make_study():
         "spectra": {name: make_spectrum(error) for name, error in SPECTRA.items()},
         "verified_forecasts": {name: make_verified_forecasts(k) for k, name in enumerate(("ridge", "cnn"))},
         "polynomials": {"windows": make_polynomial(rng), "windows-short": make_polynomial(rng)},
+        "explanations": {name: make_explanation(rng) for name in ("ridge", "forest", "cnn")},
         "loop_scores": make_loop_scores(analysis_scores["etkf-cnn"]),
         "forecast_scores": {name: make_forecast_scores(name, truth, model, rng) for name in names},
         "tuning": tuning,

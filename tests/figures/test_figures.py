@@ -35,6 +35,7 @@ PANELS = {
     "learning_curves": 3,
     "loop_convergence": 3,
     "coefficients": 2,
+    "explanations": 4,
     "rmse_against_members": 1,
     "rmse_against_settings": 3,
     "published": 1,

@@ -50,6 +50,28 @@ rule score_forecasts:
         "--label {wildcards.study:q}/{wildcards.scenario:q}/{wildcards.model:q} {params.plugins:q} 2> {log:q}"
 
 
+rule explain_model:
+    input:
+        model=lambda w: plan_of(w).model_file(w.model),
+        analysis=lambda w: plan_of(w).forecast_start(w.model),
+        climate=lambda w: plan_of(w).climate,
+    output:
+        "results/{study}/{scenario}/explanations/{model}.nc",
+    log:
+        "results/{study}/{scenario}/logs/explain-model-{model}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        settings=lambda w: plan_of(w).explain_settings,
+        seed=seed_of,
+        plugins=lambda w: plan_of(w).model_code(w.model).options,
+        code=lambda w: plan_of(w).model_code(w.model).digest("explain-model"),
+    shell:
+        "python -m assimilearn explain-model {input.model:q} {output:q} --analysis {input.analysis:q} "
+        "--climate {input.climate:q} --settings {params.settings:q} --seed {params.seed:q} "
+        "--label {wildcards.study:q}/{wildcards.scenario:q}/{wildcards.model:q} {params.plugins:q} 2> {log:q}"
+
+
 rule scorecard:
     input:
         PLAN.scorecard_inputs,

@@ -33,6 +33,7 @@ VERBS = {
     "best-cycle": "Keep the best cycle of a loop",
     "score-analysis": "Score an analysis",
     "explain": "Say of each observation of one time why its increment is as large as it is",
+    "explain-model": "Say which inputs a model uses and how, and how its Jacobian compares with the physical one",
     "score-forecasts": "Score the forecasts and the free run of a model",
     "figure": "Draw a figure",
     "scorecard": "Collect the numbers of a study and hold them against published ones",

@@ -32,6 +32,7 @@ KINDS = (
     "emulators",
     "polynomials",
     "loop_scores",
+    "explanations",
     "sweeps",
     "grids",
     "claims",
@@ -80,6 +81,7 @@ FIGURES: dict[str, Reads] = {
     "learning_curves": Reads(("emulators",)),
     "loop_convergence": Reads(("loop_scores",), ("analysis_scores",)),
     "coefficients": Reads(("polynomials",)),
+    "explanations": Reads(("explanations",)),
     "rmse_against_members": Reads(("sweeps",), ("claims",)),
     "rmse_against_settings": Reads(("grids",)),
     "published": Reads(("rows", "claims"), of_study=True),
@@ -96,10 +98,10 @@ def plot(name: str, **datasets: Any) -> "Figure":
     **datasets
         By kind: ``truth``, ``observations``, ``model`` are Datasets; ``analyses``, ``analysis_scores``,
         ``forecast_scores``, ``spectra``, ``verified_forecasts``, ``tuning``, ``emulators``, ``polynomials``,
-        ``sweeps``, ``grids`` (sweeps that go over more than members) map names to Datasets, ``loop_scores`` names with
-        the number of the cycle ("paper.3"), ``claims`` rows of the scorecard to published numbers, ``variations``
-        settings to their values by scenario; ``rows`` are those of the scorecard. Kinds that the figure
-        does not read are left aside.
+        ``explanations``, ``sweeps``, ``grids`` (sweeps that go over more than members) map names to Datasets,
+        ``loop_scores`` names with the number of the cycle ("paper.3"), ``claims`` rows of the scorecard to published
+        numbers, ``variations`` settings to their values by scenario; ``rows`` are those of the scorecard. Kinds that
+        the figure does not read are left aside.
 
     Raises
     ------

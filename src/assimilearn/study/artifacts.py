@@ -47,7 +47,10 @@ ARTIFACTS: dict[str, Artifact] = {
     "model": Artifact(
         "models/{}.nc",
         ("climate",),
-        ("simulate", "ingest", "ingest-truth", "assimilate", "train-assimilator", "sweep", "score-forecasts"),
+        (
+            *("simulate", "ingest", "ingest-truth", "assimilate", "train-assimilator", "sweep", "score-forecasts"),
+            "explain-model",
+        ),
         lambda scenario: scenario.models,
     ),
     "climatology": Artifact(
@@ -80,7 +83,10 @@ ARTIFACTS: dict[str, Artifact] = {
     "analyses": Artifact(
         "analyses/{}.nc",
         ("assimilate", "best-cycle"),
-        ("tune", "train", "learn-again", "assimilate-again", "score-analysis", "score-forecasts", "figure"),
+        (
+            *("tune", "train", "learn-again", "assimilate-again", "score-analysis", "score-forecasts"),
+            *("explain-model", "figure"),
+        ),
         lambda scenario: [*scenario.analyses, *scenario.loops],
     ),
     "tuning": Artifact(
@@ -92,7 +98,7 @@ ARTIFACTS: dict[str, Artifact] = {
     "emulators": Artifact(
         "emulators/{}.nc",
         ("train", "best-cycle"),
-        ("assimilate", "train-assimilator", "sweep", "score-forecasts", "figure"),
+        ("assimilate", "train-assimilator", "sweep", "score-forecasts", "explain-model", "figure"),
         lambda scenario: [*scenario.emulators, *scenario.loops],
     ),
     "assimilators": Artifact(
@@ -100,6 +106,12 @@ ARTIFACTS: dict[str, Artifact] = {
         ("train-assimilator",),
         ("assimilate", "sweep", "scorecard"),
         lambda scenario: scenario.assimilators,
+    ),
+    "explanations": Artifact(
+        "explanations/{}.nc",
+        ("explain-model",),
+        ("scorecard", "figure"),
+        lambda scenario: [*scenario.emulators, *scenario.loops] if scenario.explain and scenario.models else [],
     ),
     "sweeps": Artifact("sweeps/{}.nc", ("sweep",), ("scorecard", "figure"), lambda scenario: scenario.sweeps),
     "analysis_scores": Artifact(

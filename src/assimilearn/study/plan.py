@@ -402,7 +402,7 @@ class ScenarioPlan:
         models = [self.model_file(name) for name in self.settings.models]
         scores = [
             path
-            for kind in ("analysis_scores", "forecast_scores", "sweeps", "assimilators")
+            for kind in ("analysis_scores", "forecast_scores", "sweeps", "assimilators", "explanations")
             for path in self.files(kind)
         ]
         return [*models, *scores]
@@ -426,6 +426,11 @@ class ScenarioPlan:
         return [path for kind in FIGURES[name].kinds for path in self.files(kind)]
 
     # ---- settings ---------------------------------------------------------------------------------------------
+
+    @property
+    def explain_settings(self) -> str:
+        """Settings of explanations of models."""
+        return self.settings.explain.canonical() if self.settings.explain else "{}"
 
     def part(self, name: str) -> str:
         """One section of the scenario (`climate`, `periods`, `truth`, ...), as canonical JSON."""

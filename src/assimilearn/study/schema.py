@@ -23,6 +23,7 @@ from assimilearn.study.problems import NAME_PATTERN
 from assimilearn.tuning import TuneSettings
 from assimilearn.unions import OneOf
 from assimilearn.verification import Claim, ForecastSettings
+from assimilearn.verification.explain_models import ExplainModelSettings
 
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=100)]
 FigureName = Annotated[str, StringConstraints(pattern="^(" + "|".join(FIGURES) + ")$")]
@@ -158,6 +159,9 @@ class Scenario(Settings):
     loops: dict[Name, LoopNode] = Field({}, description="cycles of learning and assimilating, by name")
     sweeps: dict[Name, SweepNode] = Field({}, description="scores of a method over many settings, by name")
     forecasts: ForecastSettings = Field(ForecastSettings(), description="how forecasts and free runs are scored")
+    explain: ExplainModelSettings | None = Field(
+        None, description="explain every learned model: which inputs it uses, and its Jacobian; none by default"
+    )
     figures: list[FigureName] | None = Field(None, description="figures to draw; all that apply by default")
 
     @model_validator(mode="before")

@@ -19,6 +19,7 @@ Stage = Literal[
     "loop",
     "assimilators",
     "withholding",
+    "explanation",
 ]
 
 

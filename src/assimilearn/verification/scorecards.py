@@ -60,8 +60,9 @@ def scorecard(
     claims: Mapping[str, Claim] | None = None,
     sweeps: Files | None = None,
     assimilators: Files | None = None,
+    explanations: Files | None = None,
 ) -> list[Row]:
-    """All rows of a study: of analyses, forecasts, models, sweeps and assimilators, in this order.
+    """All rows of a study: of analyses, forecasts, models, sweeps, assimilators and explanations, in this order.
 
     Parameters
     ----------
@@ -72,7 +73,7 @@ def scorecard(
         Published numbers. A claim about a row that is not there gets a row of its own, which fails; one about
         ``*/{node}/{score}``, or any other pattern of names of scenarios, a row with the median over those that match
         and have this row.
-    sweeps, assimilators : {scenario: {node: Dataset}}
+    sweeps, assimilators, explanations : {scenario: {node: Dataset}}
     """
     rows = [
         *(row for name, file in _nodes(analyses) for row in analysis_rows(name, file)),
@@ -81,6 +82,7 @@ def scorecard(
         *(row for name, file in _nodes(models) for row in model_rows(name, file)),
         *(row for name, file in _nodes(sweeps or {}) for row in sweep_rows(name, file)),
         *(row for name, file in _nodes(assimilators or {}) for row in assimilator_rows(name, file)),
+        *(row for name, file in _nodes(explanations or {}) for row in explanation_rows(name, file)),
     ]
     bounds = {name: bound for scenario, files in analyses.items() for name, bound in rmse_bounds(scenario, files)}
     rows = [replace(row, bound=bounds.get(row.name)) for row in rows]
@@ -256,6 +258,11 @@ def sweep_rows(name: str, sweep: xr.Dataset) -> list[Row]:
         for best in best_settings(sweep)
         for score, (value, uncertainty) in ((score, best.median(score)) for score in SWEPT_SCORES)
     ]
+
+
+def explanation_rows(name: str, explanation: xr.Dataset) -> list[Row]:
+    """Rows of the distance of the Jacobian from the physical one, and of the share of its stencil that is found."""
+    return [Row(f"{name}/{fact}", float(explanation.attrs[fact])) for fact in ("jacobian_error", "stencil_found")]
 
 
 def write_scorecard(rows: Iterable[Row], path: str | Path) -> None:
