@@ -99,25 +99,38 @@ def weighted_sum(x, row, rows):
     return total
 
 
-def jacobian(x: np.ndarray, sites: np.ndarray, operator: Operator) -> np.ndarray:
-    """The derivative of h at x (site,), (observation, site)."""
-    H = jacobian_of_rows(x, sites, operator.rows)
+def slopes(E: np.ndarray, sites: np.ndarray, operator: Operator) -> np.ndarray:
+    """f'(z) of what every row of E (row, site) would observe, (row, observation)."""
+    steep = np.empty((len(E), sites.size))
+    slopes_of_rows(E, sites, operator.rows, steep)
     if not operator.own:
-        return H
-    z = observed(x[None], sites, operator.linear_part)[0]
-    return operator.own_slopes(operator.function[sites], z)[:, None] * H
+        return steep
+    return steep * operator.own_slopes(operator.function[sites], observed(E, sites, operator.linear_part))
 
 
 @njit(cache=True, error_model="numpy")
-def jacobian_of_rows(x, sites, rows):
-    """The same; of functions of the user, the derivative of their weighted sums."""
+def slopes_of_rows(E, sites, rows, steep):
+    """Write f'(z) to ``steep (row, observation)``; 1 for functions of the user."""
+    for j in range(E.shape[0]):
+        for o in range(sites.size):
+            steep[j, o] = 1.0
+            if rows.function.size > 0:
+                steep[j, o] = slope(rows.function[sites[o]], weighted_sum(E[j], sites[o], rows))
+
+
+def jacobian(x: np.ndarray, sites: np.ndarray, operator: Operator) -> np.ndarray:
+    """The derivative of h at x (site,), (observation, site)."""
     H = np.zeros((sites.size, x.size))
+    chain_rule(slopes(x[None], sites, operator)[0], sites, operator.rows, H)
+    return H
+
+
+@njit(cache=True, error_model="numpy")
+def chain_rule(steep, sites, rows, H):
+    """Add to H (observation, site) the weights of each row times its slope ``steep (observation,)``."""
     for o in range(sites.size):
         if rows.function.size == 0:
             H[o, sites[o]] = 1.0
             continue
-        row = sites[o]
-        steep = slope(rows.function[row], weighted_sum(x, row, rows))
         for c in range(rows.site.shape[1]):
-            H[o, rows.site[row, c]] += steep * rows.weight[row, c]
-    return H
+            H[o, rows.site[sites[o], c]] += steep[o] * rows.weight[sites[o], c]

@@ -40,7 +40,7 @@ from assimilearn.assimilation.cycling.treatment import treatment_noise
 from assimilearn.assimilation.local.taper_functions import TAPERS
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.settings import EnsembleSettings
-from assimilearn.observations.operator_kernels import jacobian, observed, slope, weighted_sum
+from assimilearn.observations.operator_kernels import jacobian, observed, slopes
 
 
 class ScoreFilterSettings(EnsembleSettings):
@@ -150,7 +150,8 @@ class Likelihood(NamedTuple):
     def damped(self, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Gradient of ln p(y | z) and the diagonal of H^T R^-1 H, each (row, site)."""
         Y = observed(np.ascontiguousarray(Z), self.sites, self.operator)
-        return adjoint_and_curvature(Z, (self.y - Y) / self.variance, self.variance, self.sites, self.operator)
+        steep, D = slopes(np.ascontiguousarray(Z), self.sites, self.operator), (self.y - Y) / self.variance
+        return adjoint_and_curvature(steep, D, self.variance, self.sites, self.operator.rows, Z.shape[1])
 
     def matched(self, Z: np.ndarray, prior: Gaussian, noising: Noising) -> np.ndarray:
         """Gradient of ln p(y | z) with the moments of the state given z, (row, site)."""
@@ -168,19 +169,21 @@ class Likelihood(NamedTuple):
 
 
 @njit(cache=True, error_model="numpy")
-def adjoint_and_curvature(Z, D, variance, sites, operator):
-    """H(z)^T d for each row of Z (row, site) and D (row, observation), and the diagonal of H^T R^-1 H."""
-    gradient, curvature = np.zeros(Z.shape), np.zeros(Z.shape)
-    for j in range(Z.shape[0]):
+def adjoint_and_curvature(steep, D, variance, sites, operator, n):
+    """H(z)^T d for each row of D (row, observation), and the diagonal of H^T R^-1 H, each (row, site).
+
+    ``steep (row, observation)`` is the derivative of the functions, ``operator`` the rows that observations refer to.
+    """
+    gradient, curvature = np.zeros((D.shape[0], n)), np.zeros((D.shape[0], n))
+    for j in range(D.shape[0]):
         for o in range(sites.size):
             if operator.function.size == 0:
                 gradient[j, sites[o]] += D[j, o]
                 curvature[j, sites[o]] += 1 / variance[o]
                 continue
             row = sites[o]
-            steep = slope(operator.function[row], weighted_sum(Z[j], row, operator))
             for c in range(operator.site.shape[1]):
-                factor = steep * operator.weight[row, c]
+                factor = steep[j, o] * operator.weight[row, c]
                 gradient[j, operator.site[row, c]] += factor * D[j, o]
                 curvature[j, operator.site[row, c]] += factor**2 / variance[o]
     return gradient, curvature
