@@ -14,7 +14,7 @@ from assimilearn import store
 from assimilearn.assimilation import METHODS, assimilate
 from assimilearn.assimilation.background.tangent import jacobians
 from assimilearn.emulators import AnyEmulator, open_emulator, train
-from assimilearn.emulators.networks.exported import session_of
+from assimilearn.emulators.networks.exported import Graph
 from assimilearn.errors import FileError, PluginError, SettingsError
 from assimilearn.models import Lorenz96, Lorenz96Settings, build
 from assimilearn.models.climate import ClimateSettings, climate
@@ -126,9 +126,9 @@ def test_a_changed_file_is_refused(file, change, what):
 
 def test_a_graph_of_the_whole_state_is_bound_to_its_size_and_one_of_neighbours_is_not(analysis, file):
     whole = train(analysis, settings_of(method="mlp", radius=None, epochs=1), np.random.default_rng(0))
-    session_of(file["weight_graph"].values, 13)
+    Graph(file["weight_graph"].values, 13)
     with pytest.raises(FileError, match="does not map states of 13 sites"):
-        session_of(whole["weight_graph"].values, 13)
+        Graph(whole["weight_graph"].values, 13)
 
 
 def test_without_a_grid_there_is_nothing_to_convolve(analysis):

@@ -12,9 +12,9 @@ from assimilearn.emulators import AnyEmulator, open_emulator, train
 from assimilearn.emulators.fields import field_scaling
 from assimilearn.emulators.networks import cnn, mlp
 from assimilearn.emulators.networks.cnn import CnnSettings
-from assimilearn.emulators.networks.method import flattened
 from assimilearn.emulators.networks.mlp import MlpSettings
 from assimilearn.emulators.networks.modules.gradients import Gradients
+from assimilearn.emulators.networks.modules.step import Step
 from assimilearn.emulators.networks.optimizers import rate_factor
 from assimilearn.emulators.networks.training import examples, lead_of, reproducibly, rollout_loss, train_module
 from assimilearn.emulators.pairs import windows
@@ -45,9 +45,16 @@ def analysis():
 
 def loss_of_linear(training, scaling):
     """The loss of increments 0.1 z, by the training loop's own function."""
-    ratio = torch.as_tensor((scaling.increment_std / scaling.std)[scaling.field_of], dtype=torch.float32)
+    settings = MlpSettings(lead=training.lead)
+    step = step_of(Linear(0.1), training.geometry, scaling, settings)
     with torch.no_grad():
-        return float(rollout_loss(Linear(0.1), examples(training, scaling, "cpu"), ratio, training.lead))
+        return float(rollout_loss(step, examples(training, scaling, settings, "cpu"), settings, training.lead))
+
+
+def step_of(module, geometry, scaling, settings):
+    """One interval with a module, as the training loop takes it."""
+    ratio = torch.as_tensor((scaling.increment_std / scaling.std)[scaling.field_of], dtype=torch.float32)
+    return Step([module], geometry, settings, ratio)
 
 
 def test_the_network_of_brajard_et_al_has_9389_trainable_weights():
@@ -106,11 +113,11 @@ def test_a_linear_neuron_learns_what_least_squares_gives(analysis):
 
 def trained(settings, training, validation, scaling, workers=1):
     """A module trained by the loop, and its history."""
-    makers = {"mlp": mlp.module, "cnn": cnn.module}
+    method = {"mlp": mlp.METHOD, "cnn": cnn.METHOD}[settings.method]
     with reproducibly(0):
-        flat = flattened(makers[settings.method](training.geometry, settings), training.geometry)
-        history = train_module(flat, training, validation, scaling, settings, workers)
-    return flat, history
+        step = method.step(training.geometry, settings, scaling)
+        history = train_module(step, training, validation, scaling, settings, workers)
+    return step, history
 
 
 def test_threads_and_blocks_change_no_bit(analysis, monkeypatch):
@@ -138,33 +145,26 @@ def test_the_gradient_of_a_batch_is_that_of_its_blocks(monkeypatch):
 
 
 def walk(**settings):
-    """A network of one weight, trained towards w = 1 and validated on increments of 0.3; its history."""
+    """A network of one weight, trained towards w = 1 and validated on increments of 0.3: history and last loss."""
     z = RNG(0).standard_normal((PERIODS.total, 6))
     z[1:300:2] = 2 * z[:299:2][:150]  # training pairs double the state
     training = windows(analysis_of(z), "train")
     training = replace(training, states=training.states[::2], weights=training.weights[::2])
     states = np.stack([np.ones((20, 6)), 1.3 * np.ones((20, 6))], axis=1)
     validation = replace(training, states=states, weights=np.ones((20, 1, 6)))
-    scaling, flat = field_scaling(training), Linear()
-    given = {
-        "epochs": 40,
-        "patience": 100,
-        "learning_rate": 0.02,
-        "schedule": "constant",
-        "batch_size": 50,
-        "clip": None,
-    }
+    given = {"epochs": 40, "patience": 100, "learning_rate": 0.02, "schedule": "constant", "batch_size": 50}
+    scaling, settings = field_scaling(training), MlpSettings(**given | settings)
+    step = step_of(Linear(), training.geometry, scaling, settings)
     with reproducibly(0):
-        history = train_module(flat, training, validation, scaling, MlpSettings(**given | settings))
-    return history, flat, examples(validation, scaling, "cpu"), scaling
+        history = train_module(step, training, validation, scaling, settings)
+    return history, float(rollout_loss(step, examples(validation, scaling, settings, "cpu"), settings, 1).detach())
 
 
 def test_the_weights_of_the_best_epoch_are_restored():
-    history, flat, validation, scaling = walk()
+    history, restored = walk()
     best = np.argmin(history.validation_loss)
     assert 0 < best < len(history.validation_loss) - 1, "the best epoch must lie inside for this test to tell"
-    ratio = torch.as_tensor((scaling.increment_std / scaling.std)[scaling.field_of], dtype=torch.float32)
-    assert float(rollout_loss(flat, validation, ratio, 1).detach()) == pytest.approx(history.validation_loss[best])
+    assert restored == pytest.approx(history.validation_loss[best])
 
 
 def test_training_stops_when_patience_is_spent():
@@ -197,7 +197,7 @@ def test_the_penalty_shrinks_the_last_layer(analysis):
     training, validation = windows(analysis, "train"), windows(analysis, "validation")
     settings = [CnnSettings(epochs=8, learning_rate=0.03, channels=(6,), penalty=p) for p in (0.0, 100.0)]
     free, penalised = (trained(given, training, validation, field_scaling(training))[0] for given in settings)
-    size = [float(flat.module.body[-1].weights.weight.detach().square().sum()) for flat in (free, penalised)]
+    size = [float(flat.parts[0].module.body[-1].weights.weight.detach().square().sum()) for flat in (free, penalised)]
     assert size[1] < 0.5 * size[0]
 
 

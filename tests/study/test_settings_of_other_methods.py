@@ -78,7 +78,8 @@ def test_values_of_searches_and_sweeps_and_settings_of_loops_are_told_like_a_set
 def test_an_emulator_is_told_of_the_settings_of_others():
     emulator = {"method": "ridge", "trained_on": "x", "epochs": 3}
     problem = told({"method": "blue"}, emulators={"e": emulator})
-    assert problem == "emulators.e.epochs: ridge has no such setting; it is taken by cnn, mlp and resnet (got 3)"
+    assert problem.startswith("emulators.e.epochs: ridge has no such setting; it is taken by attention, cnn, ")
+    assert problem.endswith(" and unet (got 3)")
 
 
 def test_an_option_of_a_verb_is_told_in_the_same_words():

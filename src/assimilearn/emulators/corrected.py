@@ -20,7 +20,7 @@ from pydantic import Field, ValidationError, model_validator
 from assimilearn.emulators.emulator import Emulator, Fitted, Step
 from assimilearn.emulators.pairs import Windows
 from assimilearn.emulators.settings import EmulatorSettings
-from assimilearn.emulators.train import emulator_of, part_of
+from assimilearn.emulators.train import emulator_of, method_of
 from assimilearn.emulators.weights import Shape
 from assimilearn.errors import FileError, SettingsError
 from assimilearn.models import build
@@ -124,7 +124,7 @@ def fit(
     training: Windows, validation: Windows, settings: HybridSettings, rng: np.random.Generator, *, physics: Physics
 ) -> Fitted:
     """Fit the correction to pairs (x, x + what the model gets wrong)."""
-    method = part_of(settings.correction).implementation
+    method = method_of(settings.correction)
     pairs = [replace(given, states=as_persistence(given, physics)) for given in (training, validation)]
     fitted: Fitted = method.fit(*pairs, settings.correction, rng)
     return fitted._replace(weights={**fitted.weights, PHYSICS: physics.stored})
@@ -138,13 +138,13 @@ def as_persistence(given: Windows, physics: Physics) -> np.ndarray:
 
 def shapes(settings: HybridSettings, size: int) -> dict[str, Shape]:
     """What a file must hold."""
-    method = part_of(settings.correction).implementation
+    method = method_of(settings.correction)
     return {**method.shapes(settings.correction, size), PHYSICS: ("character",)}
 
 
 def problems(weights: Mapping[str, np.ndarray], settings: HybridSettings) -> list[str]:
     """What is wrong with weights of the right shapes."""
-    method = part_of(settings.correction).implementation
+    method = method_of(settings.correction)
     found: list[str] = method.problems(without_physics(weights), settings.correction)
     return found
 

@@ -25,7 +25,15 @@ KINDS = {
         base="settings:EmulatorSettings",
     ),
     "network": Kind(
-        parts={"resnet": "networks.resnet:ResNetSettings"},
+        parts={
+            "resnet": "networks.resnet:ResNetSettings",
+            "unet": "networks.unet:UNetSettings",
+            "attention": "networks.attention:AttentionSettings",
+            "graph": "networks.graph:GraphSettings",
+            "gru": "networks.recurrent:RecurrentSettings",
+            "triads": "networks.triads:TriadSettings",
+            "latent": "networks.latent:LatentSettings",
+        },
         base="networks.settings:NetworkSettings",
         adapter="networks.plugin",
     ),

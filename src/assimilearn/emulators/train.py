@@ -78,7 +78,7 @@ def train(
         observations and has none.
     """
     settings = with_values(settings, tuned or {})
-    method = part_of(settings).implementation
+    method = method_of(settings)
     settings.refuse_unlike(geometry_of({**analysis.attrs, "size": analysis.sizes["site"]}))
     if "observations" in settings.needs:
         if observations is None:
@@ -127,6 +127,12 @@ def part_of(settings: EmulatorSettings) -> Part:
     if part is None:
         raise SettingsError(f"there is no emulator {settings.method!r}, here or in a plug-in that is loaded")
     return part
+
+
+def method_of(settings: EmulatorSettings) -> Any:
+    """The functions of a method: its module, or what the module holds as ``METHOD``."""
+    implementation = part_of(settings).implementation
+    return getattr(implementation, "METHOD", implementation)
 
 
 def warm_start(previous: xr.Dataset, settings: EmulatorSettings) -> dict[str, Any]:
@@ -250,7 +256,7 @@ def numbers_of(attributes: Mapping[str, Any]) -> tuple[int, float, float]:
 
 def refuse_other_weights(weights: Mapping[str, np.ndarray], settings: Any, geometry: Geometry) -> None:
     """Raise FileError unless the weights of a file are those of its settings and geometry."""
-    method = part_of(settings).implementation
+    method = method_of(settings)
     if not hasattr(method, "shapes"):
         raise FileError(f"what the method {settings.method} learns is stored as an emulator of another method")
     try:
@@ -269,7 +275,7 @@ def emulator_of(
     settings: EmulatorSettings, weights: Mapping[str, np.ndarray], geometry: Geometry, time_step: float
 ) -> Emulator:
     """An emulator from its settings and weights; its residual is not known yet."""
-    method = part_of(settings).implementation
+    method = method_of(settings)
     compiled = method.compiled(weights, settings, geometry) if settings.compiles else None
     mapping = None if settings.compiles else method.mapping(weights, settings, geometry)
     local = method.LOCAL and settings.local

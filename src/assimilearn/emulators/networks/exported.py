@@ -11,17 +11,19 @@ import numpy as np
 
 from assimilearn.errors import FileError
 
-INPUT, OUTPUT = "z", "increments"
+INPUT, NOISE = "z", "noise"
+OUTPUTS = ("increments", "log_std", "memory")
 TRIED = (2, 7, 15, 30)  # sizes of batches whose forecasts are compared with those of states alone
 SETTINGS = "assimilearn_settings"  # key in the graph's own description
 
 
-def exported(flat: Any, size: int, any_size: bool, settings: str) -> np.ndarray:
-    """The module ``flat(z (row, site)) -> (row, site)`` as the bytes of a graph, (byte,), uint8.
+def exported(step: Any, size: int, any_size: bool, settings: str) -> np.ndarray:
+    """The module of one interval as the bytes of a graph, (byte,), uint8.
 
     Parameters
     ----------
-    flat : torch.nn.Module
+    step : torch.nn.Module
+        ``step(z (row, site + memory), noise (row, draws))`` -> increments, and what else it has of :data:`OUTPUTS`.
     size : number of sites
     any_size : whether the graph is to run for any number of sites
     settings : JSON that the graph keeps, so that a file with other settings is not taken for its own
@@ -31,16 +33,21 @@ def exported(flat: Any, size: int, any_size: bool, settings: str) -> np.ndarray:
     import onnx
     import torch
 
+    given = [torch.zeros(2, size + step.memory), *([torch.zeros(2, step.draws)] if step.draws else [])]
     file, free = io.BytesIO(), {0: "row", 1: "site"} if any_size else {0: "row"}
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # the exporter that keeps batches free calls itself old
+        found = step(*given)
+        names = [OUTPUTS[0], *([OUTPUTS[1]] if len(found) > 1 + bool(step.memory) else [])]
+        names += [OUTPUTS[2]] if step.memory else []
+        inputs = [INPUT, NOISE][: len(given)]
         torch.onnx.export(
-            flat,
-            (torch.zeros(2, size),),
+            step,
+            tuple(given),
             file,  # type: ignore[arg-type]  # it takes files too
-            input_names=[INPUT],
-            output_names=[OUTPUT],
-            dynamic_axes={INPUT: free, OUTPUT: free},
+            input_names=inputs,
+            output_names=names,
+            dynamic_axes={name: free for name in (*inputs, *names)},
             dynamo=False,
             verbose=False,
         )
@@ -49,21 +56,58 @@ def exported(flat: Any, size: int, any_size: bool, settings: str) -> np.ndarray:
     return np.frombuffer(graph.SerializeToString(deterministic=True), dtype=np.uint8)
 
 
-def session_of(content: np.ndarray, size: int) -> Any:
-    """A session that runs the graph for states of ``size`` sites.
+class Graph:
+    """A network that runs.
+
+    Parameters
+    ----------
+    content : ndarray (byte,)
+    size : number of sites
+
+    Attributes
+    ----------
+    outputs : names of what it gives
+    memory, draws : entries of its memory, and random numbers that it takes
 
     Raises
     ------
     FileError
-        If the bytes are no graph, or its input and output are not states of that size.
+        If the bytes are no graph, or its inputs and outputs are not those of a model of that size.
     """
-    session = opened(content)
-    shapes = [[node.name, node.shape[1:], node.type] for node in (*session.get_inputs(), *session.get_outputs())]
-    allowed = ([size], ["site"])
-    expected = [[[INPUT, width, "tensor(float)"], [OUTPUT, width, "tensor(float)"]] for width in allowed]
-    if shapes not in expected:
-        raise FileError(f"the graph of the network does not map states of {size} sites")
-    return session
+
+    def __init__(self, content: np.ndarray, size: int) -> None:
+        self.session, self.size = opened(content), size
+        widths = {node.name: node.shape[1:] for node in (*self.session.get_inputs(), *self.session.get_outputs())}
+        self.outputs = [node.name for node in self.session.get_outputs()]
+        self.memory, self.draws = (sum(widths.get(name, [0])) for name in (OUTPUTS[2], NOISE))
+        width = ["site"] if widths.get(INPUT) == ["site"] else [size + self.memory]
+        of_states = ["site"] if width == ["site"] else [size]
+        expected = {INPUT: width, OUTPUTS[0]: of_states} | ({NOISE: [self.draws]} if self.draws else {})
+        expected |= {name: of_states for name in self.outputs if name == OUTPUTS[1]}
+        expected |= {OUTPUTS[2]: [self.memory]} if self.memory else {}
+        if widths != expected:
+            raise FileError(f"the graph of the network does not map states of {size} sites")
+
+    def run(self, z: np.ndarray, noise: np.ndarray | None, together: bool) -> dict[str, np.ndarray]:
+        """What the graph gives for ``z (row, site + memory)`` by name; without noise for zeros."""
+        given = {INPUT: z.astype(np.float32)}
+        if self.draws:
+            given[NOISE] = np.zeros((len(z), self.draws), np.float32) if noise is None else noise.astype(np.float32)
+        if together:
+            return dict(zip(self.outputs, self.session.run(self.outputs, given), strict=True))
+        rows = [self.session.run(self.outputs, {n: x[k : k + 1] for n, x in given.items()}) for k in range(len(z))]
+        return {name: np.concatenate([row[i] for row in rows]) for i, name in enumerate(self.outputs)}
+
+    def alone_as_together(self) -> bool:
+        """Whether a state has the same forecast, to the bit, alone and among others."""
+        rng = np.random.default_rng(0)
+        z, noise = (rng.standard_normal((max(TRIED), n)) for n in (self.size + self.memory, self.draws))
+        alone = self.run(z, noise, together=False)
+        for count in TRIED:
+            found = self.run(z[:count], noise[:count], together=True)
+            if not all(np.array_equal(found[name], alone[name][:count]) for name in self.outputs):
+                return False
+        return True
 
 
 def opened(content: np.ndarray) -> Any:
@@ -94,15 +138,3 @@ def opened(content: np.ndarray) -> Any:
 def told_settings(content: np.ndarray) -> str:
     """The settings that a graph was made with, as JSON; empty if it tells none."""
     return str(opened(content).get_modelmeta().custom_metadata_map.get(SETTINGS, ""))
-
-
-def run(session: Any, z: np.ndarray) -> np.ndarray:
-    """The graph's output for ``z (row, site)``, in the shape of z."""
-    return session.run([OUTPUT], {INPUT: z.astype(np.float32)})[0]
-
-
-def alone_as_together(session: Any, size: int) -> bool:
-    """Whether a state has the same forecast, to the bit, alone and among others."""
-    z = np.random.default_rng(0).standard_normal((max(TRIED), size))
-    alone = np.concatenate([run(session, row[None]) for row in z])
-    return all(np.array_equal(run(session, z[:count]), alone[:count]) for count in TRIED)

@@ -12,10 +12,10 @@ import numpy as np
 import xarray as xr
 
 from assimilearn.emulators.emulator import Fitted, Step
-from assimilearn.emulators.fields import SCALING_SHAPES, field_scaling, field_scaling_from
-from assimilearn.emulators.networks.exported import alone_as_together, exported, run, session_of, told_settings
+from assimilearn.emulators.fields import SCALING_SHAPES, FieldScaling, field_scaling, field_scaling_from
+from assimilearn.emulators.networks.exported import Graph, exported, told_settings
 from assimilearn.emulators.networks.settings import NetworkSettings
-from assimilearn.emulators.networks.training import reproducibly, train_module
+from assimilearn.emulators.networks.training import History, reproducibly, train_module
 from assimilearn.emulators.pairs import Windows
 from assimilearn.emulators.weights import Shape
 from assimilearn.errors import FileError, SettingsError
@@ -51,27 +51,46 @@ class NetworkMethod:
         geometry = training.geometry
         scaling = field_scaling_from(previous, geometry) if previous else field_scaling(training)
         with reproducibly(int(rng.integers(2**31))):
-            flat = flattened(self.module(geometry, settings), geometry)
+            step = self.step(geometry, settings, scaling)
             if previous:
-                load_vector(flat, previous["parameters"])
-            history = train_module(flat, training, validation, scaling, settings, workers)
+                load_vector(step, previous["parameters"])
+            else:
+                prepare(step, scaling.standardised(training.inputs))
+            histories = [
+                train_module(one, training, validation, scaling, settings, workers)
+                for one in (step.steps if settings.ensemble > 1 else [step])
+            ]
+            history = joined(histories)
             if history.failure:
                 return Fitted({}, history.loss, history.validation_loss, history.failure, history.step_loss)
             any_size = self.LOCAL and settings.local and geometry.is_ring
-            graph, parameters = exported(flat, geometry.size, any_size, settings.canonical()), vector_of(flat)
+            graph, parameters = exported(step, geometry.size, any_size, settings.canonical()), vector_of(step)
         try:
-            session = session_of(graph, geometry.size)
+            network = Graph(graph, geometry.size)
         except FileError as error:
             raise SettingsError(f"the network {settings.method} was trained, but not exported: {error}") from error
-        together = alone_as_together(session, geometry.size)
         texts = {
             "graph": ("byte", graph, "network as an ONNX graph"),
             "parameters": ("parameter", parameters, "weights of the module, in the order of its own state"),
-            "together": ((), np.int8(together), "1 if members may be forecast together, to the same bits"),
+            "together": ((), np.int8(network.alone_as_together()), "1 if members may be forecast together, same bits"),
         }
         arrays = {n: xr.DataArray(v, dims=d, attrs={"long_name": text}) for n, (d, v, text) in texts.items()}
         weights = {**scaling.arrays(), **arrays}
         return Fitted(weights, history.loss, history.validation_loss, step_loss=history.step_loss)
+
+    def step(self, geometry: Geometry, settings: NetworkSettings, scaling: FieldScaling) -> Any:
+        """The module of one interval, with random weights."""
+        import torch
+
+        from assimilearn.emulators.networks.modules.step import Ensemble, Step, seen_geometry
+
+        ratio = torch.as_tensor((scaling.increment_std / scaling.std)[scaling.field_of], dtype=torch.float32)
+        seen, parts = seen_geometry(geometry, settings), 2 if settings.loss == "gaussian_nll" else 1
+        steps = [
+            Step([self.module(seen, settings) for _ in range(parts)], geometry, settings, ratio)
+            for _ in range(settings.ensemble)
+        ]
+        return Ensemble(steps) if settings.ensemble > 1 else steps[0]
 
     def shapes(self, settings: NetworkSettings, size: int) -> dict[str, Shape]:
         """What a file must hold."""
@@ -88,74 +107,94 @@ class NetworkMethod:
 
     def mapping(self, weights: Mapping[str, np.ndarray], settings: NetworkSettings, geometry: Geometry) -> Step:
         """The step: all members in one call, or one after the other where together they come out otherwise."""
-        scaling, session = field_scaling_from(weights, geometry), session_of(weights["graph"], geometry.size)
-        together = bool(weights["together"])
+        scaling, network = field_scaling_from(weights, geometry), Graph(weights["graph"], geometry.size)
+        together, size = bool(weights["together"]), geometry.size
 
-        def step(states: np.ndarray) -> np.ndarray:
-            z = scaling.standardised(states)
-            parts = [z] if together else np.split(z, len(z))
-            increments = np.concatenate([run(session, part) for part in parts]).astype(float)
-            return scaling.added(states, increments)
+        def step(states: np.ndarray, noise: np.ndarray | None = None) -> np.ndarray:
+            found = network.run(standardised(states, scaling, size), noise, together)
+            forecast = scaling.added(states[:, :size], found["increments"].astype(float))
+            return np.hstack([forecast, found["memory"]]) if network.memory else forecast
 
         return step
+
+    def more(self, weights: Mapping[str, np.ndarray], settings: NetworkSettings, geometry: Geometry) -> dict[str, Any]:
+        """Chance, memory and the error of a step, where the network has them."""
+        scaling, network = field_scaling_from(weights, geometry), Graph(weights["graph"], geometry.size)
+        together, size = bool(weights["together"]), geometry.size
+        scale = scaling.increment_std[scaling.field_of]
+
+        def error_std(states: np.ndarray) -> np.ndarray:
+            rows = states.reshape(-1, states.shape[-1])
+            found = network.run(standardised(rows, scaling, size), None, together)["log_std"]
+            return (scale * np.exp(found.astype(float))).reshape(*states.shape[:-1], size)
+
+        def begin(states: np.ndarray) -> np.ndarray:
+            z = scaling.standardised(states)
+            memory = [z] * settings.delays or [np.zeros((*z.shape[:-1], network.memory))]
+            return np.concatenate([states, *memory], axis=-1)
+
+        found: dict[str, Any] = {"draws": network.draws} if network.draws else {}
+        found |= {"memory": network.memory, "begin": begin} if network.memory else {}
+        return found | ({"error_std": error_std} if "log_std" in network.outputs else {})
 
     def tensor_step(
         self, weights: Mapping[str, np.ndarray], settings: NetworkSettings, geometry: Geometry
     ) -> Callable[[Any], Any]:
-        """The step of a torch tensor (..., site), float64, through which gradients flow; the module is built anew."""
+        """The step of a torch tensor (..., site + memory), float64, through which gradients flow; noise is 0."""
         import torch
 
-        scaling = field_scaling_from(weights, geometry)
+        scaling, size = field_scaling_from(weights, geometry), geometry.size
         with reproducibly(0):
-            flat = flattened(self.module(geometry, settings), geometry)
-        load_vector(flat, weights["parameters"])
-        flat = flat.double().eval()
+            module = self.step(geometry, settings, scaling)
+        load_vector(module, weights["parameters"])
+        module = module.double().eval()
         mean, std, scale = (
             torch.as_tensor(part[scaling.field_of]) for part in (scaling.mean, scaling.std, scaling.increment_std)
         )
 
         def step(x: Any) -> Any:
-            rows = x.reshape(-1, geometry.size)
-            return (rows + scale * flat((rows - mean) / std)).reshape(x.shape)
+            rows = x.reshape(-1, x.shape[-1])
+            now, memory = rows[:, :size], rows[:, size:]
+            z = torch.cat([(now - mean) / std, memory], 1)
+            outputs = module(z, z.new_zeros(len(z), module.draws)) if module.draws else module(z)
+            forecast = now + scale * outputs[0]
+            return (torch.cat([forecast, outputs[-1]], 1) if module.memory else forecast).reshape(x.shape)
 
         return step
 
 
-def flattened(module: Any, geometry: Geometry) -> Any:
-    """The module as one of flat states, (row, site) -> (row, site).
-
-    Fields that stand on different grids go in as they are: only a function of the whole state is asked for them.
-    """
-    import torch
-
-    shapes, fields = {field.shape for field in geometry.fields}, len(geometry.fields)
-    grid = shapes.pop() if len(shapes) == 1 else None
-
-    class Flat(torch.nn.Module):
-        """States as channels on their grid, and back."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.module = module
-
-        def forward(self, z: Any) -> Any:
-            if grid is None:
-                return self.module(z)
-            states = z.reshape(z.shape[0], fields, -1) if len(grid) == 1 else z.reshape(-1, fields, *grid)
-            return self.module(states).reshape(z.shape)
-
-        def penalty(self) -> Any:
-            return self.module.penalty() if hasattr(self.module, "penalty") else 0.0
-
-    return Flat()
+def standardised(states: np.ndarray, scaling: FieldScaling, size: int) -> np.ndarray:
+    """``states (row, site + memory)`` as the network takes them: its memory is in its own units already."""
+    z = scaling.standardised(states[:, :size])
+    return np.hstack([z, states[:, size:]]) if states.shape[1] > size else z
 
 
-def vector_of(flat: Any) -> np.ndarray:
+def prepare(step: Any, states: np.ndarray) -> None:
+    """Let modules look at the standardised training states ``(time, site)`` that want to."""
+    for module in step.modules():
+        if hasattr(module, "prepare"):
+            module.prepare(states)
+
+
+def joined(histories: list[History]) -> History:
+    """The history of an ensemble: means over the networks that were still in training, and the first failure."""
+    if len(histories) == 1:
+        return histories[0]
+    epochs = max(history.loss.size for history in histories)
+    of_all = [
+        np.array([np.mean([h[part][k] for h in histories if k < h.loss.size]) for k in range(epochs)])
+        for part in (0, 1)
+    ]
+    failure = next((history.failure for history in histories if history.failure), "")
+    return History(of_all[0], of_all[1], np.concatenate([history.step_loss for history in histories]), failure)
+
+
+def vector_of(step: Any) -> np.ndarray:
     """All weights and buffers, one after the other."""
-    return np.concatenate([value.detach().numpy().ravel().astype(np.float32) for value in flat.state_dict().values()])
+    return np.concatenate([value.detach().numpy().ravel().astype(np.float32) for value in step.state_dict().values()])
 
 
-def load_vector(flat: Any, vector: np.ndarray) -> None:
+def load_vector(step: Any, vector: np.ndarray) -> None:
     """Set the weights from what :func:`vector_of` gave.
 
     Raises
@@ -165,7 +204,7 @@ def load_vector(flat: Any, vector: np.ndarray) -> None:
     """
     import torch
 
-    state, start = flat.state_dict(), 0
+    state, start = step.state_dict(), 0
     count = sum(value.numel() for value in state.values())
     if count != vector.size:
         raise FileError(
@@ -175,4 +214,4 @@ def load_vector(flat: Any, vector: np.ndarray) -> None:
     for name, value in state.items():
         part = torch.as_tensor(vector[start : start + value.numel()].copy()).reshape(value.shape)
         state[name], start = part.to(value.dtype), start + value.numel()
-    flat.load_state_dict(state)
+    step.load_state_dict(state)

@@ -86,5 +86,3 @@ def module(geometry: Geometry, settings: MlpSettings) -> Any:
 
 
 METHOD = NetworkMethod(module, LOCAL=True)
-LOCAL, fit, shapes, problems = METHOD.LOCAL, METHOD.fit, METHOD.shapes, METHOD.problems
-mapping, tensor_step = METHOD.mapping, METHOD.tensor_step

@@ -61,5 +61,3 @@ def module(geometry: Geometry, settings: ResNetSettings) -> Any:
 
 
 METHOD = NetworkMethod(module, LOCAL=True)
-LOCAL, fit, shapes, problems = METHOD.LOCAL, METHOD.fit, METHOD.shapes, METHOD.problems
-mapping, tensor_step = METHOD.mapping, METHOD.tensor_step

@@ -26,6 +26,7 @@ class NetworkSettings(EmulatorSettings):
     differentiates: ClassVar[bool] = True
     trained_in_epochs: ClassVar[bool] = True
     goes_on: ClassVar[bool] = True
+    more: ClassVar[bool] = True
     side_by_side: ClassVar[bool] = False
     dense: ClassVar[bool] = False
 
@@ -47,6 +48,30 @@ class NetworkSettings(EmulatorSettings):
     curriculum: int = Field(
         0, ge=0, description="epochs over which the steps in the loss grow from 1 to `lead`; 0: `lead` from the start"
     )
+    loss: Literal["mse", "mae", "huber", "quantile", "gaussian_nll", "crps", "spectral"] = Field(
+        "mse",
+        description="what is minimised; gaussian_nll: a second network of the same kind forecasts the standard "
+        "deviation of the error, state by state; crps: noise enters as a further field, and forecasts are random",
+    )
+    level: float = Field(0.5, gt=0, lt=1, description="which quantile the loss `quantile` forecasts")
+    samples: int = Field(4, ge=2, le=100, description="random forecasts of each window in the loss `crps`")
+    ensemble: int = Field(
+        1,
+        ge=1,
+        le=100,
+        description="networks that are trained from different weights; their mean is the forecast, and their variance "
+        "a part of that of its error",
+    )
+    delays: int = Field(0, ge=0, le=20, description="past states that the network sees besides the present one")
+    integrator: Literal["none", "rk4"] = Field(
+        "none",
+        description="none: the network gives the increment of the interval; rk4: it is the tendency that the "
+        "Runge-Kutta scheme of fourth order takes over the interval, and is trained through it",
+    )
+    substeps: int = Field(1, ge=1, le=100, description="steps of the Runge-Kutta scheme in an interval")
+    conserves: tuple[str, ...] = Field(
+        (), description="fields whose mean over the grid no step changes: the increments are projected on that"
+    )
     weight_decay: float = Field(0.0, ge=0, description="of the optimizer")
     dropout: float = Field(
         0.0, ge=0, lt=1, description="share of the units of dense hidden layers that each step of training leaves out"
@@ -62,6 +87,10 @@ class NetworkSettings(EmulatorSettings):
     def _possible(self) -> "NetworkSettings":
         if self.optimizer == "l-bfgs" and self.weight_decay:
             raise ValueError("weight_decay: l-bfgs has none: leave it at 0")
+        if self.loss == "gaussian_nll" and self.lead > 1:
+            raise ValueError("loss: gaussian_nll forecasts the error of one step: leave `lead` at 1")
+        if self.substeps > 1 and self.integrator == "none":
+            raise ValueError("substeps: there is nothing to integrate: set `integrator: rk4`")
         if self.dropout and not self.dense:
             raise ValueError(
                 f"dropout: {self.method} has no dense hidden layers: in a convolution the neighbours of what is left "
@@ -71,8 +100,23 @@ class NetworkSettings(EmulatorSettings):
 
     @property
     def steps(self) -> int:
-        """Successive steps in the loss."""
-        return self.lead
+        """Successive steps of a window: those in the loss, after those from which the memory begins."""
+        return self.lead + self.warm_up
+
+    @property
+    def warm_up(self) -> int:
+        """Steps before the first forecast of a window, in which the memory takes up the analyses."""
+        return self.delays
+
+    @property
+    def noisy(self) -> bool:
+        """Whether noise enters the network."""
+        return self.loss == "crps"
+
+    @property
+    def local(self) -> bool:
+        """Whether each grid point sees its neighbourhood only, now and nothing else."""
+        return super().local and not self.delays and not self.noisy and not self.conserves
 
     @property
     def threads(self) -> int:
@@ -82,6 +126,8 @@ class NetworkSettings(EmulatorSettings):
 
     def refuse_unlike(self, geometry: Geometry) -> None:
         """Raise SettingsError if the fields stand on different grids, of which a network cannot make channels."""
+        if unknown := [name for name in self.conserves if name not in geometry.names]:
+            raise SettingsError(f"conserves: there is no field {unknown[0]!r}; there are {', '.join(geometry.names)}")
         if len({field.shape for field in geometry.fields}) > 1:
             raise SettingsError(f"{self.method} takes fields as channels, and those of this model have different grids")
 

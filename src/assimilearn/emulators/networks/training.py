@@ -1,10 +1,10 @@
 """One training loop for all torch modules: rollout over the lead, a loss, mini-batches, early stopping.
 
 A state z is standardised field by field; the module f gives standardised increments, and the forecast over a window is
-z_{k+1} = z_k + r f(z_k) with r the ratio of the two scales. The loss is the mean over windows, leads and sites of
-weight times squared error, in units of the standard deviation of the increments, as in Brajard et al. (2020), J.
-Comput. Sci. 44, 101171, eq. 4. The weights of the epoch with the smallest validation loss are kept. Algorithms are
-deterministic, each on one thread: the same on any number of cores.
+z_{k+1} = z_k + r f(z_k) with r the ratio of the two scales. The loss is the mean over windows, leads and sites, by
+default of weight times squared error, in units of the standard deviation of the increments, as in Brajard et al.
+(2020), J. Comput. Sci. 44, 101171, eq. 4; others stand in `modules/losses.py`. The weights of the epoch with the
+smallest validation loss are kept. Algorithms are deterministic, each on one thread: the same on any number of cores.
 """
 
 import copy
@@ -60,22 +60,41 @@ def reproducibly(seed: int) -> Iterator[None]:
 
 
 class Examples(NamedTuple):
-    """Windows as tensors, float32, standardised: ``z (window, lead + 1, site)``, ``weights (window, lead, site)``."""
+    """Windows as tensors, float32.
+
+    Attributes
+    ----------
+    z : tensor (window, time, site)
+        Standardised states, from the first of the warm-up on.
+    weights : tensor (window, lead, site)
+    noise : tensor (window, lead, sample, draws) or None
+    """
 
     z: Any
     weights: Any
+    noise: Any = None
 
     def take(self, windows: Any) -> "Examples":
         """Some of the windows."""
-        return Examples(self.z[windows], self.weights[windows])
+        return Examples(*(None if part is None else part[windows] for part in self))
+
+    def with_noise(self, step: Any, settings: NetworkSettings) -> "Examples":
+        """The same windows with new random numbers, where the step takes any."""
+        import torch
+
+        if not step.draws:
+            return self
+        shape = (*self.weights.shape[:2], settings.samples, step.draws)
+        return self._replace(noise=torch.randn(shape).to(self.z.device))
 
 
-def examples(windows: Windows, scaling: FieldScaling, device: Any) -> Examples:
+def examples(windows: Windows, scaling: FieldScaling, settings: NetworkSettings, device: Any) -> Examples:
     """Tensors of the windows."""
     import torch
 
     z = torch.as_tensor(scaling.standardised(windows.states), dtype=torch.float32, device=device)
-    return Examples(z, torch.as_tensor(windows.weights, dtype=torch.float32, device=device))
+    weights = torch.as_tensor(windows.weights[:, settings.warm_up :], dtype=torch.float32, device=device)
+    return Examples(z, weights)
 
 
 def device_of(settings: NetworkSettings) -> Any:
@@ -88,7 +107,7 @@ def device_of(settings: NetworkSettings) -> Any:
 
 
 def train_module(
-    flat: Any,
+    step: Any,
     training: Windows,
     validation: Windows,
     scaling: FieldScaling,
@@ -99,10 +118,10 @@ def train_module(
 
     Parameters
     ----------
-    flat : torch.nn.Module
-        ``flat(z (row, site)) -> increments (row, site)``, both standardised.
+    step : torch.nn.Module
+        A :class:`~assimilearn.emulators.networks.modules.step.Step`.
     training, validation : Windows
-        Of ``settings.lead`` steps.
+        Of ``settings.steps`` steps.
     scaling : FieldScaling
     settings : NetworkSettings
     workers : int
@@ -114,50 +133,46 @@ def train_module(
     from assimilearn.emulators.networks.modules.gradients import Gradients
 
     device = device_of(settings)
-    flat.to(device)
-    ratio = (scaling.increment_std / scaling.std)[scaling.field_of]
-    ratio = torch.as_tensor(ratio, dtype=torch.float32, device=device)
-    train, held_out = (examples(windows, scaling, device) for windows in (training, validation))
+    step.to(device)
+    train, held_out = (examples(windows, scaling, settings, device) for windows in (training, validation))
+    held_out = held_out.with_noise(step, settings)
     shown = torch.linspace(0, len(train.z) - 1, min(len(train.z), len(held_out.z))).long()
-    optimizer = optimizer_of(flat.parameters(), settings)
+    optimizer = optimizer_of(step.parameters(), settings)
     rate = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda epoch: rate_factor(settings, epoch))
     batches = 1 if settings.batch_size is None else -(-len(train.z) // settings.batch_size)
-    best, best_epoch, failure = copy.deepcopy(flat.state_dict()), 0, ""
+    best, best_epoch, failure = copy.deepcopy(step.state_dict()), 0, ""
     losses: list[tuple[float, float]] = []
     step_losses: list[float] = []
 
     def loss_of(module: Any, windows: Any) -> Any:
-        penalty = module.penalty() if hasattr(module, "penalty") else 0.0
-        return rollout_loss(module, train.take(windows), ratio, lead_of(settings, len(losses))) + penalty
+        return rollout_loss(module, train.take(windows), settings, lead_of(settings, len(losses))) + module.penalty()
 
-    with Gradients(flat, loss_of, training.geometry.size, min(workers, settings.threads)) as gradients:
+    with Gradients(step, loss_of, training.geometry.size, min(workers, settings.threads)) as gradients:
 
         def loss_and_gradient(batch: Any) -> float:
             loss = gradients.write(batch)
             if settings.clip is not None and settings.optimizer != "l-bfgs":
-                torch.nn.utils.clip_grad_norm_(flat.parameters(), settings.clip)
+                torch.nn.utils.clip_grad_norm_(step.parameters(), settings.clip)
             return loss
 
         for epoch in tqdm(range(settings.epochs), disable=None, leave=False, desc="training", unit="epoch"):
-            flat.train()
+            train = train.with_noise(step, settings)
             for module in gradients.copies:
                 module.train()
             for batch in torch.randperm(len(train.z)).tensor_split(batches):
                 step_losses.append(float(optimizer.step(partial(loss_and_gradient, batch))))
             rate.step()
-            flat.eval()
-            losses.append(
-                (evaluated(flat, train.take(shown), ratio, settings), evaluated(flat, held_out, ratio, settings))
-            )
+            step.eval()
+            losses.append((evaluated(step, train.take(shown), settings), evaluated(step, held_out, settings)))
             if not np.isfinite([*losses[-1], step_losses[-1]]).all():
                 failure = f"the loss is not finite in epoch {epoch}: lower `learning_rate`"
                 break
             if losses[-1][1] < min((validation_loss for _, validation_loss in losses[:-1]), default=np.inf):
-                best, best_epoch = copy.deepcopy(flat.state_dict()), epoch
+                best, best_epoch = copy.deepcopy(step.state_dict()), epoch
             if epoch - best_epoch >= settings.patience:
                 break
-    flat.load_state_dict(best)
-    flat.cpu().eval()
+    step.load_state_dict(best)
+    step.cpu().eval()
     history = np.array(losses)
     return History(history[:, 0], history[:, 1], np.array(step_losses), failure)
 
@@ -169,17 +184,32 @@ def lead_of(settings: NetworkSettings, epoch: int) -> int:
     return 1 + (settings.lead - 1) * epoch // settings.curriculum
 
 
-def rollout_loss(flat: Any, given: Examples, ratio: Any, lead: int) -> Any:
-    """Weighted mean square error over all leads, in units of the increments' standard deviation."""
-    z, total = given.z[:, 0], 0.0
+def rollout_loss(step: Any, given: Examples, settings: NetworkSettings, lead: int) -> Any:
+    """Mean loss over all leads; each forecast starts from the one before, the first from an analysis.
+
+    In the warm-up the step is given the analyses, and only its memory goes on.
+    """
+    import torch
+
+    from assimilearn.emulators.networks.modules.losses import LOSSES
+
+    size, first, ratio = step.size, settings.warm_up, step.ratio
+    z, total = step.begin(given.z[:, 0]), 0.0
+    for k in range(first):
+        z = torch.cat([given.z[:, k + 1], step(z)[-1]], 1)
+    samples = 1 if given.noise is None else given.noise.shape[2]
+    z = z.repeat_interleave(samples, 0) if samples > 1 else z
     for k in range(lead):
-        z = z + ratio * flat(z)
-        error = (z - given.z[:, k + 1]) / ratio
-        total = total + (given.weights[:, k] * error**2).mean()
+        outputs = step(z) if given.noise is None else step(z, given.noise[:, k].flatten(0, 1))
+        forecast = z[:, :size] + ratio * outputs[0]
+        log_std = outputs[1] if settings.loss == "gaussian_nll" else None
+        in_units = (forecast / ratio).reshape(len(given.z), samples, size), given.z[:, first + k + 1] / ratio
+        total = total + LOSSES[settings.loss](*in_units, given.weights[:, k], log_std, settings.level)
+        z = torch.cat([forecast, outputs[-1]], 1) if step.memory else forecast
     return total / lead
 
 
-def evaluated(flat: Any, given: Examples, ratio: Any, settings: NetworkSettings) -> float:
+def evaluated(step: Any, given: Examples, settings: NetworkSettings) -> float:
     """The loss of the module over all windows, without gradients."""
     import torch
 
@@ -188,5 +218,5 @@ def evaluated(flat: Any, given: Examples, ratio: Any, settings: NetworkSettings)
     total, windows = 0.0, torch.arange(len(given.z))
     with torch.no_grad():
         for block in windows.split(max(1, BLOCK // given.z.shape[-1])):
-            total += len(block) * float(rollout_loss(flat, given.take(block), ratio, settings.lead))
+            total += len(block) * float(rollout_loss(step, given.take(block), settings, settings.lead))
     return total / len(windows)
