@@ -29,13 +29,13 @@ from speed_page import disagree, machine, publish, report
 from assimilearn.assimilation import METHODS
 from assimilearn.assimilation.problem import Problem, pose
 from assimilearn.assimilation.settings import AnalysisSettings
-from assimilearn.assimilation.sweep import experiment, sweep
 from assimilearn.assimilation.twin import Twin, TwinSettings, simulate_twin
 from assimilearn.models import Lorenz96, Lorenz96Settings
 from assimilearn.models.climate import ClimateSettings, climate
 from assimilearn.models.truth import TruthSettings
 from assimilearn.observations.networks import AllSites
 from assimilearn.observations.observe import ObservationSettings
+from assimilearn.tuning.sweep import experiment, sweep
 
 ROOT = Path(__file__).resolve().parents[1]
 LARGEST_PEER = 2000  # sites: beyond, one cycle of DAPPER's LETKF takes seconds

@@ -112,14 +112,18 @@ CONTENTS: dict[str, Contents] = {
     "tuning": Contents(
         "a search of settings",
         {
-            "score": ("candidate", "fold"),
-            "mean_score": ("candidate",),
-            "standard_error": ("candidate",),
-            "train_size": ("fold",),
+            "trial": ("trial",),
+            "fold": ("fold",),
+            "budget": ("budget",),
+            "mean_score": ("trial", "budget"),
+            "standard_error": ("trial", "budget"),
+            "evaluation": ("trial", "budget"),
+            "status": ("trial",),
+            "reason": ("trial",),
             "best": (),
         },
-        {},
-        {"method": str, "chosen": dict},
+        {"train_size": ("fold",), "nested_score": ("outer",)},
+        {"method": str, "chosen": dict, "objective": str, "tuned_part": str, "edges": list, "search": dict},
     ),
     "emulators": Contents(
         "an emulator",
@@ -244,7 +248,7 @@ def value_problem(dataset: xr.Dataset) -> str:
     """What is wrong with the values of a file whose layout is right; empty if nothing is."""
     contents = CONTENTS[dataset.attrs["kind"]]
     for name in {**contents.needed, **contents.possible}:
-        if name in dataset.variables and name not in ("score", "initial", "monomial"):
+        if name in dataset.variables and name not in ("score", "initial", "monomial", "reason"):
             values = dataset[name].values
             if values.dtype.kind not in "biuf":
                 return f"is broken: {name} holds no numbers"

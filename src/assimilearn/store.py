@@ -180,12 +180,23 @@ def read(path: str | Path, *kinds: str) -> xr.Dataset:
         If the file is missing, truncated, not NetCDF, of a newer format version, of another kind, or broken.
     """
     with opened(path, *kinds, cache=True) as dataset:
-        with readable(Path(path)):
-            loaded = dataset.load()
-        problem = value_problem(loaded) if kinds else ""
-        if problem:
-            raise FileError(f"{path} {problem}")
-        return loaded
+        return checked(Path(path), dataset, bool(kinds))
+
+
+def checked(path: Path, dataset: xr.Dataset, of_kind: bool = True) -> xr.Dataset:
+    """Read all values of a file, or of a part of it, that is open.
+
+    Raises
+    ------
+    FileError
+        If they cannot be read or, in a file of some kind, are not what it must hold.
+    """
+    with readable(path):
+        loaded = dataset.load()
+    problem = value_problem(loaded) if of_kind else ""
+    if problem:
+        raise FileError(f"{path} {problem}")
+    return loaded
 
 
 @contextmanager

@@ -10,7 +10,9 @@ from assimilearn import plugins
 from assimilearn.assimilation import METHODS, assimilate
 from assimilearn.errors import PluginError
 from assimilearn.models.geometry import ring
+from assimilearn.periods import VALIDATION, with_periods
 from assimilearn.registry import registry, use
+from assimilearn.tuning.analyses import TuneAnalysisSettings, tune_analysis
 
 HEAD = "import numpy as np\nfrom assimilearn.plugins import method\n"
 ETKF = """
@@ -76,8 +78,11 @@ def test_its_settings_and_those_of_every_filter_count(twin, tmp_path):
     base = run(twin, "my-etkf")["mean"]
     for change in ({"strength": 0.5}, {"inflation": 1.2}, {"model_error": 0.1}):
         assert not np.allclose(run(twin, "my-etkf", **change)["mean"], base)
-    tuned = run(twin, "my-etkf", tune={"strength": [0.1, 1.0]})
-    assert tuned["tuning_score"].dims == ("strength",)
+    model, _, observations, climate = twin
+    validated = with_periods(observations, np.full(observations.sizes["time"], VALIDATION))
+    search, settings = TuneAnalysisSettings(grid={"strength": [0.1, 1.0]}), METHODS["my-etkf"]()
+    tuned = tune_analysis(validated, model, settings, search, climate, np.random.default_rng(0))
+    assert tuned["setting_strength"].values.tolist() == [0.1, 1.0]
 
 
 def test_random_numbers_are_drawn_outside_and_the_same_in_every_run(twin, tmp_path):

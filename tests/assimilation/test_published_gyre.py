@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from assimilearn.assimilation.sweep import sweep
+
 from assimilearn.models import build
 from assimilearn.models.climate import climate
 from assimilearn.study.scenarios import load

@@ -1,6 +1,5 @@
 """A sweep is many runs of `assimilate`, scored, labelled, and the same however they are spread over threads."""
 
-from concurrent.futures import Executor, Future
 from copy import deepcopy
 
 import numpy as np
@@ -9,13 +8,13 @@ import xarray as xr
 from twins import climatology_file, lorenz96_climatology
 
 from assimilearn.assimilation import METHODS, assimilate
-from assimilearn.assimilation.sweep import sweep
 from assimilearn.assimilation.twin import Twin, TwinSettings, simulate_twin
 from assimilearn.errors import SettingsError
 from assimilearn.models import Lorenz96, Lorenz96Settings
 from assimilearn.models.truth import TruthSettings
 from assimilearn.observations.networks import AllSites
 from assimilearn.observations.observe import ObservationSettings
+from assimilearn.tuning.sweep import sweep
 
 MODEL = Lorenz96(Lorenz96Settings(size=12))
 OVER = {"inflation": [1.02, 1.1], "members": [8, 10, 12]}
@@ -75,13 +74,6 @@ def test_the_number_of_threads_changes_nothing(scores, climate):
     xr.testing.assert_identical(etkf_sweep(climate, workers=3), scores)
 
 
-def test_a_cluster_gives_the_same_table_by_the_same_call(scores, climate):
-    from dask.distributed import Client
-
-    with Client(n_workers=1, threads_per_worker=1, dashboard_address=None) as client:
-        xr.testing.assert_identical(etkf_sweep(climate, executor=client.get_executor()), scores)
-
-
 def test_without_values_there_is_one_experiment_for_each_realization(climate):
     scores = sweep(twins(3), MODEL, METHODS["blue"](), {}, climate)
     assert scores["rmse"].dims == ("realization",)
@@ -92,30 +84,6 @@ def test_a_longer_twin_begins_with_the_shorter_one():
     short, long = next(twins(1)), next(twins(1, TwinSettings(steps=400, burn_in=100)))
     np.testing.assert_array_equal(short.truth["state"], long.truth["state"][:300])
     np.testing.assert_array_equal(short.observations["value"], long.observations["value"][:300])
-
-
-def test_no_more_experiments_are_under_way_than_keep_the_workers_busy(climate):
-    executor = Counting()
-    scores = sweep(twins(12, TwinSettings(steps=20, burn_in=5)), MODEL, METHODS["blue"](), {}, climate, 2, executor)
-    assert scores["rmse"].size == 12
-    assert executor.most == 8
-
-
-class Counting(Executor):
-    """Runs nothing before its result is asked for."""
-
-    under_way = most = 0
-
-    def submit(self, function, *arguments):
-        self.under_way += 1
-        self.most = max(self.most, self.under_way)
-        future = Future()
-        future.result = lambda: self.finish(function, arguments)
-        return future
-
-    def finish(self, function, arguments):
-        self.under_way -= 1
-        return function(*arguments)
 
 
 def test_a_diverged_run_is_flagged_and_never_averaged_away(climate):
@@ -158,11 +126,6 @@ def test_bad_values_are_one_error_before_anything_runs(climate, over, message):
 
     with pytest.raises(SettingsError, match=message):
         sweep(never(), MODEL, METHODS["etkf"](), over, climate)
-
-
-def test_tuning_inside_a_sweep_is_refused(climate):
-    with pytest.raises(SettingsError, match="not under `tune`"):
-        sweep(twins(), MODEL, METHODS["etkf"](tune={"inflation": [1.0]}), {}, climate)
 
 
 def test_no_realization_is_an_error(climate):

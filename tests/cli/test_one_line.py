@@ -22,6 +22,7 @@ NETCDF = {
     "assimilate": ["IN", "OUT", "--model", "IN", "--climate", "IN"],
     "sweep": ["OUT", "--model", "IN", "--truth-model", "IN", "--climate", "IN"],
     "tune": ["IN", "OUT"],
+    "tune-analysis": ["IN", "OUT", "--climate", "IN", "--model", "IN"],
     "train": ["IN", "OUT"],
     "learn-again": ["IN", "OUT", "--observations", "IN", "--cycle", "1"],
     "assimilate-again": ["IN", "OUT", "--emulator", "IN", "--previous", "IN", "--cycle", "1"],
@@ -34,6 +35,7 @@ OTHER = {
     "scorecard": (["OUT", "IN"], "out.csv"),
     "explain": (["IN", "IN", "--time", "1"], ""),
     "table": (["IN"], ""),
+    "best": (["IN"], ""),
 }
 READING = {verb: (words, "out.nc") for verb, words in NETCDF.items() if verb != "climate"} | OTHER
 READING |= {verb: (["IN"], "") for verb in STUDIES}
@@ -52,7 +54,7 @@ def wrong(tmp_path_factory, chain):
     (folder / "empty").touch()
     (folder / "folder").mkdir()
     (folder / "cut").write_bytes(chain["observations"].read_bytes()[:5000])
-    shutil.copy(chain["tuning"], folder / "another kind")  # of which no verb of these takes one first
+    shutil.copy(chain["tuning"], folder / "another kind")  # of which only `best` takes one first
     return {path.name: path for path in folder.iterdir()} | {"missing": folder / "missing"}
 
 
@@ -79,9 +81,11 @@ def test_every_verb_is_here():
 
 @pytest.mark.parametrize("verb", READING)
 @pytest.mark.parametrize("kind", ["text", "binary", "empty", "folder", "cut", "another kind", "missing"])
-def test_every_verb_says_one_line_on_a_wrong_file(told, wrong, tmp_path, verb, kind):
+def test_every_verb_says_one_line_on_a_wrong_file(told, wrong, chain, tmp_path, verb, kind):
     words, name = READING[verb]
     output = tmp_path / "new" / name
+    if (verb, kind) == ("best", "another kind"):
+        wrong = wrong | {kind: chain["sweeps"]}
     said = told(verb, *[{"IN": wrong[kind], "OUT": output}.get(word, word) for word in words])
     assert len(said) == 1 or verb in STUDIES, said
     about_content = kind in ("text", "empty") if verb in STUDIES else (verb, kind) == ("figure", "another kind")

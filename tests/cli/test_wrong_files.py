@@ -27,6 +27,13 @@ VERBS = {
     "assimilate": (["{observations}", OUT, "--model", "{model}", "--climate", "{model}"], "observations", "model"),
     "sweep": ([OUT, "--model", "{model}", "--truth-model", "{model}", "--climate", "{model}"], "model"),
     "tune": (["{analyses}", OUT], "analyses"),
+    "tune-analysis": (
+        [
+            *("{observations}", OUT, "--climate", "{model}", "--analysis", "{analyses}", "--truth", "{truth}"),
+        ],
+        *("observations", "model", "analyses", "truth"),
+    ),
+    "best": (["{tuning}"], "tuning"),
     "train": (
         [
             "{analyses}",

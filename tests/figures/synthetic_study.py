@@ -294,14 +294,20 @@ def make_tuning(rng, settings, sensitivity=0.3):
     best = int(folds.mean(1).argmin())
     return xr.Dataset(
         {
-            "score": (("candidate", "fold"), folds, {"units": "1"}),
-            "mean_score": ("candidate", folds.mean(1), {"units": "1"}),
-            "standard_error": ("candidate", folds.std(1, ddof=1) / np.sqrt(5), {"units": "1"}),
+            "rollout": (("trial", "fold", "budget"), folds[..., None], {"units": "1"}),
+            "mean_score": (("trial", "budget"), folds.mean(1)[:, None], {"units": "1"}),
+            "standard_error": (("trial", "budget"), folds.std(1, ddof=1)[:, None] / np.sqrt(5), {"units": "1"}),
+            "evaluation": (("trial", "budget"), np.arange(score.size)[:, None]),
             "best": ((), best),
             "train_size": ("fold", np.full(5, 2000)),
-            **{name: ("candidate", values) for name, values in flat.items()},
         },
-        attrs={"chosen": json.dumps({name: float(values[best]) for name, values in flat.items()})},
+        coords={f"setting_{name}": ("trial", values) for name, values in flat.items()},
+        attrs={
+            "chosen": json.dumps({name: float(values[best]) for name, values in flat.items()}),
+            "objective": "rollout",
+            "edges": "[]",
+            "search": json.dumps({"method": "grid", "laws": {}}),
+        },
     )
 
 

@@ -381,32 +381,32 @@ def test_sensitivity_has_logarithmic_axes_for_decades_and_leaves_out_what_diverg
         figures.plot("sensitivity", rows=study["rows"][1:2], variations=study["variations"])
 
 
-def test_cross_validation_marks_the_chosen_candidate_and_has_log_axes_for_decades(study, drawn):
+def test_cross_validation_marks_the_chosen_trial_and_has_log_axes_for_decades(study, drawn):
     learning, width = panels(drawn["cross_validation"])[1:]
     search = study["tuning"]["cnn"]
     best = int(search.best)
     for axes, setting in ((learning, "learning_rate"), (width, "width")):
         star = next(line for line in axes.lines if line.get_label() == "chosen")
         point = [float(star.get_xdata()[0]), float(star.get_ydata()[0])]
-        assert point == pytest.approx([float(search[setting][best]), float(search.mean_score[best])])
+        assert point == pytest.approx([float(search[f"setting_{setting}"][best]), float(search.mean_score[best, 0])])
     assert (learning.get_xscale(), width.get_xscale()) == ("log", "linear")
 
 
 def test_cross_validation_lines_hold_the_other_settings_at_the_chosen_values(study, drawn):
     search = study["tuning"]["cnn"]
-    rate = search.learning_rate.values[int(search.best)]
-    expected = search.mean_score.values[search.learning_rate.values == rate]
+    rate = search.setting_learning_rate.values[int(search.best)]
+    expected = search.mean_score.values[search.setting_learning_rate.values == rate, 0]
     axes = panels(drawn["cross_validation"])[2]
     mean = next(box for box in axes.containers if box.get_label() == "mean ± standard error")
     np.testing.assert_allclose(mean.lines[0].get_ydata(), expected)
 
 
-def test_cross_validation_takes_settings_that_are_texts_and_candidates_that_failed(study):
+def test_cross_validation_takes_settings_that_are_texts_and_trials_that_failed(study):
     search = study["tuning"]["ridge"].copy(deep=True)
     names = np.array(["a", "b", "c", "d", "e", "f", "g", "h", "i"], dtype=object)
-    search["penalty"] = ("candidate", names)
-    search["score"][0] = np.inf
-    search["mean_score"][0] = np.inf
+    search = search.assign_coords(setting_penalty=("trial", names))
+    search["rollout"][0] = np.nan
+    search["mean_score"][0] = np.nan
     axes = panels(figures.plot("cross_validation", tuning={"ridge": search}))[0]
     assert [text.get_text() for text in axes.get_xticklabels()] == list(names)
 

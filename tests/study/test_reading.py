@@ -139,7 +139,7 @@ def test_a_byte_order_mark_and_line_ends_of_windows_change_nothing(written, mark
         ("members: 10", 'members: "ten"', "analyses.etkf.members: "),
         ("1.02", '"1,02"', "analyses.etkf.inflation: "),
         ("1.02", ".inf", "analyses.etkf.inflation: "),
-        ("1.02", "1.02, tune: {inflation: []}", "analyses.etkf.tune.inflation: needs a value or more"),
+        ("1.02", "1.02, tune: {inflation: []}", "analyses.etkf.tune: grid: no values for inflation"),
         (RIDGE, f"{RIDGE[:-1]}, tune: {{folds: 4, gap: 200, grid: {{alpha: [1, 10]}}}}}}", "emulators.ridge.tune.gap"),
         (RIDGE, f"{RIDGE[:-1]}, tune: {{folds: 100, lead: 10, grid: {{alpha: [1]}}}}}}", "emulators.ridge.tune.lead"),
         ("validation: 50", "validation: 1", "periods.validation: "),

@@ -17,8 +17,9 @@ from assimilearn.emulators.networks.mlp import MlpSettings
 from assimilearn.emulators.pairs import windows
 from assimilearn.errors import FileError, SettingsError
 from assimilearn.periods import GAP, TEST, with_periods
-from assimilearn.tuning import Law, TuneSettings, tune
-from assimilearn.tuning.search import forecast_error
+from assimilearn.tuning.emulators import TuneSettings, step_errors, tune
+from assimilearn.tuning.objective import FAILED, OK
+from assimilearn.tuning.space import Law
 
 RIDGE = RidgeSettings(radius=2, degree=2)
 ALPHAS = TuneSettings(folds=3, gap=5, lead=3, grid={"alpha": [0.1, 1e9], "radius": [1, 2]})
@@ -39,13 +40,13 @@ def tuning(analysis):
 
 
 def test_all_combinations_are_scored_and_the_smallest_mean_wins(tuning):
-    assert tuning["score"].shape == (4, 3)
-    assert tuning["alpha"].values.tolist() == [0.1, 0.1, 1e9, 1e9]
-    assert tuning["radius"].values.tolist() == [1, 2, 1, 2]
-    assert tuning["mean_score"].values == pytest.approx(tuning["score"].values.mean(axis=1))
+    assert tuning["rollout"].shape == (4, 3, 1)
+    assert tuning["setting_alpha"].values.tolist() == [0.1, 0.1, 1e9, 1e9]
+    assert tuning["setting_radius"].values.tolist() == [1, 2, 1, 2]
+    assert tuning["mean_score"].values == pytest.approx(tuning["rollout"].values.mean(axis=1))
     assert tuning["best"] == np.argmin(tuning["mean_score"].values) == 1
     assert json.loads(tuning.attrs["chosen"]) == {"alpha": 0.1, "radius": 2}
-    assert tuning["standard_error"].values == pytest.approx(tuning["score"].values.std(axis=1, ddof=1) / np.sqrt(3))
+    assert tuning["standard_error"].values == pytest.approx(tuning["rollout"].values.std(axis=1, ddof=1) / np.sqrt(3))
     assert tuning["train_size"].values.tolist() == [155, 150, 155]
 
 
@@ -60,14 +61,14 @@ def test_a_score_is_the_error_of_forecasts_from_the_held_out_block(analysis, tun
     for k in range(3):
         x = emulator.step(x)
         errors.append(np.mean((x - analysis["mean"].values[91 + k : 168 + k]) ** 2))
-    assert tuning["score"].values[1, 1] == pytest.approx(np.mean(errors), rel=1e-12)
+    assert tuning["rollout"].values[1, 1, 0] == pytest.approx(np.mean(errors), rel=1e-12)
 
 
 def test_the_test_period_cannot_be_read(analysis, tuning):
     spoilt = analysis.copy(deep=True)
     spoilt["mean"][-PERIODS.test :] = np.nan
     spoilt["spread"][-PERIODS.test :] = np.nan
-    assert np.array_equal(tune(spoilt, RIDGE, ALPHAS, rng())["score"], tuning["score"])
+    assert np.array_equal(tune(spoilt, RIDGE, ALPHAS, rng())["rollout"], tuning["rollout"])
 
 
 def test_what_is_held_out_does_not_reach_the_fit(analysis):
@@ -85,7 +86,7 @@ def test_what_is_held_out_does_not_reach_the_fit(analysis):
 def test_the_number_of_fits_is_told_before_the_run(analysis, caplog):
     with caplog.at_level(logging.INFO, logger="assimilearn"):
         tune(analysis, RIDGE, TuneSettings(folds=2, gap=0, grid={"alpha": [1.0]}), rng())
-    assert "2 fits: 1 candidates x 2 folds" in caplog.text
+    assert "2 fits or runs: 1 trials x 2" in caplog.text
 
 
 def files_of_one_and_two_workers(analysis, settings, grid, folder):
@@ -110,33 +111,27 @@ def test_networks_learn_the_same_in_every_process(analysis, tmp_path):
 
 def test_a_seed_of_its_own_for_every_fit(analysis):
     search = TuneSettings(folds=2, gap=5, grid={"n_estimators": [2, 2]})
-    scores = tune(analysis, ForestSettings(), search, rng())["score"].values
+    scores = tune(analysis, ForestSettings(), search, rng())["rollout"].values
     assert not np.array_equal(scores[0], scores[1])
 
 
 def test_a_random_search_draws_from_laws_and_lists(analysis):
     laws = {"alpha": Law(law="log_uniform", low=1e-3, high=1e3)}
-    search = TuneSettings(folds=2, gap=0, samples=30, grid={"radius": [1, 2]}, laws=laws)
+    search = TuneSettings(folds=2, gap=0, method="random", trials=30, grid={"radius": [1, 2]}, laws=laws)
     found = tune(analysis, RidgeSettings(degree=1), search, rng())
-    assert found.sizes["candidate"] == 30
-    assert set(found["radius"].values) == {1, 2}
-    assert found["alpha"].min() >= 1e-3 and found["alpha"].max() <= 1e3
-    assert np.median(np.log10(found["alpha"])) == pytest.approx(0, abs=1.2)
+    alpha = found["setting_alpha"]
+    assert found.sizes["trial"] == 30
+    assert set(found["setting_radius"].values) == {1, 2}
+    assert alpha.min() >= 1e-3 and alpha.max() <= 1e3
+    assert np.median(np.log10(alpha)) == pytest.approx(0, abs=1.2)
     again = tune(analysis, RidgeSettings(degree=1), search, rng())
     assert found.identical(again)
-
-
-def test_laws_keep_to_their_bounds():
-    draws = [Law(law="integer", low=2, high=4).draw(np.random.default_rng(k)) for k in range(50)]
-    assert set(draws) == {2, 3, 4}
-    uniform = [Law(law="uniform", low=-1, high=1).draw(np.random.default_rng(k)) for k in range(200)]
-    assert np.mean(uniform) == pytest.approx(0, abs=0.15) and max(np.abs(uniform)) <= 1
 
 
 def test_settings_that_are_lists_are_recorded_as_json(analysis):
     search = TuneSettings(folds=2, gap=0, grid={"hidden": [[4], [3, 3]]})
     found = tune(analysis, MlpSettings(epochs=1, radius=1), search, rng())
-    assert found["hidden"].values.tolist() == ["[4]", "[3, 3]"]
+    assert found["setting_hidden"].values.tolist() == ["[4]", "[3, 3]"]
     assert json.loads(found.attrs["chosen"])["hidden"] in ([4], [3, 3])
 
 
@@ -154,10 +149,11 @@ def test_every_bad_value_of_the_grid_is_named_once(analysis):
     assert any("-1" in p and "alpha" in p for p in problems) and any("-2" in p and "radius" in p for p in problems)
 
 
-def test_a_candidate_that_overflows_scores_infinity_and_loses(analysis):
+def test_a_trial_that_fails_is_recorded_with_its_reason_and_the_search_goes_on(analysis):
     search = TuneSettings(folds=2, gap=0, grid={"learning_rate": [1e30, 1e-3]})
     found = tune(analysis, MlpSettings(hidden=(4,), epochs=2, activation="relu"), search, rng())
-    assert np.isinf(found["mean_score"][0]) and found["best"] == 1
+    assert np.isnan(found["mean_score"][0, 0]) and found["best"] == 1
+    assert found["status"].values.tolist() == [FAILED, OK] and "finite" in str(found["reason"].values[0])
 
 
 def test_a_search_in_which_nothing_works_says_so(analysis):
@@ -166,12 +162,14 @@ def test_a_search_in_which_nothing_works_says_so(analysis):
         tune(analysis, MlpSettings(hidden=(4,), epochs=2, activation="relu"), search, rng())
 
 
-def test_a_forecast_that_overflows_has_an_infinite_error(analysis):
+def test_a_forecast_that_overflows_has_no_error(analysis):
     class Explosive:
+        size, compiled, time_step = 10, None, 0.05
+
         def step(self, states):
             return states * 1e200
 
-    assert forecast_error(Explosive(), windows(analysis, "train", 3)) == np.inf
+    assert not np.isfinite(step_errors(Explosive(), windows(analysis, "train", 3))[-1])
 
 
 def test_a_diverged_analysis_is_refused(analysis):
@@ -186,13 +184,15 @@ def test_a_diverged_analysis_is_refused(analysis):
         ({"grid": {"alpha": []}}, "no values for alpha"),
         ({"grid": {"alpha": [1]}, "folds": 1}, "folds"),
         ({"grid": {"alpha": [1]}, "gap": -1}, "gap"),
-        ({"laws": {"alpha": {"law": "uniform", "low": 0, "high": 1}}}, "how many candidates"),
-        ({"laws": {"alpha": {"law": "uniform", "low": 1, "high": 0}}, "samples": 2}, "low must be below high"),
-        ({"laws": {"alpha": {"law": "log_uniform", "low": 0, "high": 1}}, "samples": 2}, "low > 0"),
-        (
-            {"grid": {"alpha": [1]}, "laws": {"alpha": {"law": "uniform", "low": 0, "high": 1}}, "samples": 2},
-            "alpha is in the grid as well",
-        ),
+        ({"laws": {"alpha": {"law": "uniform", "low": 0, "high": 1}}}, "say how many"),
+        ({"laws": {"alpha": {"law": "uniform", "low": 1, "high": 0}}, "trials": 2}, "low must be below high"),
+        ({"laws": {"alpha": {"law": "log_uniform", "low": 0, "high": 1}}, "trials": 2}, "low > 0"),
+        ({"laws": {"alpha": {"law": "choice"}}, "trials": 2}, "a choice needs values"),
+        ({"grid": {"alpha": [1]}, "laws": {"alpha": {"law": "choice", "values": [1]}}}, "alpha is in the grid as well"),
+        ({"grid": {"alpha": [1]}, "method": "hyperband"}, "hyperband needs one"),
+        ({"grid": {"alpha": [1]}, "method": "tpe"}, "how many settings tpe"),
+        ({"grid": {"alpha": [1]}, "trials": 3}, "a grid tries all combinations"),
+        ({"grid": {"alpha": [1]}, "splits": "shuffled"}, "must not be split at random"),
     ],
 )
 def test_a_search_that_makes_no_sense_is_refused(search, message):

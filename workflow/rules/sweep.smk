@@ -13,6 +13,8 @@ rule sweep:
     conda:
         "../../environment.yml"
     threads: lambda w: plan_of(w).sweep_threads(w.sweep)
+    resources:
+        workers=PLAN.workers,
     params:
         settings=lambda w: plan_of(w).sweep_settings(w.sweep),
         truth=lambda w: plan_of(w).truth_settings,
@@ -27,5 +29,5 @@ rule sweep:
     shell:
         "python -m assimilearn sweep {output:q} --model {input.model:q} --truth-model {input.truth_model:q} "
         "--climate {input.climate:q} {params.assimilator:q} --settings {params.settings:q} --truth {params.truth:q} "
-        "--observations {params.observations:q} --workers {threads} --seed {params.seed:q} "
+        "--observations {params.observations:q} --workers {threads} --on {resources.workers:q} --seed {params.seed:q} "
         "--label {wildcards.study:q}/{wildcards.scenario:q}/{wildcards.sweep:q} {params.plugins:q} 2> {log:q}"

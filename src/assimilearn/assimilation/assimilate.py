@@ -1,6 +1,5 @@
 """The one entry: observations and a model in, an analysis out."""
 
-import json
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +10,6 @@ from assimilearn.assimilation.cycling.record import as_dataset, described
 from assimilearn.assimilation.learned_step import AnalysisStep
 from assimilearn.assimilation.methods.named import run_of
 from assimilearn.assimilation.problem import pose, refuse_misfit
-from assimilearn.assimilation.selection import choose
 from assimilearn.assimilation.settings import AnalysisSettings
 from assimilearn.models.protocol import Model
 from assimilearn.periods import with_periods
@@ -50,8 +48,7 @@ def assimilate(
         (values from ``diverged_at`` on are NaN), and "lost" if ``lost_fraction`` is above a half: the share of windows
         of 100 analysis times, but the first, in which by the innovations the forecast is worse than the climatology or
         far surer than right (:mod:`assimilearn.assimilation.cycling.divergence`). ``reason`` then says why. With a
-        background check there is ``rejected(time, observation)``; with tuned settings ``tuning_score`` and the
-        attribute ``tuned`` (JSON).
+        background check there is ``rejected(time, observation)``.
 
     Raises
     ------
@@ -62,12 +59,8 @@ def assimilate(
     """
     problem = replace(pose(observations, model, model_file), step=step)
     refuse_misfit(problem, settings)
-    run_rng, tuning_rng = rng.spawn(2)
-    run = run_of(settings)
-    curve = None
-    if settings.tune:
-        settings, curve = choose(problem, settings, run, tuning_rng)
-    record = guarded(run, problem, settings, run_rng)
+    run_rng, _ = rng.spawn(2)  # the other stream is that of a search of its settings
+    record = guarded(run_of(settings), problem, settings, run_rng)
     attributes = {"method": settings.method, **outcome(record, problem, lost_windows(record, problem))}
     attributes |= described(problem)
     dataset = with_periods(as_dataset(record, problem, **attributes), problem.period)
@@ -75,7 +68,4 @@ def assimilate(
         rejected = ((problem.valid != 0) & (record.used == 0)).astype(np.int8)
         attributes = {"units": "1", "long_name": "1 where the background check rejected a valid observation"}
         dataset["rejected"] = (("time", "observation"), rejected, attributes)
-    if curve is not None:
-        dataset["tuning_score"] = curve
-        dataset.attrs["tuned"] = json.dumps({name: getattr(settings, str(name)) for name in curve.dims})
     return dataset

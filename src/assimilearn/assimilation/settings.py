@@ -1,7 +1,7 @@
 """What the settings of every assimilation method share: fields, and traits by which the program asks what they mean."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
+from typing import Annotated, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
@@ -108,13 +108,6 @@ class AnalysisSettings(Settings):
     def without_stated_error(self) -> Self:
         """The same settings for a model that states no error of its own."""
         return self
-
-    tune: dict[str, list[Any]] | None = Field(
-        None,
-        min_length=1,
-        description="settings of this method to choose on the validation period by the rmse of the innovations "
-        "(no truth is used): name -> values; all combinations are tried",
-    )
 
 
 class CycledSettings(AnalysisSettings):

@@ -7,12 +7,14 @@ import click
 from assimilearn import store
 from assimilearn.assimilation import AnyAnalysis, assimilate
 from assimilearn.assimilation.cycling.streaming import assimilate_to_file, is_streamed
+from assimilearn.assimilation.selection import candidate
 from assimilearn.cli.forecasters import read_forecaster
 from assimilearn.cli.health import tell_health
-from assimilearn.cli.inputs import CLIMATE, read_climatology, read_observations
+from assimilearn.cli.inputs import CLIMATE, read_climatology, read_observations, read_one_of, refuse_others
 from assimilearn.cli.options import FILE, NETCDF, Origin, origin_options, settings_option
 from assimilearn.cli.steps import read_step
 from assimilearn.study.seeds import generator
+from assimilearn.tuning.chosen import chosen_for_analysis
 
 
 @click.command("assimilate")
@@ -22,6 +24,7 @@ from assimilearn.study.seeds import generator
 @click.option("--climate", type=FILE, required=True, help=CLIMATE)
 @click.option("--assimilator", type=FILE, help="file of `train-assimilator`, for the method learned")
 @settings_option(AnyAnalysis, default='{"method": "etkf"}')
+@click.option("--tuned", type=FILE, help="file of `tune-analysis`: its chosen settings replace those given")
 @origin_options
 def command(
     observations: Path,
@@ -30,6 +33,7 @@ def command(
     climate: Path,
     assimilator: Path | None,
     settings: AnyAnalysis,
+    tuned: Path | None,
     origin: Origin,
 ) -> None:
     """Assimilate the OBSERVATIONS of a file into forecasts of a model and write the analyses to OUTPUT."""
@@ -37,15 +41,22 @@ def command(
     forecaster, kind, _ = read_forecaster(model)
     background = read_climatology(climate)
     inputs = {"observations": observations, "model": model, "climate": climate, "assimilator": assimilator}
-    step = read_step(assimilator)
+    inputs |= {"tuned": tuned}
+    step, search, chosen = read_step(assimilator), read_one_of(tuned, "tuning"), {}
+    if tuned is not None and search is not None:
+        refuse_others(tuned, search, observations=observations, climate=climate)
+        settings = candidate(settings, chosen_for_analysis(search), "tuned")
+        chosen = {"tuned": search.attrs["chosen"]}
     with store.opened(observations, "observations") as observed:
         if is_streamed(observed, forecaster, settings):
             facts = origin.provenance(output, "analyses", settings, inputs)
-            assimilate_to_file(observed, forecaster, settings, background, rng, output, **facts, model_kind=kind)
+            assimilate_to_file(
+                observed, forecaster, settings, background, rng, output, **facts, model_kind=kind, **chosen
+            )
             with store.opened(output, "analyses") as written:
                 tell_health(output.stem, written.attrs)
             return
     dataset = assimilate(read_observations(observations), forecaster, settings, background, rng, step)
-    dataset.attrs["model_kind"] = kind
+    dataset.attrs |= {"model_kind": kind, **chosen}
     origin.write(dataset, output, "analyses", settings, inputs)
     tell_health(output.stem, dataset.attrs)

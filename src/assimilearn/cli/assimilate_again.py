@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import click
+from pydantic import TypeAdapter
 
 from assimilearn import store
 from assimilearn.assimilation import AnyAnalysis
@@ -11,6 +12,7 @@ from assimilearn.cli.inputs import read_observations, refuse_others
 from assimilearn.cli.options import FILE, NETCDF, Origin, cycle_option, origin_options, settings_option
 from assimilearn.loops import assimilate_again
 from assimilearn.study.seeds import generator
+from assimilearn.tuning.analyses import Tuned, TunedAnalysis
 
 
 @click.command("assimilate-again")
@@ -18,7 +20,7 @@ from assimilearn.study.seeds import generator
 @click.argument("output", type=NETCDF)
 @click.option("--emulator", type=FILE, required=True, help="the emulator of this cycle")
 @click.option("--previous", type=FILE, required=True, help="analysis of the cycle before, or the start of the loop")
-@settings_option(AnyAnalysis, default='{"method": "etkf"}')
+@settings_option(TunedAnalysis, default='{"method": "etkf"}')
 @cycle_option
 @origin_options
 def command(
@@ -26,7 +28,7 @@ def command(
     output: Path,
     emulator: Path,
     previous: Path,
-    settings: AnyAnalysis,
+    settings: TunedAnalysis,
     cycle: int,
     origin: Origin,
 ) -> None:
@@ -43,8 +45,9 @@ def command(
         observed,
         learned,
         before,
-        settings,
+        TypeAdapter(AnyAnalysis).validate_python(settings.model_dump(exclude={*Tuned.model_fields})),
         generator(origin.seed, "analysis", origin.realization),
+        settings.tune,
     )
     inputs = {"observations": observations, "emulator": emulator, "previous": previous}
     origin.write(dataset.assign_attrs(cycle=cycle), output, "analyses", settings, inputs)

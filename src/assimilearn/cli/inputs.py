@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import xarray as xr
 
 from assimilearn import store
@@ -12,6 +13,7 @@ from assimilearn.contents import CONTENTS
 from assimilearn.errors import FileError
 from assimilearn.models import PhysicalModel, open_model
 from assimilearn.observations.checks import check_observations
+from assimilearn.periods import FLAGS
 
 
 class Physics(NamedTuple):
@@ -59,6 +61,15 @@ def usable(path: Path, file: xr.Dataset) -> xr.Dataset:
     with naming(path):
         check_observations(file, int(file.attrs["size"]))
     return file
+
+
+def read_before_test(path: Path, kind: str) -> xr.Dataset:
+    """A file in time without its test period, no value of which is read: for searches, which must not see it."""
+    with store.opened(path, kind) as file:
+        before = file.isel(time=np.flatnonzero(file["period"].values != FLAGS["test"]))
+        if before.sizes["time"] == 0:
+            raise FileError(f"{path}: holds the test period alone, and a search must not see it")
+        return store.checked(path, before)
 
 
 def read_one_of(path: Path | None, *kinds: str) -> xr.Dataset | None:

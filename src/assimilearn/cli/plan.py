@@ -16,7 +16,8 @@ def command(study: Path) -> None:
     plan = Plan(load(study))
     for scenario in plan.scenarios.values():
         for name in scenario.settings.analyses:
-            click.echo(f"{scenario.analysis(name)}  <-  {scenario.observations}, {scenario.model_of(name)}")
+            sources = [scenario.observations, scenario.model_of(name), *scenario.tuning_of_analysis(name)]
+            click.echo(f"{scenario.analysis(name)}  <-  {', '.join(sources)}")
         for name in scenario.settings.emulators:
             sources = [*scenario.training_inputs(name).values(), *scenario.tuning(name)]
             click.echo(f"{scenario.model_file(name)}  <-  {', '.join(sources)}")

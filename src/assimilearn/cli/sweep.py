@@ -5,17 +5,18 @@ from pathlib import Path
 
 import click
 
-from assimilearn.assimilation.sweep import sweep
 from assimilearn.cli.forecasters import read_forecaster
 from assimilearn.cli.inputs import CLIMATE, read_climatology, read_physics
 from assimilearn.cli.options import FILE, NETCDF, Origin, origin_options, settings_option
 from assimilearn.cli.steps import read_step
+from assimilearn.cli.workers import Workers, workers_options
 from assimilearn.models.fields import geometry_in, model_geometry
 from assimilearn.models.projection import projection
 from assimilearn.models.truth import TruthSettings
 from assimilearn.observations.observe import ObservationSettings
 from assimilearn.study.schema import SweepNode
 from assimilearn.study.twins import twins
+from assimilearn.tuning.sweep import sweep
 
 
 @click.command("sweep")
@@ -27,7 +28,7 @@ from assimilearn.study.twins import twins
 @settings_option(SweepNode, default='{"analysis": {"method": "etkf"}}')
 @settings_option(TruthSettings, "--truth", help="settings of the simulated truths")
 @settings_option(ObservationSettings, "--observations", help="settings of the simulated observations")
-@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="experiments at a time")
+@workers_options("threads")
 @origin_options
 def command(
     output: Path,
@@ -38,7 +39,7 @@ def command(
     settings: SweepNode,
     truth: TruthSettings,
     observations: ObservationSettings,
-    workers: int,
+    workers: Workers,
     origin: Origin,
 ) -> None:
     """Score a method over many settings, in realizations of a twin experiment, and write the scores to OUTPUT."""
@@ -49,8 +50,10 @@ def command(
     numbers = settings.realizations, settings.first_realization
     realizations = twins(physics, settings, truth, observations, origin.seed, *numbers, onto)
     forecaster, kind, _ = read_forecaster(model)
-    step = read_step(assimilator)
-    dataset = sweep(realizations, forecaster, settings.analysis, settings.over, background, workers, step=step)
+    dataset = sweep(
+        *(realizations, forecaster, settings.analysis, settings.over, background, workers.count, workers.kind),
+        step=read_step(assimilator),
+    )
     dataset.attrs |= {"model_kind": kind, "by": json.dumps(settings.by)}
     parts = {"sweep": settings, "truth": truth, "observations": observations}
     inputs = {"model": model, "truth_model": truth_model, "climate": climate, "assimilator": assimilator}

@@ -1,6 +1,5 @@
 """The verb ``train``."""
 
-import json
 from pathlib import Path
 
 import click
@@ -11,6 +10,7 @@ from assimilearn.cli.inputs import read_observations, read_one_of, read_physics,
 from assimilearn.cli.options import FILE, NETCDF, Origin, origin_options, settings_option
 from assimilearn.emulators import AnyEmulator, train
 from assimilearn.study.seeds import generator
+from assimilearn.tuning.chosen import chosen_for_emulator
 
 
 @click.command("train")
@@ -45,7 +45,7 @@ def command(
         analysed,
         settings,
         rng,
-        json.loads(search.attrs["chosen"]) if search is not None else None,
+        chosen_for_emulator(search) if search is not None else None,
         observations=observed,
         model=read_physics(model).model if model else None,
         previous=read_one_of(previous, "emulators"),

@@ -1,4 +1,4 @@
-"""Score of every candidate on every fold against each searched setting, the chosen candidate marked."""
+"""Score of every trial on every fold against each setting sought, the chosen trial marked."""
 
 import json
 from typing import TYPE_CHECKING
@@ -28,17 +28,29 @@ if TYPE_CHECKING:
 
 DECADES = 30.0  # highest / lowest value from which an axis is logarithmic
 SMALL_PANELS = 3
+WORDS = {
+    "rollout": "Weighted mean squared\nerror",
+    "one_step": "Weighted mean squared\nerror of one step",
+    "valid_time": "Valid time",
+    "innovation_rmse": "RMSE of innovations",
+    "innovation_crps": "CRPS of innovations",
+    "innovation_chi_square": "Distance of chi-square\nfrom 1",
+    "rmse": "RMSE of the analysis",
+}
+"""Score -> its name on an axis."""
+SETTING = "setting_"  # how variables begin that hold a setting along the trials
 
 
 def plot(*, tuning: Group | None = None) -> "Figure":
-    """One panel for each searched setting of each emulator.
+    """One panel for each setting sought of each emulator or analysis, scores at the largest budget.
 
-    Thin lines are the folds and the thick line is their mean with its standard error, along the candidates that
-    differ from the chosen one in this setting alone; open circles are the means of all other candidates.
+    Thin lines are the folds and the thick line is their mean with its standard error, along the trials that differ
+    from the chosen one in this setting alone; open circles are the means of all other trials. The axis is that of the
+    law from which the setting is drawn.
 
     Parameters
     ----------
-    tuning : mapping of emulator names to Datasets
+    tuning : mapping of names to Datasets
 
     Raises
     ------
@@ -47,7 +59,7 @@ def plot(*, tuning: Group | None = None) -> "Figure":
     """
     need("cross_validation", tuning=tuning)
     assert tuning is not None
-    searches = having(tuning, "score", "mean_score", "standard_error", "best")
+    searches = having(tuning, "mean_score", "standard_error", "best")
     panels = [(name, setting) for name, dataset in searches.items() for setting in searched(dataset)]
     if not panels:
         raise FigureError("the figure 'cross_validation' needs a searched setting in the tuning, which has none")
@@ -56,9 +68,13 @@ def plot(*, tuning: Group | None = None) -> "Figure":
 
 
 def searched(search: xr.Dataset) -> list[str]:
-    """The names of the settings along ``candidate`` that take more than one value."""
-    names = json.loads(search.attrs["chosen"])
-    return [name for name in names if name in search and len(np.unique(search[name].values)) > 1]
+    """The names of the settings along ``trial`` that take more than one value."""
+    return [name for name in sought(search) if len(np.unique(search[SETTING + name].values)) > 1]
+
+
+def sought(search: xr.Dataset) -> list[str]:
+    """Names of all settings of a search."""
+    return [str(name).removeprefix(SETTING) for name in search.coords if str(name).startswith(SETTING)]
 
 
 def draw(searches: dict[str, xr.Dataset], places: list[tuple[str, str]]) -> "Figure":
@@ -73,8 +89,8 @@ def draw(searches: dict[str, xr.Dataset], places: list[tuple[str, str]]) -> "Fig
     for index, (axes, (name, setting)) in enumerate(zip(panels, places, strict=False)):
         search = searches[name]
         one_setting(axes, search, setting, colour(name))
-        axes.set_xlabel(label(setting.replace("_", " "), search[setting].attrs.get("units")))
-        axes.set_ylabel(label("Weighted mean squared\nerror", search["score"].attrs.get("units")))
+        axes.set_xlabel(label(setting.replace("_", " "), search[SETTING + setting].attrs.get("units")))
+        axes.set_ylabel(label(in_words(search), search["mean_score"].attrs.get("units")))
         letter(axes, index, name)
     handles = {
         text: handle for axes in figure.axes for handle, text in zip(*axes.get_legend_handles_labels(), strict=True)
@@ -87,38 +103,40 @@ def one_setting(axes: "Axes", search: xr.Dataset, setting: str, shade: str) -> N
     """Folds, mean and choice against one setting."""
     best = int(search["best"])
     slice_ = alike(search, setting, best)
-    values, place = positions(search[setting].values)
-    score = finite(search["score"].transpose("candidate", "fold").values)
-    mean = finite(search["mean_score"].values)
+    values, place = positions(search[SETTING + setting].values)
+    score = finite(search[search.attrs["objective"]].transpose("trial", "fold", "budget").values[..., -1])
+    mean = finite(search["mean_score"].values[:, -1])
     others = np.setdiff1d(np.arange(len(mean)), slice_)
     if len(others):
-        axes.plot(place[others], mean[others], "o", mfc="none", mec=GREY, mew=0.5, ms=2.5, label="other candidates")
+        axes.plot(place[others], mean[others], "o", mfc="none", mec=GREY, mew=0.5, ms=2.5, label="other trials")
     for fold in range(score.shape[1]):
         text = "folds" if fold == 0 else None
         axes.plot(
             place[slice_], score[slice_, fold], color=shade, linewidth=0.5, alpha=0.5, marker=".", ms=2, label=text
         )
-    error = finite(search["standard_error"].values)[slice_]
+    error = finite(search["standard_error"].values[:, -1])[slice_]
     axes.errorbar(
         place[slice_], mean[slice_], error, color=BLACK, elinewidth=0.8, capsize=1.5, label="mean ± standard error"
     )
-    axes.plot(place[best], mean[best], "*", color=VERMILION, mec=BLACK, mew=0.4, ms=8, label="chosen", zorder=5)
-    scale_axes(axes, values, score)
+    shape, text = ("X", "chosen, on the edge of its range") if on_edge(search, setting) else ("*", "chosen")
+    axes.plot(place[best], mean[best], shape, color=VERMILION, mec=BLACK, mew=0.4, ms=8, label=text, zorder=5)
+    scale_axes(axes, values, score, law_of(search, setting))
 
 
 def finite(score: np.ndarray) -> np.ndarray:
-    """Scores with NaN, which no line passes through, for candidates that failed."""
+    """Scores with NaN, which no line passes through, for trials that failed."""
     return np.where(np.isfinite(score), score, np.nan)
 
 
 def alike(search: xr.Dataset, setting: str, best: int) -> np.ndarray:
-    """Candidates that differ from the chosen one in ``setting`` alone, in the order of its values."""
-    others = [name for name in searched(search) if name != setting]
-    same = np.ones(search.sizes["candidate"], dtype=bool)
-    for name in others:
-        same &= search[name].values == search[name].values[best]
+    """Trials that differ from the chosen one in ``setting`` alone, in the order of its values."""
+    same = np.ones(search.sizes["trial"], dtype=bool)
+    for name in searched(search):
+        if name != setting:
+            values = positions(search[SETTING + name].values)[1]
+            same &= (values == values[best]) | (np.isnan(values) & np.isnan(values[best]))
     chosen = np.flatnonzero(same)
-    return chosen[np.argsort(positions(search[setting].values)[1][chosen], kind="stable")]
+    return chosen[np.argsort(positions(search[SETTING + setting].values)[1][chosen], kind="stable")]
 
 
 def positions(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -128,12 +146,32 @@ def positions(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return values, np.unique(values.astype(str), return_inverse=True)[1].astype(float)
 
 
-def scale_axes(axes: "Axes", values: np.ndarray, score: np.ndarray) -> None:
-    """Logarithmic axes where the numbers span decades; names instead of numbers where settings are texts."""
+def on_edge(search: xr.Dataset, setting: str) -> bool:
+    """Whether the chosen value lies on the edge of what was sought."""
+    return setting in json.loads(search.attrs["edges"])
+
+
+def law_of(search: xr.Dataset, setting: str) -> str:
+    """The law from which a setting is drawn; empty for listed values."""
+    return json.loads(search.attrs["search"])["laws"].get(setting, {}).get("law", "")
+
+
+def in_words(search: xr.Dataset) -> str:
+    """What the score of a search is called on an axis."""
+    return WORDS.get(search.attrs["objective"], search.attrs["objective"].replace("_", " ").capitalize())
+
+
+def spans_decades(numbers: np.ndarray) -> bool:
+    """Whether positive numbers differ so much that their logarithms are drawn."""
+    return bool(np.nanmin(numbers) > 0 and np.nanmax(numbers) / np.nanmin(numbers) >= DECADES)
+
+
+def scale_axes(axes: "Axes", values: np.ndarray, score: np.ndarray, law: str = "") -> None:
+    """Logarithmic axes where the law says so, or listed numbers span decades; names where settings are texts."""
     if not np.issubdtype(values.dtype, np.number):
         names = np.unique(values.astype(str))
         axes.set_xticks(range(len(names)), list(names))
-    elif values.min() > 0 and values.max() / values.min() >= DECADES:
+    elif law == "log_uniform" or (not law and spans_decades(values)):
         axes.set_xscale("log")
-    if np.nanmin(score) > 0 and np.nanmax(score) / np.nanmin(score) >= DECADES:
+    if spans_decades(score):
         plain_log(axes, "y")

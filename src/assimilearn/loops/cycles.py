@@ -6,6 +6,7 @@ unchanged, marked ``loop_status`` "stopped": the plan of a study is known before
 nothing. Networks go on from the weights of the last cycle; their optimizer starts anew in each.
 """
 
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,13 @@ import xarray as xr
 
 from assimilearn.assimilation import AnalysisSettings, assimilate
 from assimilearn.assimilation.background.of_analyses import climatology_of_analyses
+from assimilearn.assimilation.selection import candidate
 from assimilearn.emulators import open_emulator, train
 from assimilearn.errors import FileError
 from assimilearn.loops.stopping import Stopping, innovation_score, scores_of, scores_text, stopped
 from assimilearn.settings import Settings
+from assimilearn.tuning.analyses import TuneAnalysisSettings, tune_analysis
+from assimilearn.tuning.chosen import chosen_for_analysis
 
 STOPPED = "stopped"
 
@@ -61,6 +65,7 @@ def assimilate_again(
     previous: xr.Dataset,
     settings: AnalysisSettings,
     rng: np.random.Generator,
+    search: TuneAnalysisSettings | None = None,
 ) -> xr.Dataset:
     """The analysis of a cycle, with the innovation scores of all cycles so far in ``innovation_scores``.
 
@@ -75,6 +80,8 @@ def assimilate_again(
         of the new analysis, whatever model there is besides.
     settings : settings of any assimilation method
     rng : numpy.random.Generator
+    search : TuneAnalysisSettings, optional
+        Of settings that are chosen anew in every cycle; the chosen ones are in the attribute ``tuned`` (JSON).
 
     Returns
     -------
@@ -92,8 +99,12 @@ def assimilate_again(
                 f"the first emulator of the loop failed: {emulator.attrs.get('reason', 'no reason recorded')}"
             )
         return previous.assign_attrs(loop_status=STOPPED)
-    climatology = climatology_of_analyses(previous)
-    analysis = assimilate(observations, open_emulator(emulator), settings, climatology, rng)
+    climatology, model, tuned = climatology_of_analyses(previous), open_emulator(emulator), {}
+    if search is not None:
+        found = tune_analysis(observations, model, settings, search, climatology, deepcopy(rng))
+        settings = candidate(settings, chosen_for_analysis(found))
+        tuned = {"tuned": found.attrs["chosen"]}
+    analysis = assimilate(observations, model, settings, climatology, rng).assign_attrs(tuned)
     scores = [*scores, innovation_score(analysis)]
     return analysis.assign_attrs(innovation_scores=scores_text(scores), model_kind="emulator")
 

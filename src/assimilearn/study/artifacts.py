@@ -48,21 +48,21 @@ ARTIFACTS: dict[str, Artifact] = {
         "models/{}.nc",
         ("climate",),
         (
-            *("simulate", "ingest", "ingest-truth", "assimilate", "train-assimilator", "sweep", "score-forecasts"),
-            "explain-model",
+            *("simulate", "ingest", "ingest-truth", "assimilate", "train-assimilator", "tune-analysis", "sweep"),
+            *("score-forecasts", "explain-model"),
         ),
         lambda scenario: scenario.models,
     ),
     "climatology": Artifact(
         "climatology.nc",
         ("climatology",),
-        ("assimilate", "score-forecasts"),
+        ("assimilate", "tune-analysis", "score-forecasts"),
         lambda scenario: [] if scenario.models else ["climatology"],
     ),
     "truth": Artifact(
         "truth.nc",
         ("simulate", "ingest-truth"),
-        ("observe", "train-assimilator", "score-analysis", "score-forecasts", "figure"),
+        ("observe", "train-assimilator", "tune-analysis", "score-analysis", "score-forecasts", "figure"),
         lambda scenario: ["truth"] if scenario.data is None or scenario.data.truth is not None else [],
     ),
     "withheld": Artifact(
@@ -75,7 +75,8 @@ ARTIFACTS: dict[str, Artifact] = {
         "observations.nc",
         ("observe", "ingest"),
         (
-            *("climatology", "ingest-truth", "assimilate", "train", "train-assimilator", "learn-again"),
+            *("climatology", "ingest-truth", "assimilate", "train", "train-assimilator", "tune-analysis"),
+            "learn-again",
             *("assimilate-again", "score-analysis", "score-forecasts"),
         ),
         lambda scenario: ["observations"],
@@ -84,27 +85,32 @@ ARTIFACTS: dict[str, Artifact] = {
         "analyses/{}.nc",
         ("assimilate", "best-cycle"),
         (
-            *("tune", "train", "learn-again", "assimilate-again", "score-analysis", "score-forecasts"),
-            *("explain-model", "figure"),
+            *("tune", "tune-analysis", "train", "learn-again", "assimilate-again", "score-analysis"),
+            *("score-forecasts", "explain-model", "figure"),
         ),
         lambda scenario: [*scenario.analyses, *scenario.loops],
     ),
     "tuning": Artifact(
         "tuning/{}.nc",
-        ("tune",),
-        ("train", "figure"),
-        lambda scenario: [name for name, node in scenario.emulators.items() if node.tune],
+        ("tune", "tune-analysis"),
+        ("train", "assimilate", "best", "figure"),
+        lambda scenario: [
+            n for part in (scenario.emulators, scenario.analyses) for n, node in part.items() if node.tune
+        ],
     ),
     "emulators": Artifact(
         "emulators/{}.nc",
         ("train", "best-cycle"),
-        ("assimilate", "train-assimilator", "sweep", "score-forecasts", "explain-model", "figure"),
+        (
+            *("assimilate", "train-assimilator", "tune-analysis", "sweep", "score-forecasts", "explain-model"),
+            "figure",
+        ),
         lambda scenario: [*scenario.emulators, *scenario.loops],
     ),
     "assimilators": Artifact(
         "assimilators/{}.nc",
         ("train-assimilator",),
-        ("assimilate", "sweep", "scorecard"),
+        ("assimilate", "tune-analysis", "sweep", "scorecard"),
         lambda scenario: scenario.assimilators,
     ),
     "explanations": Artifact(

@@ -1,12 +1,10 @@
 """What a schema cannot say: names that must exist, chains that must not loop, settings that must fit each other."""
 
 from collections.abc import Callable, Collection, Iterator
-from functools import lru_cache
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 import numpy as np
-from pydantic import TypeAdapter, ValidationError
 
 from assimilearn.assimilation import AnyAnalysis
 from assimilearn.emulators import AnyEmulator
@@ -17,13 +15,15 @@ from assimilearn.models.climate import refuse_misfit
 from assimilearn.models.fields import model_geometry
 from assimilearn.models.geometry import Geometry, stations
 from assimilearn.models.projection import projection
-from assimilearn.registry import FromPlugin, Plugged, registry
+from assimilearn.registry import FromPlugin
 from assimilearn.study.geometries import geometry_of_states
 from assimilearn.study.lengths import SIZES_AND_LENGTHS
-from assimilearn.study.problems import Problem, problems_of, unknown
+from assimilearn.study.problems import Problem, unknown
 from assimilearn.study.references import references
-from assimilearn.study.schema import AnalysisNode, EmulatorNode, Scenario
+from assimilearn.study.schema import Scenario
+from assimilearn.study.searches import SEARCHES
 from assimilearn.study.valid_part import NAMING, NODES, Place
+from assimilearn.study.values import bad_values
 
 STATIONS = stations({"value": "1"}, ["0", "1", "2"])
 """What methods of plug-ins are tried on where there is no model."""
@@ -78,9 +78,10 @@ def _assimilators(scenario: Scenario) -> Iterator[Problem]:
         if "truth" in node.needs and scenario.data is not None and scenario.data.truth is None:
             advice = "no truth is known of the data: set `learns_from: observations`"
             yield Problem(f"assimilators.{name}.learns_from", None, advice)
-    for name, loop in scenario.loops.items():
-        if loop.analysis.needs:
-            yield Problem(f"loops.{name}.analysis.method", loop.analysis.method, "a loop cannot use a trained step")
+    looped: dict[str, Any] = {name: loop.analysis for name, loop in scenario.loops.items()}
+    for name, analysis in looped.items():
+        if analysis.needs:
+            yield Problem(f"loops.{name}.analysis.method", analysis.method, "a loop cannot use a trained step")
 
 
 def _needs_itself(scenario: Scenario) -> Iterator[Problem]:
@@ -94,45 +95,11 @@ def _needs_itself(scenario: Scenario) -> Iterator[Problem]:
         yield Problem(error.args[1][0], None, "needs itself: " + " <- ".join(error.args[1]))
 
 
-def _tuned_settings(scenario: Scenario) -> Iterator[Problem]:
-    """Every value of a search must be a valid value of an existing setting."""
-    analyses: dict[str, Any] = dict(scenario.analyses)
-    emulators: dict[str, Any] = dict(scenario.emulators)
-    searches: list[tuple[str, Any, Any, dict[str, Any]]] = []
-    searches += [(f"analyses.{n}.tune", node, AnalysisNode, node.tune or {}) for n, node in analyses.items()]
-    searches += [(f"emulators.{n}.tune.grid", e, EmulatorNode, e.tune.grid) for n, e in emulators.items() if e.tune]
-    for path, node, union, grid in searches:
-        for setting, values in grid.items():
-            if not values:
-                yield Problem(f"{path}.{setting}", None, "needs a value or more")
-            if setting not in type(node).model_fields:
-                yield Problem(f"{path}.{setting}", None, unknown("setting", setting, type(node).model_fields))
-                continue
-            for value in values:
-                yield from _bad_value(node, union, setting, value, f"{path}.{setting}")
-
-
 def _loop_settings(scenario: Scenario) -> Iterator[Problem]:
-    """Every setting of the first cycle, and every value of a filter's search, must be valid."""
+    """Every setting of the first cycle must be valid."""
     for name, loop in scenario.loops.items():
-        changes: list[tuple[str, Any, Any, str, list[Any]]] = []
-        changes += [("first", loop.emulator, AnyEmulator, setting, [value]) for setting, value in loop.first.items()]
-        changes += [("analysis.tune", loop.analysis, AnyAnalysis, *item) for item in (loop.analysis.tune or {}).items()]
-        for place, settings, union, setting, values in changes:
-            path = f"loops.{name}.{place}.{setting}"
-            if setting not in type(settings).model_fields:
-                yield Problem(path, None, unknown("setting", setting, type(settings).model_fields))
-                continue
-            for value in values:
-                yield from _bad_value(settings, union, setting, value, path)
-
-
-def _searches(scenario: Scenario) -> Iterator[Problem]:
-    nodes: dict[str, Any] = dict(scenario.emulators)
-    for name, node in nodes.items():
-        if node.tune is not None and "observations" in node.needs:
-            message = f"the method {node.method} learns from observations: it has no search"
-            yield Problem(f"emulators.{name}.tune", None, message)
+        for setting, value in loop.first.items():
+            yield from bad_values(loop.emulator, AnyEmulator, setting, [value], f"loops.{name}.first.{setting}")
 
 
 def _sweeps(scenario: Scenario) -> Iterator[Problem]:
@@ -140,37 +107,11 @@ def _sweeps(scenario: Scenario) -> Iterator[Problem]:
     for name, node in scenario.sweeps.items():
         if scenario.data is not None:
             yield Problem(f"sweeps.{name}", None, "a sweep simulates its truths: it cannot be used with `data`")
-        if node.analysis.tune is not None:
-            yield Problem(f"sweeps.{name}.analysis.tune", None, "list the values under `over`: a sweep scores them all")
         for setting, values in node.over.items():
             path = f"sweeps.{name}.over.{setting}"
-            if setting not in type(node.analysis).model_fields:
-                yield Problem(path, None, unknown("setting", setting, type(node.analysis).model_fields))
-                continue
             if not values:
                 yield Problem(path, None, "needs a value or more")
-            for value in values:
-                yield from _bad_value(node.analysis, AnyAnalysis, setting, value, path)
-
-
-def _bad_value(node: Any, union: Any, setting: str, value: Any, path: str) -> Iterator[Problem]:
-    """A problem if ``value`` is none of that setting; ``union`` is what could stand in the place of the node."""
-    data = node.model_dump() | {setting: value}
-    try:
-        type(node).model_validate(data)
-    except ValidationError:
-        of_all = TypeAdapter(union)  # it knows which other method would take the value
-        try:
-            of_all.validate_python(data)
-        except ValidationError as error:
-            found = problems_of(error, data, _schema_of(union, registry().plugged))
-            yield Problem(path, value, found[0].message)
-
-
-@lru_cache(maxsize=8)
-def _schema_of(union: Any, plugged: tuple[Plugged, ...]) -> dict[str, Any]:
-    """The schema of a union, with the parts of the package and the ``plugged`` ones."""
-    return TypeAdapter(union).json_schema()
+            yield from bad_values(node.analysis, AnyAnalysis, setting, values, path)
 
 
 def _periods(scenario: Scenario) -> Iterator[Problem]:
@@ -344,9 +285,7 @@ def _learning(scenario: Scenario) -> Iterator[tuple[str, Any]]:
 
 
 CHECKS: dict[Callable[[Scenario], Iterator[Problem]], tuple[str, ...]] = {
-    _tuned_settings: (),
     _loop_settings: (),
-    _searches: (),
     _assimilators: ("data",),
     _sweeps: (),
     _periods: ("periods",),
@@ -359,6 +298,7 @@ CHECKS: dict[Callable[[Scenario], Iterator[Problem]], tuple[str, ...]] = {
     _figures: ("models", "truth", "figures"),
     _climate: ("models", "climate"),
     _tried_parts: ("models", "observations"),
+    **SEARCHES,
     **SIZES_AND_LENGTHS,
 }
 """Every check but those of names, with the sections that it compares."""

@@ -1,4 +1,4 @@
-"""Lengths and sizes that must fit each other: periods, folds, windows, leads, sites, numbers of values."""
+"""Lengths and sizes that must fit each other: periods, windows, leads, sites, numbers of values."""
 
 from collections.abc import Callable, Iterator
 from math import prod
@@ -10,38 +10,8 @@ from assimilearn.study.problems import Problem
 from assimilearn.study.schema import Scenario
 
 LARGEST_BYTES = 2**40
-MANY = 10_000_000  # experiments or candidates
+MANY = 10_000_000  # experiments
 SMALLEST_STD, LARGEST_STD = 1e-150, 1e150
-
-
-def folds(scenario: Scenario) -> Iterator[Problem]:
-    """Each held-out block must hold a forecast, and leave something to train on."""
-    train = scenario.periods.train
-    emulators: dict[str, Any] = dict(scenario.emulators)
-    for name, node in emulators.items():
-        search = node.tune
-        if search is None:
-            continue
-        path, block = f"emulators.{name}.tune", train // search.folds
-        if train < search.folds:
-            yield Problem(f"{path}.folds", search.folds, f"more held-out blocks than training times ({train})")
-        elif block < search.lead + 1:
-            reason = f"forecasts of {search.lead} steps do not fit into a held-out block of {block} training times"
-            advice = "shorten them, lower `folds` or lengthen `periods.train`"
-            yield Problem(f"{path}.lead", search.lead, f"{reason}: {advice}")
-        left, needed = _left_of_fold(train, search.folds, search.gap), node.steps + 1
-        if train >= search.folds and left < needed:
-            reason = f"so many times left out around a held-out block of {block} leave {left} of {train} training times"
-            advice = "lower `gap` or lengthen `periods.train`"
-            yield Problem(f"{path}.gap", search.gap, f"{reason} in a row, and {needed} are needed: {advice}")
-
-
-def _left_of_fold(train: int, folds: int, gap: int) -> int:
-    """The longest part of the training period that the fold with the least leaves before or after its block."""
-    long, extra = divmod(train, folds)
-    starts = {k: k * long + min(k, extra) for k in (0, folds // 2, (folds - 1) // 2, folds - 1)}
-    ends = {k: start + long + (k < extra) for k, start in starts.items()}
-    return min(max(starts[k] - gap, train - ends[k] - gap, 0) for k in starts)
 
 
 def training(scenario: Scenario) -> Iterator[Problem]:
@@ -123,11 +93,6 @@ def numbers(scenario: Scenario) -> Iterator[Problem]:
     for path, count in held.items():
         if count > LARGEST_BYTES:
             yield Problem(path, None, f"would take {count / 1e9:.3g} GB of memory: make it smaller")
-    for name, analysis in analyses.items():
-        yield from _too_many(f"analyses.{name}.tune", [len(values) for values in (analysis.tune or {}).values()])
-    for name, emulator in scenario.emulators.items():
-        if emulator.tune is not None and emulator.tune.samples is None:
-            yield from _too_many(f"emulators.{name}.tune.grid", [len(v) for v in emulator.tune.grid.values()])
     for name, sweep in scenario.sweeps.items():
         yield from _too_many(f"sweeps.{name}.over", [sweep.realizations, *(len(v) for v in sweep.over.values())])
 
@@ -145,7 +110,6 @@ def _size(scenario: Scenario) -> int | None:
 
 
 SIZES_AND_LENGTHS: dict[Callable[[Scenario], Iterator[Problem]], tuple[str, ...]] = {
-    folds: ("periods",),
     training: ("periods",),
     stencils: ("models", "truth"),
     free_runs: ("forecasts", "climate"),

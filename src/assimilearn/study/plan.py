@@ -83,10 +83,19 @@ class Plan:
 
     @property
     def searches(self) -> int:
-        """Number of emulators whose settings are searched, over all scenarios."""
-        return sum(
-            bool(scenario.tuning(name)) for scenario in self.scenarios.values() for name in scenario.settings.emulators
-        )
+        """Number of searches, over all scenarios."""
+        return sum(len(scenario.files("tuning")) for scenario in self.scenarios.values())
+
+    @property
+    def workers(self) -> str:
+        """Where searches and sweeps run, as JSON; null for what suits each of them."""
+        workers = self.study.workers
+        return canonical(workers.model_dump(mode="json") if isinstance(workers, Settings) else workers)
+
+    def tuned(self, section: str) -> str:
+        """Regular expression of all names of `emulators` or `analyses` with a search of their own, in any scenario."""
+        nodes = {n for s in self.scenarios.values() for n, node in getattr(s.settings, section).items() if node.tune}
+        return "|".join(sorted(nodes)) or "$^"
 
     def portable(self, config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         """A study as it was given, with files of plug-ins named from the folder of its results.
@@ -258,10 +267,41 @@ class ScenarioPlan:
         inputs = self.training_inputs(emulator).items()
         return [word for need, path in inputs if need != "analysis" for word in option(f"--{need}", [path])]
 
+    # ---- searches ---------------------------------------------------------------------------------------------
+
     def tuning(self, emulator: str) -> list[str]:
-        """Path of the search that an emulator's settings come from, or nothing."""
-        node = self.settings.emulators[emulator]
-        return [f"{self.root}/tuning/{emulator}.nc"] if node.tune else []
+        """Path of the search that an emulator's settings come from, its own or that of an analysis, or nothing."""
+        jointly = [name for name in self.settings.analyses if self.learned_in_search(name) == emulator]
+        own = [emulator] if self.settings.emulators[emulator].tune else []
+        return [f"{self.root}/tuning/{name}.nc" for name in own or jointly]
+
+    def tuning_of_analysis(self, analysis: str) -> list[str]:
+        """Path of the search that the settings of an analysis come from, or nothing."""
+        return [f"{self.root}/tuning/{analysis}.nc"] if self.settings.analyses[analysis].tune else []
+
+    def learned_in_search(self, analysis: str) -> str | None:
+        """The emulator whose settings are sought together with those of an analysis, or None."""
+        node = self.settings.analyses[analysis]
+        return node.model if node.tune is not None and node.tune.reaches_model else None
+
+    def search_inputs(self, analysis: str) -> dict[str, str]:
+        """Paths of all that the search of an analysis reads besides observations and climate, by option."""
+        search, emulator = self.settings.analyses[analysis].tune, self.learned_in_search(analysis)
+        if emulator is None:
+            inputs = {"model": self.model_of(analysis)}
+        else:
+            needed = self.training_inputs(emulator)
+            inputs = {"analysis": needed["analysis"]} | ({"physics": needed["model"]} if "model" in needed else {})
+        truth = self.truth if search is not None and search.objective == "rmse" else []
+        more = {"assimilator": self.analysis_assimilator(analysis), "truth": truth}
+        return inputs | {name: paths[0] for name, paths in more.items() if paths}
+
+    def search_options(self, analysis: str) -> list[str]:
+        """Words of the options that hand them to the verb, with the settings of an emulator that is learned."""
+        emulator = self.learned_in_search(analysis)
+        learned = [] if emulator is None else option("--emulator", [self.emulator_settings(emulator)])
+        inputs = self.search_inputs(analysis).items()
+        return [word for name, path in inputs for word in option(f"--{name}", [path])] + learned
 
     def forecast_start(self, model: str) -> str:
         """Path of the analysis that the forecasts of a model or an emulator start from.
@@ -452,11 +492,11 @@ class ScenarioPlan:
         """Settings of a learned step, without what only the plan needs."""
         return canonical(_without(self.settings.assimilators[name], OfAssimilator.model_fields))
 
-    def tune_settings(self, name: str) -> str:
-        """Settings of the search for an emulator's settings."""
-        search = self.settings.emulators[name].tune
+    def tune_settings(self, section: str, name: str) -> str:
+        """Settings of the search of a node of `emulators` or `analyses`."""
+        search = getattr(self.settings, section)[name].tune
         if search is None:
-            raise ValueError(f"the emulator {name} has no search")
+            raise ValueError(f"{section}.{name} has no search")
         return search.canonical()
 
     @property

@@ -20,7 +20,9 @@ from assimilearn.observations.record_settings import RecordSettings
 from assimilearn.periods import Periods
 from assimilearn.settings import Settings
 from assimilearn.study.problems import NAME_PATTERN
-from assimilearn.tuning import TuneSettings
+from assimilearn.tuning.analyses import Tuned, TunedAnalysis
+from assimilearn.tuning.emulators import TuneSettings
+from assimilearn.tuning.workers import AnyWorkers
 from assimilearn.unions import OneOf
 from assimilearn.verification import Claim, ForecastSettings
 from assimilearn.verification.explain_models import ExplainModelSettings
@@ -29,8 +31,8 @@ Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=100)]
 FigureName = Annotated[str, StringConstraints(pattern="^(" + "|".join(FIGURES) + ")$")]
 
 
-class OfAnalysis(Settings):
-    """What the study adds to the settings of an assimilation method."""
+class OfAnalysis(Tuned):
+    """What the study adds to the settings of the method of an analysis."""
 
     model: Name | None = Field(
         None,
@@ -42,7 +44,7 @@ class OfEmulator(Settings):
     """What the study adds to the settings of an emulator."""
 
     trained_on: Name = Field(description="the analysis that it learns from: a name under `analyses` or `loops`")
-    tune: TuneSettings | None = Field(None, description="search of its settings by blocked cross-validation")
+    tune: TuneSettings | None = Field(None, description="search of its settings by cross-validation in time")
 
 
 class OfAssimilator(Settings):
@@ -77,7 +79,7 @@ class LoopNode(Settings):
     cycles: int = Field(8, ge=1, le=1000, description="largest number of cycles")
     emulator: AnyEmulator = Field(description="the emulator of every cycle; networks go on from the last one")
     first: dict[str, Any] = Field({}, description="settings of the emulator that are different in the first cycle")
-    analysis: AnyAnalysis = Field(description="the analysis of every cycle, with the new emulator as its model")
+    analysis: TunedAnalysis = Field(description="the analysis of every cycle, with the new emulator as its model")
     stopping: Stopping = Field(Stopping(), description="when the loop stops before its last cycle")
 
 
@@ -180,6 +182,11 @@ class Study(Scenario):
     plugins: list[str] = Field(
         [],
         description="own parts: Python files beside the study file (their names end in .py), and importable modules",
+    )
+    workers: AnyWorkers | None = Field(
+        None,
+        description="where searches and sweeps run: `threads`, `processes`, `{dask: address}` or `{slurm: jobs}`; it "
+        "changes no result. By default processes for the training of emulators and threads for all else",
     )
     scenarios: dict[Name, dict[str, Any]] = Field(
         {}, description="named overrides, merged into the rest of the file; without any, the one scenario is `base`"

@@ -64,7 +64,7 @@ def analyses_of(scenario: Scenario) -> list[Any]:
     nodes = [*scenario.analyses.values(), *(loop.analysis for loop in loops), *(sweep.analysis for sweep in sweeps)]
     methods = [own(node, AnyAnalysis, OfAnalysis) for node in nodes]
     without_step = (m for m in methods if not m.needs)  # a trained step is not there yet
-    return one_of_each_kind(m.without_stated_error().model_copy(update={"tune": None}) for m in without_step)
+    return one_of_each_kind(m.without_stated_error() for m in without_step)
 
 
 def emulators_of(scenario: Scenario) -> list[Any]:

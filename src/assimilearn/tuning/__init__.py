@@ -1,6 +1,1 @@
-"""Tuning: searches of emulator settings by blocked cross-validation."""
-
-from assimilearn.tuning.candidates import Law
-from assimilearn.tuning.search import TuneSettings, tune
-
-__all__ = ["Law", "TuneSettings", "tune"]
+"""Tuning: one search for the settings of emulators, of analyses and of both together; splits, workers, sweeps."""

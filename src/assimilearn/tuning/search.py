@@ -1,223 +1,341 @@
-"""Search the settings of an emulator by blocked cross-validation, folds and candidates in parallel with Dask.
+"""One search for everything: settings are asked for in batches of fixed size, scored by workers, told in order.
 
-A candidate is fitted to what a fold leaves for training, with early stopping on the validation period, and scored on
-the block held out: weighted mean square error of forecasts from its analyses, over `lead` successive steps. One step
-alone misleads: an analysis is noisy at both ends of a step, and a model with a small one-step error can still drift or
-blow up. The test period is dropped before anything else is done.
+What is asked next depends on scores and on nothing else, so the result is the same for any number of workers, and one
+that was killed goes on to the result of an undisturbed run (:mod:`assimilearn.tuning.journal`).
+
+With a budget most trials are given little of it, and only those that do well there more: successive halving (Jamieson
+& Talwalkar 2016, AISTATS), in the brackets of Hyperband (Li et al. 2018, J. Mach. Learn. Res. 18, 1-52, algorithm 1),
+which hedge against a small budget that misleads. A rung is finished before the next begins: Optuna's pruners decide in
+the order of arrival, and let the first trials pass whatever their scores.
 """
 
-import json
 import logging
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
-from typing import Any
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import numpy as np
-import xarray as xr
 from pydantic import Field, model_validator
 
-from assimilearn.emulators import open_emulator, train, with_values
-from assimilearn.emulators.pairs import Windows, check_usable, windows
 from assimilearn.errors import SettingsError
-from assimilearn.models.integrate import advance
-from assimilearn.models.protocol import Model, with_memory
-from assimilearn.periods import FLAGS, TRAIN, with_periods
 from assimilearn.settings import Settings
-from assimilearn.tuning.candidates import Law, grid_candidates, random_candidates
-from assimilearn.tuning.splits import fold_flags
+from assimilearn.tuning.journal import Journal
+from assimilearn.tuning.objective import KILLED, OK, Attempt, Attempts, Objective
+from assimilearn.tuning.proposals import Grid, Proposals, Sampled
+from assimilearn.tuning.space import OF_MODEL, Law, Values, beyond_edge, corners
+from assimilearn.tuning.workers import AnyWorkers, Pool, pool
 
 log = logging.getLogger(__name__)
 
+MOST = 1000
+LEARNS = ("tpe", "gp")
+"""Methods for which scores say what to try next."""
 
-class TuneSettings(Settings):
-    """Search of an emulator's settings by blocked cross-validation."""
 
-    folds: int = Field(4, ge=2, description="blocks of the training period, each held out once")
-    gap: int = Field(50, ge=0, description="analysis times left out on either side of the held-out block")
-    lead: int = Field(4, ge=1, description="successive steps over which held-out forecasts are scored")
-    grid: dict[str, list[Any]] = Field({}, description="values to try, by setting")
-    samples: int | None = Field(
-        None, ge=1, description="draw so many candidates at random; without it, all of the grid"
+class Budget(Settings):
+    """What a trial is given more of when it does well: successive halving."""
+
+    of: Literal["epochs", "cycles", "length"] = Field(
+        description="epochs of training, analysis cycles, or length of the record that is learned from and assimilated"
     )
-    laws: dict[str, Law] = Field({}, description="laws from which a random search draws settings")
+    smallest: int = Field(ge=1, description="what every trial is given at first")
+    factor: int = Field(3, ge=2, description="how many times more the best are given; one in so many goes on")
+
+
+class SearchSettings(Settings):
+    """Search of settings: of all combinations of the listed values, unless another method is named."""
+
+    method: Literal["grid", "random", "tpe", "gp", "hyperband"] = Field(
+        "grid",
+        description="all combinations; independent draws; tree-structured Parzen estimator; Gaussian process with "
+        "expected improvement; successive halving over a budget, of all combinations or, with `trials`, of draws",
+    )
+    grid: dict[str, list[Any]] = Field({}, description="values to try, by setting")
+    laws: dict[str, Law] = Field({}, description="laws from which settings are drawn, by setting")
+    trials: int | None = Field(None, ge=1, description="number of settings to try, for every method but the grid")
+    batch: int = Field(
+        4, ge=1, description="trials that tpe and gp ask for at a time: more keep more workers busy, fewer learn faster"
+    )
+    budget: Budget | None = Field(None, description="what hyperband gives trials more or less of")
+    limit: int = Field(MOST, ge=1, description="largest number of fits or runs that this search may take")
 
     @model_validator(mode="after")
-    def _something_to_search(self) -> "TuneSettings":
+    def _something_to_search(self) -> "SearchSettings":
         if not self.grid and not self.laws:
             raise ValueError("grid: name at least one setting and the values to try")
         if empty := [name for name, values in self.grid.items() if not values]:
             raise ValueError(f"grid: no values for {', '.join(empty)}")
-        if self.laws and self.samples is None:
-            raise ValueError("samples: say how many candidates to draw from the laws")
         if both := set(self.grid) & set(self.laws):
             raise ValueError(f"laws: {', '.join(sorted(both))} is in the grid as well")
+        if self.laws and (self.method == "grid" or self.trials is None):
+            raise ValueError("trials: laws are drawn from: say how many, with method random, tpe, gp or hyperband")
+        if self.method == "grid" and self.trials is not None:
+            raise ValueError("trials: a grid tries all combinations: name another method, or leave it out")
+        if self.method in ("random", *LEARNS) and self.trials is None:
+            raise ValueError(f"trials: say how many settings {self.method} is to try")
+        if (self.method == "hyperband") != (self.budget is not None):
+            raise ValueError("budget: hyperband needs one, and no other method takes any")
         return self
 
+    @model_validator(mode="after")
+    def _conditions_come_first(self) -> "SearchSettings":
+        before = set(self.grid)
+        for name, law in self.laws.items():
+            if unknown := set(law.when) - before:
+                raise ValueError(f"laws: {name} depends on {', '.join(sorted(unknown))}, which must stand before it")
+            before.add(name)
+        return self
 
-def tune(
-    analysis: xr.Dataset, settings: Any, search: TuneSettings, rng: np.random.Generator, workers: int = 1
-) -> xr.Dataset:
-    """Score every candidate on every fold and choose the best.
+    @property
+    def reaches_model(self) -> bool:
+        """Whether it seeks settings of the forecast model too."""
+        return any(name.startswith(OF_MODEL) for name in [*self.grid, *self.laws])
+
+    @property
+    def points(self) -> int:
+        """Number of trials."""
+        return self.trials if self.trials is not None else math.prod(len(values) for values in self.grid.values())
+
+
+@dataclass
+class Trial:
+    """One point of the space and what became of it.
+
+    Attributes
+    ----------
+    number : from 0, in the order in which trials were asked for
+    values : its settings
+    scores : rung -> name of the score -> ndarray (fold,)
+    order : rung -> how many evaluations were told before this one
+    status, reason : of :data:`assimilearn.tuning.objective.STATUS`, and in words
+    """
+
+    number: int
+    values: Values
+    scores: dict[int, dict[str, np.ndarray]] = field(default_factory=dict)
+    order: dict[int, int] = field(default_factory=dict)
+    status: int = OK
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Found:
+    """The outcome of a search.
+
+    Attributes
+    ----------
+    trials : all of them, in their order
+    rungs : the budgets, from small to large; [0] where there is none
+    best : number of the trial with the smallest loss at the largest budget, the first of equals
+    edges : settings whose chosen value lies on the edge of what was sought, though more would be valid
+    """
+
+    trials: list[Trial]
+    rungs: list[int]
+    best: int
+    edges: list[str]
+
+
+def find(
+    objective: Objective,
+    search: SearchSettings,
+    seed: int,
+    workers: AnyWorkers = "threads",
+    count: int = 1,
+    journal: Journal | None = None,
+) -> Found:
+    """Search.
 
     Parameters
     ----------
-    analysis : xarray.Dataset
-        As for :func:`assimilearn.emulators.train`.
-    settings : settings of any emulator
-        What the search does not vary.
-    search : TuneSettings
-    rng : numpy.random.Generator
-        Every fit has a seed of its own, by its place: the result is the same for any number of workers.
-    workers : int
-        Processes of one thread each; 1 works in this process.
-
-    Returns
-    -------
-    xarray.Dataset
-        ``score(candidate, fold)``, ``mean_score`` and ``standard_error`` (candidate), the searched settings along
-        ``candidate``, ``train_size(fold)``, ``best``, and the attribute ``chosen`` (JSON). The best candidate has the
-        smallest mean score, the first of equals. A forecast that overflows, or a failed training, scores infinity.
+    objective : Objective
+    search : SearchSettings
+    seed : int
+        Of the sampler, below 2^32.
+    workers, count : as of :func:`assimilearn.tuning.workers.pool`; they change no result
+    journal : Journal, optional
+        Of finished trials.
 
     Raises
     ------
     SettingsError
-        If a searched setting is unknown or out of bounds, or no candidate can be used.
-    FileError
-        If the analysis cannot be used.
+        If a value cannot be used, the search would take more fits or runs than its limit, or none has worked.
     """
-    draws, fits = rng.spawn(2)
-    candidates = candidates_of(search, draws)
-    check_candidates(settings, candidates)
-    folds = folds_of(analysis, search)
-    log.info("%d fits: %d candidates x %d folds", len(candidates) * len(folds), len(candidates), len(folds))
-    generators = iter(fits.spawn(len(candidates) * len(folds)))
-    jobs = [
-        (fold, with_values(settings, candidate), search.lead, next(generators))
-        for candidate in candidates
-        for fold in folds
-    ]
-    scores = np.reshape(compute(jobs, workers), (len(candidates), len(folds)))
-    return result(scores, candidates, folds, settings, search)
+    refuse_bad_values(objective, search)
+    rungs = rungs_of(objective, search)
+    log.info(cost_of(search, objective.parts, rungs))
+    refuse_costly(search, objective.parts, rungs)
+    with pool(workers, count, Attempts(objective)) as hands:
+        run = _Run(objective, rungs, hands, journal or Journal())
+        if search.budget is None:
+            run.in_batches(proposals_of(search, seed), search)
+        else:
+            run.by_halving(proposals_of(search, seed), search)
+    return found(run.trials, rungs, objective, search)
 
 
-def candidates_of(search: TuneSettings, rng: np.random.Generator) -> list[dict[str, Any]]:
-    """All of the grid, or the draws of a random search."""
-    if search.samples is None:
-        return grid_candidates(search.grid)
-    return random_candidates(search.grid, search.laws, search.samples, rng)
-
-
-def check_candidates(settings: Any, candidates: Sequence[dict[str, Any]]) -> None:
-    """Raise one SettingsError that lists every problem of every candidate once."""
+def refuse_bad_values(objective: Objective, search: SearchSettings) -> None:
+    """Raise one SettingsError that lists every value that cannot be used, once."""
     problems: dict[str, None] = {}
-    for candidate in candidates:
-        try:
-            with_values(settings, candidate)
-        except SettingsError as error:
-            problems.update(dict.fromkeys(str(error).splitlines()))
+    for name, value in corners(search.grid, search.laws):
+        problems.update(dict.fromkeys(objective.problem({name: value}).splitlines()))
     if problems:
         raise SettingsError("\n".join(problems))
 
 
-def folds_of(analysis: xr.Dataset, search: TuneSettings) -> list[xr.Dataset]:
-    """The analysis without its test period, once a fold, each with the flags of its fold."""
-    check_usable(analysis)
-    seen = analysis[["mean", "spread"]].isel(time=np.flatnonzero(analysis["period"].values != FLAGS["test"]))
-    return [with_periods(seen, flags) for flags in fold_flags(seen["period"].values, search.folds, search.gap)]
+def rungs_of(objective: Objective, search: SearchSettings) -> list[int]:
+    """Budgets from small to large, each ``factor`` times the last."""
+    if search.budget is None:
+        return [0]
+    full, smallest, factor = objective.full(search.budget.of), search.budget.smallest, search.budget.factor
+    if smallest > full:
+        raise SettingsError(f"budget: the smallest, {smallest}, is more than all there is ({full})")
+    count = int(math.log(full / smallest) / math.log(factor) + 1e-9) + 1
+    return [round(full / factor**k) for k in reversed(range(count))]
 
 
-def compute(fits: Sequence[tuple[xr.Dataset, Any, int, np.random.Generator]], workers: int) -> list[float]:
-    """Scores of all ``fits`` in their order, in this process or on ``workers`` processes of one thread."""
-    import dask
-    from tqdm import tqdm
-    from tqdm.dask import TqdmCallback
-
-    tasks = [dask.delayed(score_fit)(*fit) for fit in fits]
-    if workers == 1:
-        with TqdmCallback(disable=None, leave=False, desc="tuning", unit="fit"):
-            return list(dask.compute(*tasks, scheduler="synchronous"))
-    from dask.distributed import Client, LocalCluster, as_completed
-
-    cluster = LocalCluster(
-        n_workers=min(workers, len(tasks)),
-        threads_per_worker=1,
-        processes=True,
-        dashboard_address="127.0.0.1:0",  # any free port: searches that run side by side do not meet
-        scheduler_kwargs={"dashboard": False},
-        memory_limit=0,
-    )
-    with cluster, Client(cluster) as client:
-        futures = client.compute(tasks)
-        for _ in tqdm(as_completed(futures), total=len(futures), disable=None, leave=False, desc="tuning", unit="fit"):
-            pass
-        return client.gather(futures)
+def brackets_of(search: SearchSettings, rungs: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """How many trials begin together, and at which rung."""
+    assert search.budget is not None
+    if search.trials is None:
+        yield search.points, 0
+        return
+    left, highest, factor = search.trials, len(rungs) - 1, search.budget.factor
+    while left:
+        for s in range(highest, -1, -1):
+            count = min(left, math.ceil((highest + 1) / (s + 1) * factor**s))
+            if count:
+                yield count, highest - s
+            left -= count
 
 
-def score_fit(fold: xr.Dataset, settings: Any, lead: int, rng: np.random.Generator) -> float:
-    """Fit ``settings`` to one fold and score the forecasts from its held-out analyses; infinite if they overflow."""
-    with one_thread():
-        fitted = train(fold, settings, rng)
-        if fitted.attrs["status"] == "failed":
-            return float("inf")
-        return forecast_error(open_emulator(fitted), windows(fold, "test", lead))
+def evaluations(search: SearchSettings, rungs: Sequence[int]) -> list[int]:
+    """Number of trials that are evaluated at each rung."""
+    counts = [0] * len(rungs)
+    if search.budget is None:
+        return [search.points]
+    for count, first in brackets_of(search, rungs):
+        for rung in range(first, len(rungs)):
+            counts[rung] += count
+            count = max(1, count // search.budget.factor)
+    return counts
 
 
-def forecast_error(model: Model, held_out: Windows) -> float:
-    """Weighted mean square error over all windows, steps and sites of ``held_out``."""
-    states, total = with_memory(model, held_out.inputs), 0.0
-    with np.errstate(over="ignore", invalid="ignore"):
-        for k in range(held_out.lead):
-            states = advance(model, states, 1)
-            total += np.mean(held_out.weights[:, k] * (states[:, : model.size] - held_out.states[:, k + 1]) ** 2)
-    return float(total / held_out.lead) if np.isfinite(total) else float("inf")
+def cost_of(search: SearchSettings, parts: int, rungs: Sequence[int]) -> str:
+    """What a search will cost, in words."""
+    counts = evaluations(search, rungs)
+    total = f"{sum(counts) * parts} fits or runs: {search.points} trials"
+    if search.budget is None:
+        return f"{total} x {parts}"
+    spent = sum(count * rung for count, rung in zip(counts, rungs, strict=True))
+    all_of_it = search.points * rungs[-1]
+    return f"{total}, {parts} parts each, with {spent / all_of_it:.0%} of the {search.budget.of} that all would take"
 
 
-def one_thread() -> AbstractContextManager[object]:
-    """One thread for linear algebra, so that sums do not depend on where a fit runs."""
-    from threadpoolctl import threadpool_limits
-
-    limits: AbstractContextManager[object] = threadpool_limits(1)
-    return limits
-
-
-def result(
-    scores: np.ndarray,
-    candidates: Sequence[dict[str, Any]],
-    folds: Sequence[xr.Dataset],
-    settings: Any,
-    search: TuneSettings,
-) -> xr.Dataset:
-    """The tuning file from scores (candidate, fold)."""
-    mean_score = scores.mean(axis=1)
-    if not np.isfinite(mean_score).any():
-        raise SettingsError("no candidate can be used: each failed or overflowed on some fold; widen the search")
-    best = int(np.argmin(mean_score))
-    with np.errstate(invalid="ignore"):
-        standard_error = scores.std(axis=1, ddof=1) / np.sqrt(scores.shape[1])
-    train_size = np.array([np.count_nonzero(fold["period"].values == TRAIN) for fold in folds])
-    square = {"units": "model units squared"}
-    dataset = xr.Dataset(
-        {
-            "score": (("candidate", "fold"), scores, square | {"long_name": "weighted mean square forecast error"}),
-            "mean_score": ("candidate", mean_score, square | {"long_name": "mean score over folds"}),
-            "standard_error": ("candidate", standard_error, square | {"long_name": "standard error of the mean score"}),
-            "train_size": ("fold", train_size, {"units": "1", "long_name": "analysis times in training"}),
-            "best": ((), best, {"units": "1", "long_name": "candidate with the smallest mean score"}),
-        },
-        attrs={
-            "method": settings.method,
-            "settings": settings.canonical(),
-            "search": search.canonical(),
-            "chosen": json.dumps(candidates[best], sort_keys=True),
-        },
-    )
-    for name in candidates[0]:
-        dataset[name] = setting_variable(name, [candidate[name] for candidate in candidates])
-    return dataset
+def refuse_costly(search: SearchSettings, parts: int, rungs: Sequence[int]) -> None:
+    """Raise SettingsError if a search would take more than its limit allows."""
+    total = sum(evaluations(search, rungs)) * parts
+    if total > search.limit:
+        raise SettingsError(
+            f"limit: the search would take {total:,} fits or runs and may take {search.limit:,}: "
+            "shorten it, or raise `limit`"
+        )
 
 
-def setting_variable(name: str, values: Sequence[Any]) -> xr.DataArray:
-    """A searched setting along the candidates; what is neither number nor text is written as JSON."""
-    plain = all(isinstance(v, int | float) for v in values) or all(isinstance(v, str) for v in values)
-    column = np.array(values if plain else [json.dumps(v) for v in values])
-    return xr.DataArray(column, dims="candidate", attrs={"units": "1", "long_name": f"setting {name}"})
+def proposals_of(search: SearchSettings, seed: int) -> Proposals:
+    """The source of trials."""
+    if search.method == "grid" or search.trials is None:
+        return Grid(search.grid)
+    method = search.method if search.method in LEARNS else "random"
+    return Sampled(method, search.grid, search.laws, seed, startup=min(10, max(search.batch, search.points // 3)))
+
+
+class _Run:
+    """A search under way."""
+
+    def __init__(self, objective: Objective, rungs: Sequence[int], hands: Pool, journal: Journal):
+        self.objective, self.rungs, self.hands, self.journal = objective, rungs, hands, journal
+        self.trials: list[Trial] = []
+        self.told = 0
+
+    def in_batches(self, proposals: Proposals, search: SearchSettings) -> None:
+        """Ask, evaluate and tell; all at once where scores teach nothing."""
+        left, size = search.points, search.batch if search.method in LEARNS else search.points
+        while left:
+            trials = self.begin(proposals.ask(min(size, left)))
+            self.evaluate(trials, 0)
+            proposals.tell([self.loss(trial, 0) for trial in trials])
+            left -= len(trials)
+
+    def by_halving(self, proposals: Proposals, search: SearchSettings) -> None:
+        """Take each bracket to its end: after every rung but the last, one trial in ``factor`` goes on."""
+        assert search.budget is not None
+        for count, first in brackets_of(search, self.rungs):
+            trials = self.begin(proposals.ask(count))
+            self.evaluate(trials, first)
+            for rung in range(first + 1, len(self.rungs)):
+                ranked = sorted((self.loss(trial, rung - 1), trial.number) for trial in trials)
+                kept = {number for _, number in ranked[: max(1, len(trials) // search.budget.factor)]}
+                trials = [trial for trial in trials if trial.number in kept]
+                self.evaluate(trials, rung)
+
+    def begin(self, batch: list[Values]) -> list[Trial]:
+        """New trials."""
+        begun = [Trial(len(self.trials) + k, values) for k, values in enumerate(batch)]
+        self.trials += begun
+        return begun
+
+    def loss(self, trial: Trial, rung: int) -> float:
+        """Of the score that chooses."""
+        chosen = self.objective.scores[0]
+        return chosen.loss(trial.scores[rung][chosen.name]) if rung in trial.scores else float("inf")
+
+    def evaluate(self, trials: list[Trial], rung: int) -> None:
+        """Evaluate some trials at one budget, on all workers, and take their scores in order."""
+        trials = [trial for trial in trials if trial.status == OK]
+        calls = [(t.values, t.number, part, self.rungs[rung]) for t in trials for part in range(self.objective.parts)]
+        attempts = iter(self.attempts(calls))
+        for trial in trials:
+            parts = [next(attempts) for _ in range(self.objective.parts)]
+            trial.order[rung] = self.told
+            self.told += 1
+            failed = next((part for part in parts if part.status != OK), None)
+            if failed is not None:
+                trial.status, trial.reason = failed.status, failed.reason
+                continue
+            trial.scores[rung] = {
+                score.name: np.concatenate([part.scores[score.name] for part in parts])
+                for score in self.objective.scores
+            }
+
+    def attempts(self, calls: list[tuple[Any, ...]]) -> list[Attempt]:
+        """What became of each call, looked up or computed."""
+        from tqdm import tqdm
+
+        results = [self.journal.find(*call) for call in calls]
+        new = [k for k, result in enumerate(results) if result is None]
+        computed = self.hands.results((calls[k] for k in new), died=lambda reason: Attempt({}, KILLED, reason))
+        for k, attempt in zip(
+            new, tqdm(computed, total=len(new), disable=None, leave=False, desc="tuning"), strict=True
+        ):
+            self.journal.add(attempt, *calls[k])
+            results[k] = attempt
+        return [result for result in results if result is not None]
+
+
+def found(trials: list[Trial], rungs: list[int], objective: Objective, search: SearchSettings) -> Found:
+    """The outcome, with a warning where the chosen value lies on an edge."""
+    chosen, last = objective.scores[0], len(rungs) - 1
+    losses = [chosen.loss(t.scores[last][chosen.name]) if last in t.scores else float("inf") for t in trials]
+    if not np.isfinite(losses).any():
+        reason = next((trial.reason for trial in trials if trial.reason), f"{chosen.name} is not finite")
+        raise SettingsError(f"no candidate can be used: each failed on some fold (the first: {reason})")
+    best = int(np.argmin(losses))
+    edges = []
+    for name, value in trials[best].values.items():
+        beyond = beyond_edge(name, value, search.grid, search.laws)
+        if beyond is not None and not objective.problem({name: type(value)(beyond)}):
+            edges.append(name)
+            log.warning("the chosen %s = %s lies on the edge of what was sought: widen the search", name, value)
+    return Found(trials, rungs, best, edges)

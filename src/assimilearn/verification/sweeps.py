@@ -52,7 +52,7 @@ def best_settings(sweep: xr.Dataset) -> Iterator[Best]:
     Parameters
     ----------
     sweep : Dataset
-        From :func:`assimilearn.assimilation.sweep.sweep`; its attribute ``by`` (JSON) lists names of settings.
+        From :func:`assimilearn.tuning.sweep.sweep`; its attribute ``by`` (JSON) lists names of settings.
     """
     by = json.loads(sweep.attrs.get("by", "[]"))
     others = [str(dim) for dim in sweep["rmse_median"].dims if dim not in by]

@@ -39,8 +39,9 @@ REJECTED = {"units": "1", "long_name": "1 where the background check rejected a 
 
 def is_streamed(observations: xr.Dataset, model: Model, settings: AnalysisSettings, large: int = LARGE) -> bool:
     """Whether a run is so long, or its state so large, that it should be streamed, and can be."""
-    plain = settings.tune is None and settings.kept_period == "none"
-    return plain and settings.streams and observations.sizes.get("time", 0) * model.size > large
+    return (
+        settings.kept_period == "none" and settings.streams and observations.sizes.get("time", 0) * model.size > large
+    )
 
 
 def assimilate_to_file(

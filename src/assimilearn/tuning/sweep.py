@@ -2,14 +2,12 @@
 
 All settings meet the same truth, the same observations and the same random numbers (common random numbers), so that
 differences between settings are far better known than the scores themselves. Of each experiment only its scores are
-kept. Experiments run side by side on threads, because the compiled cycle releases the GIL, or on any executor, such as
-that of a Dask cluster; the table does not depend on how many run at a time.
+kept. Experiments run side by side, on threads of this process by default, because the compiled cycle releases the GIL;
+the table does not depend on where they run, nor on how many run at a time.
 """
 
-from collections import deque
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import ExitStack
 from copy import deepcopy
 from dataclasses import replace
 from itertools import product
@@ -28,12 +26,14 @@ from assimilearn.assimilation.twin import Twin
 from assimilearn.errors import SettingsError
 from assimilearn.models.protocol import Model
 from assimilearn.periods import TEST
+from assimilearn.tuning.workers import AnyWorkers, pool
+
+log = logging.getLogger(__name__)
 
 OK, LOST, DIVERGED = 0, 1, 2
 STATUS = {"ok": OK, "lost": LOST, "diverged": DIVERGED}
 NAN = float("nan")
 NOTHING = (NAN, NAN, NAN, NAN, NAN)  # what a diverged run has of errors and spread
-AHEAD = 4  # experiments handed out for each worker: enough to keep all busy, few enough to hold few realizations
 
 
 class Scores(NamedTuple):
@@ -66,7 +66,7 @@ def sweep(
     over: Mapping[str, Sequence[Any]],
     model_file: xr.Dataset,
     workers: int = 1,
-    executor: Executor | None = None,
+    kind: AnyWorkers = "threads",
     step: AnalysisStep | None = None,
 ) -> xr.Dataset:
     """Score a method for all combinations of settings in all realizations.
@@ -84,11 +84,8 @@ def sweep(
         Setting -> values: ``{"inflation": [1.0, 1.02], "members": [10, 20]}``. Empty for the one setting given.
     model_file : Dataset
         Climatology, as for :func:`assimilearn.assimilation.assimilate`.
-    workers : int
-        Experiments that run at a time.
-    executor : concurrent.futures.Executor, optional
-        Where they run; by default on threads of this process. With ``dask.distributed.Client(...).get_executor()`` it
-        is a cluster. Each experiment is sent its observations and the truth.
+    workers, kind : as of :func:`assimilearn.tuning.workers.pool`
+        Where experiments run. Other processes and machines are sent the observations and the truth of each.
     step : AnalysisStep, optional
         The trained step of the method ``learned``.
 
@@ -111,11 +108,9 @@ def sweep(
         for problem, truth, rng in posed(twins, model, model_file, step)
         for point in points
     )
-    with ExitStack() as stack:
-        stack.enter_context(one_blas_thread())
-        if executor is None:
-            executor = stack.enter_context(ThreadPoolExecutor(workers))
-        results = list(in_order(executor, experiments, AHEAD * workers))
+    log.info("%d settings in every realization", len(points))
+    with pool(kind, workers, experiment) as hands:
+        results = list(hands.results(experiments))
     if not results:
         raise SettingsError("a sweep needs one realization or more")
     return table(results, over).assign_attrs(method=settings.method)
@@ -127,10 +122,8 @@ def combinations(settings: AnalysisSettings, over: Mapping[str, Sequence[Any]]) 
     Raises
     ------
     SettingsError
-        If a name or a value is not valid, or ``settings`` are to be tuned besides.
+        If a name or a value is not valid.
     """
-    if settings.tune:
-        raise SettingsError("a sweep scores every setting: list the values under `over`, not under `tune`")
     for name, values in over.items():
         if len(values) == 0 or len(set(map(str, values))) < len(values):
             raise SettingsError(f"over: {name} needs values, each once: {list(values)}")
@@ -145,17 +138,6 @@ def posed(
     for twin in twins:
         problem = replace(pose(twin.observations, model, model_file), start=twin.start, step=step)
         yield problem, twin.truth["state"].values, twin.rng
-
-
-def in_order(executor: Executor, experiments: Iterable[tuple[Any, ...]], ahead: int) -> Iterator[Scores]:
-    """Scores in the order of the experiments, of which no more than ``ahead`` are under way."""
-    pending: deque[Future[Scores]] = deque()
-    for arguments in experiments:
-        pending.append(executor.submit(experiment, *arguments))
-        if len(pending) >= ahead:
-            yield pending.popleft().result()
-    while pending:
-        yield pending.popleft().result()
 
 
 def experiment(problem: Problem, truth: np.ndarray, settings: AnalysisSettings, rng: np.random.Generator) -> Scores:
@@ -217,11 +199,3 @@ def coordinate(values: Sequence[Any]) -> np.ndarray:
 def described(name: str) -> dict[str, str]:
     """Attributes of the dimension of a setting."""
     return {"units": "1", "long_name": name.replace("_", " ")}
-
-
-def one_blas_thread() -> Any:
-    """Small matrices lose time on the threads of a BLAS, and experiments use the cores already."""
-    import scipy.linalg.cython_blas  # noqa: F401  the library behind compiled products must be there to be limited
-    from threadpoolctl import threadpool_limits
-
-    return threadpool_limits(1, "blas")
