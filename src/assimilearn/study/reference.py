@@ -23,8 +23,10 @@ A study is one YAML file. `assimilearn check FILE` checks it without running any
   training only where `learns_from` says so.
 * **Scenarios** are overrides of the rest of the file, merged mapping by mapping. A node with another `method` replaces
   the old node, and a node set to `null` is removed. Without scenarios there is one, `base`.
-* **Searches**: `tune` of an emulator is a blocked cross-validation on the training period; `tune` of an analysis
-  tries all combinations of the listed values on the validation period. Neither reads the truth.
+* **Searches**: `tune` of an emulator is a cross-validation in time on the training period; `tune` of an analysis
+  scores its innovations on the validation period, and settings `model.*` are those of the emulator that is its model:
+  both are then tuned together. `assimilearn best FILE` prints what was chosen. No search reads the test period, nor the
+  truth unless it asks for the `rmse`.
 * Repeated settings can be shared with YAML anchors (`&name`, `*name`, `<<`), as in `config.yaml`.
 """
 
