@@ -163,6 +163,7 @@ CONTENTS: dict[str, Contents] = {
         {
             **OF_STATES,
             **AXES,
+            "spread": ("initial", "start", "lead"),
             "valid_time": ("initial", "start"),
             "censored": ("initial", "start"),
             "valid_time_mean": ("initial",),

@@ -201,3 +201,23 @@ def test_lyapunov_exponents_of_a_model_are_measured_on_request_beside_the_refere
     assert scores["lyapunov_exponent"].shape == scores["lyapunov_reference"].shape
     assert float(scores["lyapunov_exponent"].sum()) == pytest.approx(-study.MODEL.size, abs=0.5)  # the divergence
     assert "lyapunov_exponent" not in scored(study.MODEL, case, NO_FREE_RUN)
+
+
+@dataclass
+class Damped(StepOnly):
+    """x' = 0.9 x + 0.5 e."""
+
+    draws: int = study.MODEL.size
+
+    def step(self, states, noise=None):
+        return 0.9 * states + (0.0 if noise is None else 0.5 * noise)
+
+
+def test_a_model_with_chance_is_scored_by_the_mean_of_an_ensemble_whose_spread_is_recorded(case):
+    scores = scored(Damped(None), case, NO_FREE_RUN.model_copy(update={"members": 400}))
+    steps, scale = np.arange(scores.sizes["lead"]), pooled_std(study.model_file())
+    exact = np.sqrt(0.25 * (1 - 0.81**steps) / (1 - 0.81)) / scale
+    np.testing.assert_allclose(scores["spread"].mean("start")[0], exact, rtol=0.02, atol=1e-9)
+    without = scored(StepOnly(lambda states: 0.9 * states), case, NO_FREE_RUN)
+    np.testing.assert_allclose(scores["error"], without["error"], rtol=0.01)
+    assert "spread" not in without

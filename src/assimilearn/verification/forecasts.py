@@ -17,7 +17,7 @@ from assimilearn.errors import FileError
 from assimilearn.models.fields import field_scales, geometry_in
 from assimilearn.models.geometry import geometry_of
 from assimilearn.models.lyapunov import lyapunov_exponents
-from assimilearn.models.protocol import Model
+from assimilearn.models.protocol import Model, draws_of
 from assimilearn.observations.dates import clock_of
 from assimilearn.observations.operators import operator_of, rows_of
 from assimilearn.observations.rows import observed_values
@@ -36,6 +36,9 @@ class ForecastSettings(Settings):
 
     starts: int = Field(100, ge=1, description="number of start times, spread evenly over the test period")
     lead: float = Field(5.0, gt=0, description="longest lead in MTU")
+    members: int = Field(
+        20, ge=2, description="forecasts from each start where a model has chance in its steps: their mean is scored"
+    )
     threshold: float = Field(0.5, gt=0, description="error, in climatological standard deviations, that ends the skill")
     free_run: float = Field(100.0, ge=0, description="MTU of each free run that the climate is measured over; 0: none")
     free_runs: int = Field(10, ge=1, description="number of free runs, which advance together")
@@ -47,12 +50,14 @@ class ForecastSettings(Settings):
 class Errors:
     """Errors (start, lead) of the forecasts from one kind of initial state, and the states of all leads.
 
-    ``of_fields`` holds those of each field, where there are several and a truth.
+    ``of_fields`` holds those of each field, where there are several and a truth; ``spread`` is the root of the mean
+    variance of the members over the sites, in the units of the errors, where a model has chance in its steps.
     """
 
     error: np.ndarray
     states: np.ndarray
     of_fields: dict[str, np.ndarray]
+    spread: np.ndarray | None
 
 
 def score_forecasts(
@@ -111,7 +116,8 @@ def score_forecasts(
     if not (kept > 0).any():
         raise FileError(f"nothing to verify against at multiples of the model's step of {model.time_step:g} MTU")
     errors = {
-        name: _errors(model, states, verifying, where[:, kept], kept, model_file) for name, states in initial.items()
+        name: _errors(model, states, verifying, where[:, kept], kept, model_file, settings.members, rng)
+        for name, states in initial.items()
     }
     dataset = _dataset(errors, starts, kept * model.time_step, settings, model_file)
     if truth is not None:
@@ -187,17 +193,30 @@ def _starts(analysis: xr.Dataset, verifying: xr.Dataset, lead: float, count: int
 
 
 def _errors(
-    model: Model, initial: np.ndarray, verifying: xr.Dataset, where: np.ndarray, kept: np.ndarray, climate: xr.Dataset
+    model: Model,
+    initial: np.ndarray,
+    verifying: xr.Dataset,
+    where: np.ndarray,
+    kept: np.ndarray,
+    climate: xr.Dataset,
+    members: int,
+    rng: np.random.Generator,
 ) -> Errors:
     """Errors at the steps ``kept`` against the truth or the observations at index ``where (start, lead)``."""
-    states = np.empty((len(initial), kept.size, model.size))
-    column = {int(step): j for j, step in enumerate(kept)}
-    for k, state in enumerate(runs(model, initial, int(kept[-1]), climate["mean"].values, climate["std"].values)):
-        if k in column:
-            states[:, column[k]] = state
     geometry = geometry_in(climate)
     several = len(geometry.fields) > 1  # then errors are in units of the climatological std of each field
     scales = field_scales(climate, geometry) if several else np.ones(1)
+    members = members if draws_of(model) > 0 else 1
+    states, variance = np.empty((len(initial), kept.size, model.size)), np.zeros((len(initial), kept.size))
+    column = {int(step): j for j, step in enumerate(kept)}
+    moments = climate["mean"].values, climate["std"].values
+    for k, state in enumerate(runs(model, np.repeat(initial, members, axis=0), int(kept[-1]), *moments, rng)):
+        if k in column:
+            ensemble = state.reshape(len(initial), members, model.size)
+            states[:, column[k]] = ensemble.mean(axis=1)
+            if members > 1:
+                variance[:, column[k]] = (ensemble / scales).var(axis=1, ddof=1).mean(axis=1)
+    spread = np.sqrt(variance) / (1.0 if several else pooled_std(climate)) if members > 1 else None
     of_fields = {}
     if "state" in verifying:
         error = root_mean_square((states - verifying["state"].values[where]) / scales)
@@ -210,7 +229,7 @@ def _errors(
         departures = departures / scales[verifying["site_index"].values[where]] if several else departures
         there = verifying["valid"].values[where].astype(bool) & (where >= 0)[..., None]
         error = root_mean_square(departures, there)
-    return Errors(error if several else error / pooled_std(climate), states, of_fields)
+    return Errors(error if several else error / pooled_std(climate), states, of_fields, spread)
 
 
 def _dataset(
@@ -236,6 +255,10 @@ def _dataset(
         )
         for name in own
     }
+    spreads = [part.spread for part in errors.values() if part.spread is not None]
+    if spreads:
+        text = {"units": "1", "long_name": "ensemble spread of the forecast over the climatological standard deviation"}
+        of_fields["spread"] = (("initial", "start", "lead"), np.stack(spreads), text)
     return xr.Dataset(
         {
             **of_fields,
