@@ -13,6 +13,8 @@ from assimilearn.models import build
 from assimilearn.models.climate import ClimateSettings, climate
 from assimilearn.models.double_gyre import DoubleGyreSettings
 from assimilearn.models.integrate import spun_up_state, trajectory
+from assimilearn.observations.networks import MovingRandom
+from assimilearn.observations.observe import ObservationSettings, observe
 
 RNG = np.random.default_rng
 MODEL = build(DoubleGyreSettings(points=17, F=100.0, r=1e-3, RKH2=1e-8, time_step=0.625))
@@ -112,3 +114,19 @@ def test_enoi_says_what_it_needs_of_a_climatology_without_states(observations):
     file = climate(MODEL, ClimateSettings(duration=60, spinup=0, lyapunov_duration=2, lyapunov_count=1), RNG(0))
     with pytest.raises(SettingsError, match=r"set `climate\.states`"):
         assimilate(observations, MODEL, METHODS["enoi"](), file, RNG(0))
+
+
+def test_observations_between_sites_start_an_ensemble_without_a_matrix_too(file):
+    """First analyses with the states as background, and with the same covariance as a matrix, have the same mean."""
+    states = trajectory(MODEL, spun_up_state(MODEL, 3000, RNG(1)), 8)[::8]
+    truth = xr.Dataset(
+        {"state": (("time", "site"), states), "period": ("time", np.zeros(2, np.int8))},
+        {"time": MODEL.time_step * np.array([0.0, 8.0])},
+        {"size": MODEL.size, "time_step": MODEL.time_step, **MODEL.geometry.attributes},
+    )
+    network = MovingRandom(count=25, places="anywhere")
+    seen = observe(truth, ObservationSettings(every=8, network=network, error_std=0.3), RNG(3))
+    as_matrix = file.drop_vars("states").assign(covariance=(("site", "other_site"), matrix(file)))
+    settings = METHODS["letkf"](members=20, localization_radius=3)
+    one, other = (assimilate(seen, MODEL, settings, f, RNG(0))["mean"].values[0] for f in (file, as_matrix))
+    np.testing.assert_allclose(one, other, atol=1e-3 * np.abs(other).max())

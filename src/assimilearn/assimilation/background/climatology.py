@@ -55,6 +55,16 @@ class Background(ABC):
     def between(self, one: np.ndarray, other: np.ndarray) -> np.ndarray:
         """Covariances of the sites ``one`` with the sites ``other``, (one, other)."""
 
+    @abstractmethod
+    def paired(self, one: np.ndarray, other: np.ndarray) -> np.ndarray:
+        """Covariances of each of the sites ``one`` with that of the sites ``other`` in its place, (pair,)."""
+
+    def of_sums(self, site: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        """Covariances of the sums over ``site (row, corner)``, by ``weight (row, corner)``, with all sites."""
+        everywhere = np.arange(self.mean.size)
+        parts = (weight[:, c, None] * self.between(site[:, c], everywhere) for c in range(site.shape[1]))
+        return np.asarray(sum(parts, np.zeros((len(site), self.mean.size))))
+
     def blocks(self, sites: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Parts of all sites, and the numbers of the observations of ``sites`` that are correlated with them."""
         for first in range(0, self.mean.size, BLOCK):
@@ -145,6 +155,10 @@ class FullBackground(Background):
     def between(self, one: np.ndarray, other: np.ndarray) -> np.ndarray:
         """Covariances of the sites ``one`` with the sites ``other``, (one, other)."""
         return self.covariance[np.ix_(one, other)]
+
+    def paired(self, one: np.ndarray, other: np.ndarray) -> np.ndarray:
+        """Covariances of pairs of sites, (pair,)."""
+        return np.asarray(self.covariance[one, other])
 
     def increments(self, departures: np.ndarray, variance: np.ndarray, sites: np.ndarray) -> np.ndarray:
         """B H^T (H B H^T + R)^-1 d for every row."""

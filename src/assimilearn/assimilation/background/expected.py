@@ -75,6 +75,9 @@ def quadrature(mean: np.ndarray, std: np.ndarray) -> Iterator[tuple[np.ndarray, 
 def sums(background: Background, operator: Operator) -> tuple[np.ndarray, np.ndarray]:
     """Climatological mean and variance of the weighted sum of every row."""
     site, weight = operator.site, operator.weight
-    covariance = background.covariance[site[:, :, None], site[:, None, :]]
     mean = (background.mean[site] * weight).sum(axis=1)
-    return mean, np.einsum("iab,ia,ib->i", covariance, weight, weight)
+    variance = np.zeros(mean.size)
+    for a in range(site.shape[1]):
+        for b in range(site.shape[1]):
+            variance += weight[:, a] * weight[:, b] * background.paired(site[:, a], site[:, b])
+    return mean, np.maximum(variance, 0.0)

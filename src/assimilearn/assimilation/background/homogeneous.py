@@ -41,11 +41,14 @@ class HomogeneousBackground(WithoutMatrix):
 
     def between(self, one: np.ndarray, other: np.ndarray) -> np.ndarray:
         """Covariances of the sites ``one`` with the sites ``other``, (one, other)."""
+        return self.paired(one[:, None], other)
+
+    def paired(self, one: np.ndarray, other: np.ndarray) -> np.ndarray:
+        """Covariances of pairs of sites, broadcast against each other."""
         points = int(np.prod(self.shape))
         (f, here), (g, there) = (np.divmod(sites, points) for sites in (one, other))
         pairs = zip(np.unravel_index(here, self.shape), np.unravel_index(there, self.shape), self.shape, strict=True)
-        offset = [(b - a[:, None]) % count for a, b, count in pairs]
-        return np.asarray(self.at_offset[(f[:, None], g, *offset)])
+        return np.asarray(self.at_offset[(f, g, *((b - a) % count for a, b, count in pairs))])
 
     @property
     def variance(self) -> np.ndarray:

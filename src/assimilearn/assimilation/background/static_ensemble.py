@@ -18,11 +18,13 @@ import numpy as np
 from numba import njit
 
 from assimilearn.assimilation.background.climatology import WithoutMatrix
+from assimilearn.assimilation.local.taper_functions import gaspari_cohn
 from assimilearn.assimilation.local.tiles import BEGIN, BOX, END, TILE, tree_of
 from assimilearn.errors import SettingsError
 from assimilearn.models.geometry import Geometry
 
 SITES = 256  # of a tile
+PAIRS = 10_000  # whose covariances are formed at once
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,14 @@ class StaticEnsemble(WithoutMatrix):
         positions = self.geometry.positions
         localize(found, positions[one], positions[other], self.geometry.periods, self.half_width)
         return found
+
+    def paired(self, one: np.ndarray, other: np.ndarray) -> np.ndarray:
+        """Localized covariances of pairs of sites, (pair,)."""
+        found = np.empty(one.size)
+        for first in range(0, one.size, PAIRS):
+            here = slice(first, first + PAIRS)
+            found[here] = np.einsum("ik,ik->i", self.anomalies[one[here]], self.anomalies[other[here]])
+        return found * gaspari_cohn(self.geometry.between(one, other), self.localization_radius)
 
     @property
     def half_width(self) -> float:

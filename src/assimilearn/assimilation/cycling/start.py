@@ -119,13 +119,16 @@ def climatological(problem: Problem, k: int, used: np.ndarray) -> tuple[np.ndarr
     H is the straight line that is nearest to h over the climate, E the variance that it leaves unexplained
     (:mod:`assimilearn.assimilation.background.expected`); for a linear h it is h itself, and E is zero.
     """
-    B, sites, variance = problem.background.covariance, problem.sites[k, used], problem.variance[k, used]
+    background, sites, variance = problem.background, problem.sites[k, used], problem.variance[k, used]
     if problem.instrument.direct:
-        return B[sites], B[np.ix_(sites, sites)] + np.diag(variance)
-    H = climatological_slopes(problem, sites)
+        HB = background.of_sums(sites[:, None], np.ones((sites.size, 1)))
+        return HB, HB[:, sites] + np.diag(variance)
+    operator, slope = problem.instrument.operator, problem.expected.slope[sites]
+    corners, weights = operator.site[sites], slope[:, None] * operator.weight[sites]
     R = error_covariance(variance, sites, problem.instrument.correlation)
-    HB = H @ B
-    return HB, HB @ H.T + R + np.diag(problem.expected.unexplained[sites])
+    HB = background.of_sums(corners, weights)
+    HBH = np.asarray(sum(HB[:, corners[:, c]] * weights[:, c] for c in range(corners.shape[1])))
+    return HB, HBH + R + np.diag(problem.expected.unexplained[sites])
 
 
 def climatological_slopes(problem: Problem, sites: np.ndarray) -> np.ndarray:
