@@ -19,13 +19,14 @@ import numpy as np
 import xarray as xr
 from pydantic import Field, model_validator
 
-from assimilearn.assimilation.algebra.small import centre, recompose
 from assimilearn.assimilation.cycling.start import first_ensemble
+from assimilearn.assimilation.cycling.treatment import inflate
 from assimilearn.assimilation.local.domain import encoded
 from assimilearn.assimilation.methods.enkf import enkf_update
 from assimilearn.assimilation.methods.etkf import etkf_update
 from assimilearn.assimilation.methods.letkf import letkf_update
 from assimilearn.assimilation.problem import Problem
+from assimilearn.assimilators.distances import distances
 from assimilearn.assimilators.files import Fitted, stored
 from assimilearn.assimilators.filters import scores
 from assimilearn.assimilators.filters.cycle import Cycle, Observed, run
@@ -273,14 +274,6 @@ def differentiable_step(model: Model, parameters: dict[str, float]) -> Callable[
     return step
 
 
-def distances(geometry: Geometry) -> np.ndarray:
-    """Distances (site, site)."""
-    positions = geometry.positions
-    periods = np.where(np.isfinite(geometry.periods) & (geometry.periods > 0), geometry.periods, np.inf)
-    apart = np.abs(positions[:, None] - positions[None])
-    return np.sqrt((np.minimum(apart, periods - apart) ** 2).sum(axis=2))
-
-
 # ---- in the cycle --------------------------------------------------------------------------------------------------
 
 NUMBERS = {name: () for name in ("inflation", "localization_radius", "error_scale")}
@@ -348,7 +341,7 @@ class LearnedFilterRun:
         if y.size == 0:
             return
         self.update(E, Y, y, variance * self.numbers["error_scale"] ** 2, sites, self.parameters, noise)
-        recompose(E, centre(E), self.numbers["inflation"])
+        inflate(E, E, E[0], np.array([self.numbers["inflation"]]), noise)
 
 
 def opened(dataset: xr.Dataset) -> LearnedFilter:

@@ -8,6 +8,7 @@ KINDS = {
             "constant-gain": "constant_gain:ConstantGainSettings",
             "learned-filter": "learned_filter:LearnedFilterSettings",
             "recurrent-gain": "recurrent_gain:RecurrentGainSettings",
+            "set-correction": "set_correction:SetCorrectionSettings",
             "unrolled-solver": "unrolled_solver:UnrolledSolverSettings",
         },
         base="settings:NetworkSettings",
