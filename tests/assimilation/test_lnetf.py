@@ -41,13 +41,14 @@ def test_sites_beyond_the_reach_of_all_observations_keep_their_members():
     assert not np.allclose(analysis[:, 3], E[:, 3])
 
 
-# DAPPER 1.8, mods/Lorenz96/todter2015_G.py: 80 sites, every second one observed every 0.1, R = I, radius 5
+# DAPPER 1.8, mods/Lorenz96/todter2015_G.py: 80 sites, every second one observed every 0.1, R = I, radius 5. It enlarges
+# R by 1.9: so much in the variance gives its score, in the standard deviation 0.65.
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "settings", "published"),
     [
         ("letkf", {"members": 40, "inflation": 1.04}, 0.42),
-        ("lnetf", {"members": 40, "inflation": 1.10, "error_scale": 1.9}, 0.54),
+        ("lnetf", {"members": 40, "inflation": 1.10, "error_scale": 1.9**0.5}, 0.54),
     ],
 )
 def test_published_error_at_half_of_eighty_sites(method, settings, published):
