@@ -26,7 +26,7 @@ NEWTON = {"optimizer": "l-bfgs", "batch_size": None, "epochs": 4}
 SLOW = {"epochs": 20, "batch_size": 16, "learning_rate": 0.01}
 SMALL = {"channels": [6], "kernel": 5, **QUICK}
 CASES = {
-    "unet": {"method": "unet", "width": 8, "levels": 1, **QUICK},
+    "u-net": {"method": "u-net", "width": 8, "levels": 1, **QUICK},
     "attention": {"method": "attention", "width": 16, "heads": 2, "depth": 2, "epochs": 20, "learning_rate": 0.01},
     "graph": {"method": "graph", "width": 16, "rounds": 1, **QUICK},
     "gru": {"method": "gru", "width": 2, **QUICK},
@@ -188,10 +188,10 @@ def test_losses_meet_their_definitions():
     assert float(quantile(forecast, target, one, None, 0.9)) == pytest.approx(pinball)
 
 
-@pytest.mark.parametrize("method", ["unet", "attention", "graph", "latent", "cnn"])
+@pytest.mark.parametrize("method", ["u-net", "attention", "graph", "latent", "cnn"])
 def test_a_plane_of_two_fields_is_a_grid_like_any_other(method):
     plane = grid({"u": (4, 6), "v": (4, 6)}, 1.0, (True, False))
-    given = {"unet": {"levels": 1, "width": 4}, "cnn": {"kernel": 3}, "graph": {"radius": 1, "width": 4}}.get(
+    given = {"u-net": {"levels": 1, "width": 4}, "cnn": {"kernel": 3}, "graph": {"radius": 1, "width": 4}}.get(
         method, {}
     )
     states = np.random.default_rng(0).standard_normal((PERIODS.total, plane.size))
@@ -202,7 +202,7 @@ def test_a_plane_of_two_fields_is_a_grid_like_any_other(method):
 
 
 @pytest.mark.parametrize(("given", "geometry", "reason"), [
-    ({"method": "unet", "levels": 3}, ring(12), "an axis of 12 points cannot be halved 3 times"),
+    ({"method": "u-net", "levels": 3}, ring(12), "an axis of 12 points cannot be halved 3 times"),
     ({"method": "graph"}, without_space("xyz"), "this model has no space"),
     ({"method": "triads"}, without_space("xyz"), "one field on one periodic axis"),
     ({"method": "gru"}, without_space("xyz"), "convolves along one axis or two"),

@@ -79,7 +79,7 @@ def test_an_emulator_is_told_of_the_settings_of_others():
     emulator = {"method": "ridge", "trained_on": "x", "epochs": 3}
     problem = told({"method": "blue"}, emulators={"e": emulator})
     assert problem.startswith("emulators.e.epochs: ridge has no such setting; it is taken by attention, cnn, ")
-    assert problem.endswith(" and unet (got 3)")
+    assert problem.endswith(" and u-net (got 3)")
 
 
 def test_an_option_of_a_verb_is_told_in_the_same_words():

@@ -27,7 +27,7 @@ KINDS = {
     "network": Kind(
         parts={
             "resnet": "networks.resnet:ResNetSettings",
-            "unet": "networks.unet:UNetSettings",
+            "u-net": "networks.unet:UNetSettings",
             "attention": "networks.attention:AttentionSettings",
             "graph": "networks.graph:GraphSettings",
             "gru": "networks.recurrent:RecurrentSettings",

@@ -21,7 +21,7 @@ class UNetSettings(NetworkSettings):
 
     side_by_side: ClassVar[bool] = True
 
-    method: Literal["unet"] = "unet"
+    method: Literal["u-net"] = "u-net"
     width: int = Field(16, ge=1, le=4096, description="channels of the finest level; twice as many at each coarser one")
     levels: int = Field(2, ge=1, le=6, description="how often the grid is halved")
     kernel: int = Field(3, ge=1, le=31, description="points of a convolution along each axis, odd")
@@ -39,7 +39,7 @@ class UNetSettings(NetworkSettings):
         coarsest = 2**self.levels
         if odd := [points for points in geometry.fields[0].shape if points % coarsest]:
             raise SettingsError(
-                f"unet: an axis of {odd[0]} points cannot be halved {self.levels} times: set fewer `levels`"
+                f"u-net: an axis of {odd[0]} points cannot be halved {self.levels} times: set fewer `levels`"
             )
 
 
