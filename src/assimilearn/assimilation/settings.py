@@ -3,8 +3,11 @@
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal, NamedTuple, Self
 
+import numpy as np
 from pydantic import Discriminator, Field, Tag, model_validator
 
+from assimilearn.errors import SettingsError
+from assimilearn.models.geometry import Geometry
 from assimilearn.settings import Settings
 
 
@@ -100,6 +103,16 @@ class AnalysisSettings(Settings):
     def estimates(self) -> "Mapping[str, ParameterSettings]":
         """Parameters of the model that are estimated with the state, by name."""
         return {}
+
+    def refuse_unlike(self, geometry: Geometry) -> None:
+        """Raise SettingsError if the method has no use for states on this geometry."""
+        if self.local and not geometry.has_space:
+            raise SettingsError(f"{self.method} needs distances between sites, and the model has no space: use etkf")
+        self.field_factors(geometry)
+
+    def field_factors(self, geometry: Geometry) -> np.ndarray:
+        """Factors (field, field) on the taper between fields; (0, 0) where all are 1."""
+        return np.ones((0, 0))
 
     def without_members(self) -> Self:
         """The same settings, with no ensemble to be written."""
@@ -281,7 +294,47 @@ class FilterSettings(EnsembleSettings):
         return self
 
 
-class LocalizationSettings(Settings):
+Factor = Annotated[float, Field(ge=0, le=1)]
+BetweenFields = Annotated[
+    Annotated[Factor, Tag("number")] | Annotated[dict[str, dict[str, Factor]], Tag("mapping")],
+    Discriminator(lambda value: "mapping" if isinstance(value, Mapping) else "number"),
+]
+"""What stands for ``between_fields`` in settings."""
+
+
+class FieldSettings(Settings):
+    """How much the observations of one field tell of the others."""
+
+    between_fields: BetweenFields = Field(
+        1.0,
+        description="factor on the taper between two fields: 0 where observations of one leave the other as it is, 1 "
+        "where they reach as far as in their own; a number for all pairs, or {field: {other field: number}}",
+    )
+
+    def field_factors(self, geometry: Geometry) -> np.ndarray:
+        """Factors (field, field), or (0, 0) where all are 1.
+
+        Raises
+        ------
+        SettingsError
+            If a field does not exist, or a pair has two different factors.
+        """
+        names, given = geometry.names, self.between_fields
+        factors = np.ones((len(names), len(names)))
+        if isinstance(given, Mapping):
+            pairs = [(one, other, factor) for one, others in given.items() for other, factor in others.items()]
+            for one, other, factor in pairs:
+                if absent := [name for name in (one, other) if name not in names]:
+                    raise SettingsError(f"between_fields: no field {absent[0]!r}; there are {', '.join(names)}")
+                if given.get(other, {}).get(one, factor) != factor:
+                    raise SettingsError(f"between_fields: {one} and {other} have two different factors")
+                factors[names.index(one), names.index(other)] = factors[names.index(other), names.index(one)] = factor
+        else:
+            factors[~np.eye(len(names), dtype=bool)] = given
+        return factors if (factors != 1).any() else np.ones((0, 0))
+
+
+class LocalizationSettings(FieldSettings):
     """How far an observation reaches."""
 
     localization_radius: float = Field(

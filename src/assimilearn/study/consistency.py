@@ -232,15 +232,12 @@ def _unlike_sites(scenario: Scenario) -> Iterator[Problem]:
 
 def unlike_sites(scenario: Scenario, geometry: Geometry) -> Iterator[Problem]:
     """The same for states of a geometry."""
-    for path, node in _assimilating(scenario):
-        if node.local and not geometry.has_space:
-            yield Problem(path, node.method, "needs distances between sites, and the model has no space: use etkf")
     steps = ((f"assimilators.{n}.method", node) for n, node in scenario.assimilators.items())
-    for path, learner in (*_learning(scenario), *steps):
+    for path, node in (*_assimilating(scenario), *_learning(scenario), *steps):
         try:
-            learner.refuse_unlike(geometry)
+            node.refuse_unlike(geometry)
         except SettingsError as error:
-            yield Problem(path, learner.method, str(error))
+            yield Problem(path, node.method, str(error))
 
 
 def _climate(scenario: Scenario) -> Iterator[Problem]:

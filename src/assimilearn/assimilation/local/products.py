@@ -10,7 +10,7 @@ Cost: N (N + 3) m flops a site for m observations in reach of the tile.
 import numpy as np
 from numba import njit
 
-from assimilearn.assimilation.local.tapers import squared_distances, taper_squares
+from assimilearn.assimilation.local.tapers import between_fields, squared_distances, taper_squares
 from assimilearn.kernels import FAST
 
 
@@ -24,11 +24,18 @@ def tapers_of(domain, chosen, rows, near, W):
     for axis in range(domain.periods.size):
         for lane in range(chosen.size):
             positions[axis, lane] = domain.sites[chosen[lane], axis]
+    several = domain.factors.size > 0
+    fields = np.empty(chosen.size if several else 0)
+    for lane in range(fields.size):
+        fields[lane] = domain.site_field[chosen[lane]]
     kept, count = np.empty(near.size, np.int64), 0
     for o in near:
         here = W[count, : chosen.size]
         squared_distances(positions, domain.places[rows[o]], domain.periods, here)
-        if taper_squares(here, domain.taper, domain.radius) > 0:
+        largest = taper_squares(here, domain.taper, domain.radius)
+        if several:
+            largest = between_fields(domain.factors, domain.place_field[rows[o]], fields, here)
+        if largest > 0:
             W[count, chosen.size :] = 0.0
             kept[count] = o
             count += 1

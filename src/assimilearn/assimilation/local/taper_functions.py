@@ -8,6 +8,8 @@ It is the convention of DAPPER.
 
 import numpy as np
 
+from assimilearn.models.geometry import Geometry
+
 NEGLIGIBLE = 1e-3  # smaller factors are taken as zero, as in DAPPER: the reach would be wider for nothing
 
 
@@ -43,3 +45,17 @@ def gaussian(distance: np.ndarray, localization_radius: float) -> np.ndarray:
 
 
 TAPERS = {"gaspari_cohn": gaspari_cohn, "boxcar": boxcar, "gaussian": gaussian}
+
+
+def taper_matrix(geometry: Geometry, taper: str, radius: float, factors: np.ndarray) -> np.ndarray:
+    """Tapers (site, site) by distance, times the ``factors (field, field)`` between fields, which may be (0, 0).
+
+    Raises
+    ------
+    SettingsError
+        If the model has no space.
+    """
+    geometry.need_space("localization")
+    sites, field = np.arange(geometry.size), geometry.field_of
+    tapers = TAPERS[taper](geometry.between(sites[:, None], sites), radius)
+    return tapers * factors[np.ix_(field, field)] if factors.size else tapers

@@ -38,6 +38,16 @@ def squared_distances(positions, place, periods, squares):
                 squares[lane] += (row[lane] - x) ** 2
 
 
+@njit(cache=True, error_model="numpy")
+def between_fields(factors, field, fields, tapers):
+    """Multiply ``tapers (lane,)`` by the factors between a field and the ``fields (lane,)``, in place; the largest."""
+    largest = 0.0
+    for lane in range(tapers.size):
+        tapers[lane] *= factors[int(fields[lane]), int(field)]
+        largest = max(largest, tapers[lane])
+    return largest
+
+
 @njit(cache=True, fastmath=FAST, error_model="numpy")
 def taper_squares(squares, taper, radius):
     """Turn squared distances into factors, in place; negligible ones become 0. Returns the largest."""

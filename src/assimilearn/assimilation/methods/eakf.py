@@ -16,8 +16,8 @@ from pydantic import Field
 from assimilearn.assimilation.algebra.small import centre
 from assimilearn.assimilation.cycling.filtering import ensemble_filter, run_filter
 from assimilearn.assimilation.cycling.record import Record
-from assimilearn.assimilation.local.domain import domain_of, opened
-from assimilearn.assimilation.local.tapers import squared_distances, taper_squares
+from assimilearn.assimilation.local.domain import domain_of, labelled, opened
+from assimilearn.assimilation.local.tapers import between_fields, squared_distances, taper_squares
 from assimilearn.assimilation.local.tiles import NEXT, TILE, ends_of_tiles, gap_to_box, observations_by_tile
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.settings import INFLATION, FilterSettings, Inflation, LocalSettings
@@ -41,14 +41,16 @@ def eakf_update(E, Y, y, variance, sites, parameters, noise):
     """One analysis, in place on E; parameters are those of :mod:`assimilearn.assimilation.local.domain`."""
     domain, mean, N = opened(parameters), centre(E), E.shape[0]
     first = ends_of_tiles(domain.nodes)
-    blocks, positions, first_block, place = blocked(E, mean, domain.order, domain.sites, first)
+    at_sites = labelled(domain, domain.sites, domain.site_field)
+    at_places = labelled(domain, domain.places, domain.place_field)
+    blocks, positions, first_block, place = blocked(E, mean, domain.order, at_sites, first)
     observed, gain, factor = np.empty(N), np.empty(blocks.shape[2]), np.empty(blocks.shape[2])
     for o in range(y.size):
         block, lane = place[sites[o], 0], place[sites[o], 1]
         for j in range(N):
             observed[j] = blocks[block, j, lane]
         d = y[o] - blocks[block, N, lane]
-        here = domain.places[sites[o]]
+        here = at_places[sites[o]]
         regress(domain, domain.nodes, here, blocks, positions, first_block, observed, d, variance[o], factor, gain)
     members_of(blocks, place, mean, E)
 
@@ -61,12 +63,14 @@ def eakf_observed_update(E, Y, y, variance, sites, parameters, noise):
     """
     domain, mean, predicted, N = opened(parameters), centre(E), centre(Y), E.shape[0]
     nodes, order, first = observations_by_tile(domain, sites)
-    where = np.empty((y.size, domain.periods.size))
+    at_sites = labelled(domain, domain.sites, domain.site_field)
+    at_places = labelled(domain, domain.places, domain.place_field)
+    where = np.empty((y.size, at_places.shape[1]))
     for o in range(y.size):
-        where[o] = domain.places[sites[o]]
+        where[o] = at_places[sites[o]]
     seen, seen_positions, first_seen, seen_place = blocked(Y, predicted, order, where, first)
     first = ends_of_tiles(domain.nodes)
-    blocks, positions, first_block, place = blocked(E, mean, domain.order, domain.sites, first)
+    blocks, positions, first_block, place = blocked(E, mean, domain.order, at_sites, first)
     lanes = max(blocks.shape[2], seen.shape[2])
     observed, gain, factor = np.empty(N), np.empty(lanes), np.empty(lanes)
     for o in range(y.size):
@@ -160,7 +164,11 @@ def regress(domain, nodes, here, blocks, positions, first_block, observed, innov
         tile = int(nodes[t, TILE])
         for block in range(first_block[tile - 1] if tile > 0 else 0, first_block[tile] if tile > 0 else 0):
             squared_distances(positions[block], here, domain.periods, factor)
-            if taper_squares(factor, domain.taper, domain.radius) > 0:
+            largest = taper_squares(factor, domain.taper, domain.radius)
+            if domain.factors.size > 0:
+                last = here.size - 1  # of each position: the number of a field
+                largest = between_fields(domain.factors, here[last], positions[block][last], factor)
+            if largest > 0:
                 update_block(blocks[block], observed, scale, innovation, contraction, factor, gain)
         t += 1
 

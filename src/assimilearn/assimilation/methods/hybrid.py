@@ -31,13 +31,14 @@ from assimilearn.assimilation.cycling.record import Record
 from assimilearn.assimilation.cycling.stepping import forecast, moments_of, treat_members, write_analysis, write_members
 from assimilearn.assimilation.cycling.stepwise import stepwise
 from assimilearn.assimilation.cycling.treatment import treatment_noise
-from assimilearn.assimilation.local.taper_functions import TAPERS
+from assimilearn.assimilation.local.taper_functions import taper_matrix
 from assimilearn.assimilation.problem import Problem
-from assimilearn.assimilation.settings import EnsembleSettings
+from assimilearn.assimilation.settings import EnsembleSettings, FieldSettings
+from assimilearn.models.geometry import Geometry
 from assimilearn.observations.operator_kernels import jacobian, observed
 
 
-class HybridSettings(StaticSettings, EnsembleSettings):
+class HybridSettings(FieldSettings, StaticSettings, EnsembleSettings):
     """Hybrid of ensemble and static background covariances."""
 
     any_operator: ClassVar[bool] = True
@@ -50,7 +51,7 @@ class HybridSettings(StaticSettings, EnsembleSettings):
         0.3, ge=0, le=1, description="weight of the static covariance in the blend; the rest is that of the ensemble"
     )
     localization_radius: float | None = Field(
-        None, gt=0, description="in sites, of the ensemble's covariance, as for letkf; by default it is not localized"
+        None, gt=0, description="of the ensemble's covariance, as for letkf; by default it is not localized"
     )
     taper: Literal["gaspari_cohn", "boxcar", "gaussian"] = Field(
         "gaspari_cohn", description="function of distance by which the ensemble's covariance is multiplied"
@@ -76,7 +77,7 @@ def run(problem: Problem, settings: HybridSettings, rng: np.random.Generator) ->
     start_rng, model_rng, _, treatment_rng = rng.spawn(4)  # those of a filter, whose update draws from the third
     static, error_std = static_covariance(problem.background, settings), model_error_std(settings, problem.model)
     model, operator = forecast_model(problem.model, settings), problem.instrument.operator
-    C = tapering(settings, problem.model.size)
+    C = tapering(settings, problem.geometry)
     with stepwise(problem, settings, start_rng) as run:
         E = run.first
         for k in run.times:
@@ -93,12 +94,11 @@ def run(problem: Problem, settings: HybridSettings, rng: np.random.Generator) ->
     return run.record
 
 
-def tapering(settings: HybridSettings, size: int) -> np.ndarray | float:
-    """C (site, site) on the ring; 1 without localisation."""
+def tapering(settings: HybridSettings, geometry: Geometry) -> np.ndarray | float:
+    """C (site, site); 1 without localisation."""
     if settings.localization_radius is None:
         return 1.0
-    apart = np.abs(np.arange(size)[:, None] - np.arange(size))
-    return TAPERS[settings.taper](np.minimum(apart, size - apart), settings.localization_radius)
+    return taper_matrix(geometry, settings.taper, settings.localization_radius, settings.field_factors(geometry))
 
 
 def analyse(

@@ -26,6 +26,8 @@ from assimilearn.assimilation.cycling.divergence import without_impossible
 from assimilearn.assimilation.cycling.record import Record, empty_record
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.settings import AnalysisSettings
+from assimilearn.errors import SettingsError
+from assimilearn.models.geometry import Geometry
 
 
 class InterpolationSettings(AnalysisSettings):
@@ -40,9 +42,15 @@ class InterpolationSettings(AnalysisSettings):
         "neighbours say little of a site",
     )
 
+    def refuse_unlike(self, geometry: Geometry) -> None:
+        """Raise SettingsError if a cubic surface is asked for, and the state is not one field on a ring."""
+        if self.order == "cubic" and not geometry.is_ring:
+            raise SettingsError("interpolation: a cubic surface needs one field on a ring: take order: linear")
+
 
 def run(problem: Problem, settings: InterpolationSettings, rng: np.random.Generator) -> Record:
     """Interpolate every site."""
+    settings.refuse_unlike(problem.geometry)
     record = empty_record(problem)
     problem, record.ignored = without_impossible(problem)
     record.used[:] = problem.valid

@@ -22,8 +22,8 @@ from assimilearn.assimilation.algebra.rank_histogram import posterior, probit_of
 from assimilearn.assimilation.cycling.filtering import Filter, run_filter
 from assimilearn.assimilation.cycling.record import Record
 from assimilearn.assimilation.cycling.start import first_ensemble
-from assimilearn.assimilation.local.domain import PLACES, domain_of, encoded, opened
-from assimilearn.assimilation.local.tapers import squared_distances, taper_squares
+from assimilearn.assimilation.local.domain import PLACES, domain_of, encoded, labelled, opened
+from assimilearn.assimilation.local.tapers import between_fields, squared_distances, taper_squares
 from assimilearn.assimilation.local.tiles import NEXT, TILE, ends_of_tiles, gap_to_box, observations_by_tile
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.settings import INFLATION, AfterUpdate, FilterSettings, Inflation, LocalSettings
@@ -36,6 +36,8 @@ class RHFSettings(FilterSettings, LocalSettings):
     """Local rank histogram filter, with bounds also known as quantile-conserving filter."""
 
     any_operator: ClassVar[bool] = True
+
+    models_with_memory: ClassVar[bool] = False
 
     method: Literal["rhf"] = "rhf"
     members: int = Field(20, ge=2, description="size N of the ensemble")
@@ -95,9 +97,11 @@ def rhf_update(E, Y, y, variance, sites, parameters, noise):
     if probit:
         prepare(X, inflation, low, high)
         prepare(seen, inflation, least, most)
-    where = np.empty((y.size, domain.periods.size))
+    at_sites = labelled(domain, domain.sites, domain.site_field)
+    at_places = labelled(domain, domain.places, domain.place_field)
+    where = np.empty((y.size, at_places.shape[1]))
     for o in range(y.size):
-        where[o] = domain.places[sites[o]]
+        where[o] = at_places[sites[o]]
     nodes, order, first = observations_by_tile(domain, sites)
     tiles = ends_of_tiles(domain.nodes)
     for o in range(y.size):
@@ -106,7 +110,7 @@ def rhf_update(E, Y, y, variance, sites, parameters, noise):
         if probit:
             in_probits(x, moved, least, most)
         here, tree = where[o], domain.nodes
-        regress(domain, tree, domain.order, tiles, here, domain.sites, X, x, moved, probit, low, high)
+        regress(domain, tree, domain.order, tiles, here, at_sites, X, x, moved, probit, low, high)
         regress(domain, nodes, order, first, here, where, seen, x, moved, probit, least, most)
     for i in range(E.shape[1]):
         for j in range(E.shape[0]):
@@ -155,7 +159,8 @@ def regress(domain, nodes, order, first, here, where, X, x, moved, probit, low, 
     if not square > 0:
         return
     reach, t, factor = domain.reach**2, 0, np.empty(1)
-    position = np.empty((domain.periods.size, 1))
+    axes = domain.periods.size
+    position = np.empty((axes, 1))
     while t < nodes.shape[0]:
         if gap_to_box(nodes[t], here, domain.periods) >= reach:
             t = int(nodes[t, NEXT])
@@ -164,9 +169,12 @@ def regress(domain, nodes, order, first, here, where, X, x, moved, probit, low, 
         if tile > 0:
             for k in range(first[tile - 1], first[tile]):
                 row = int(order[k])
-                position[:, 0] = where[row]
+                position[:, 0] = where[row, :axes]
                 squared_distances(position, here, domain.periods, factor)
-                if taper_squares(factor, domain.taper, domain.radius) > 0:
+                largest = taper_squares(factor, domain.taper, domain.radius)
+                if domain.factors.size > 0:  # positions end with the number of a field
+                    largest = between_fields(domain.factors, here[axes], where[row, axes:], factor)
+                if largest > 0:
                     if probit:
                         regress_ranks(X[row], x - mean, moved - x, factor[0] / square, low, high)
                     else:

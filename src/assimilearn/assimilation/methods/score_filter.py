@@ -32,18 +32,19 @@ import numpy as np
 from numba import njit
 from pydantic import Field, model_validator
 
+from assimilearn.assimilation.cycling.forecasting import forecast_model
 from assimilearn.assimilation.cycling.model_error import model_error_std
 from assimilearn.assimilation.cycling.record import Record
 from assimilearn.assimilation.cycling.stepping import forecast, treat_members, write_members
 from assimilearn.assimilation.cycling.stepwise import stepwise
 from assimilearn.assimilation.cycling.treatment import treatment_noise
-from assimilearn.assimilation.local.taper_functions import TAPERS
+from assimilearn.assimilation.local.taper_functions import taper_matrix
 from assimilearn.assimilation.problem import Problem
-from assimilearn.assimilation.settings import EnsembleSettings
+from assimilearn.assimilation.settings import EnsembleSettings, FieldSettings
 from assimilearn.observations.operator_kernels import jacobian, observed, slopes
 
 
-class ScoreFilterSettings(EnsembleSettings):
+class ScoreFilterSettings(FieldSettings, EnsembleSettings):
     """Score filter: the analysis is drawn by a diffusion run backwards, or by its flow."""
 
     any_operator: ClassVar[bool] = True
@@ -221,11 +222,12 @@ def drawn(
 def run(problem: Problem, settings: ScoreFilterSettings, rng: np.random.Generator) -> Record:
     """Cycle the ensemble."""
     start_rng, model_rng, score_rng, treatment_rng = rng.spawn(4)
-    error_std, taper = model_error_std(settings, problem.model), tapering(problem, settings)
+    model, error_std = forecast_model(problem.model, settings), model_error_std(settings, problem.model)
+    taper = tapering(problem, settings)
     with stepwise(problem, settings, start_rng) as run:
         E = run.first
         for k in run.times:
-            forecast(problem.model, E, int(problem.steps[k]), error_std, model_rng)
+            forecast(model, E, int(problem.steps[k]), error_std, model_rng)
             y, variance, sites = run.observations(k, E)
             if y.size > 0:
                 prior = E.copy()
@@ -240,9 +242,5 @@ def tapering(problem: Problem, settings: ScoreFilterSettings) -> np.ndarray | No
     """Taper (site, site) of the covariance; None without localization."""
     if settings.localization_radius is None:
         return None
-    geometry = problem.geometry
-    geometry.need_space("localization (score-filter)")
-    apart = np.abs(geometry.positions[:, None] - geometry.positions[None])
-    periods = np.where(np.isfinite(geometry.periods) & (geometry.periods > 0), geometry.periods, np.inf)
-    distance = np.sqrt((np.minimum(apart, periods - apart) ** 2).sum(axis=2))
-    return TAPERS["gaspari_cohn"](distance, settings.localization_radius)
+    factors = settings.field_factors(problem.geometry)
+    return taper_matrix(problem.geometry, "gaspari_cohn", settings.localization_radius, factors)
