@@ -19,6 +19,7 @@ SETTINGS = {
     "sparse": {"radius": 1},
     "analogs": {"entries": 500, "radius": 1},
     "random-features": {"features": 10, "radius": 1, "samples": 500},
+    "reservoir": {"units": 10, "radius": 1},
     "boosting": {"n_estimators": 3, "radius": 1},
     "forest": {"n_estimators": 2, "max_depth": 4, "radius": 1},
     "mlp": {"hidden": [3], "radius": 1, "epochs": 1},

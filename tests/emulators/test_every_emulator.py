@@ -53,7 +53,7 @@ def states():
 
 
 def test_every_method_is_tried_here():
-    assert {*SMALL, "random-features", "windows", "sklearn", "hybrid"} == set(registry().parts("emulator"))
+    assert {*SMALL, "random-features", "reservoir", "windows", "sklearn", "hybrid"} == set(registry().parts("emulator"))
 
 
 @pytest.mark.parametrize("method", SMALL)

@@ -16,6 +16,7 @@ KINDS = {
             "boosting": "classical.trees:BoostingSettings",
             "analogs": "classical.analogs:AnalogSettings",
             "random-features": "classical.random_features:RandomFeatureSettings",
+            "reservoir": "classical.reservoir:ReservoirSettings",
             "mlp": "networks.mlp:MlpSettings",
             "cnn": "networks.cnn:CnnSettings",
             "windows": "windows.learn:LearnSettings",

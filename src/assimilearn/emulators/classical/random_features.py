@@ -22,6 +22,7 @@ import xarray as xr
 from pydantic import Field, model_validator
 
 from assimilearn.emulators.classical.threads import one_thread
+from assimilearn.emulators.classical.triangular import ridge
 from assimilearn.emulators.emulator import Fitted, Step
 from assimilearn.emulators.fields import SCALING_SHAPES, field_scaling, field_scaling_from, scaling_problems, view
 from assimilearn.emulators.pairs import Windows
@@ -121,26 +122,10 @@ def regress(
     bias: np.ndarray,
     settings: RandomFeatureSettings,
 ) -> np.ndarray:
-    """External weights (feature, output) by ridge regression on the features of ``rows (row, input)``.
-
-    Features are nearly collinear where `alpha` is small. So the triangular factor of weighted features and targets is
-    updated batch by batch, below the rows sqrt(alpha) I of the penalty: normal equations would square the condition.
-    """
-    from scipy.linalg import LinAlgError, lstsq, qr, solve_triangular
-
-    count = bias.size
-    factor = np.zeros((count, count + wanted.shape[1]))
-    factor[np.diag_indices(count)] = np.sqrt(settings.alpha)
-    for first in range(0, len(rows), BATCH):
-        part = slice(first, first + BATCH)
-        samples = np.concatenate([np.tanh(rows[part] @ internal + bias), wanted[part]], axis=1)
-        samples *= np.sqrt(weights[part, None])
-        (factor,) = qr(np.concatenate([factor, samples]), mode="r", overwrite_a=True, check_finite=False)
-        factor = factor[:count]
-    try:
-        return solve_triangular(factor[:, :count], factor[:, count:])
-    except LinAlgError:  # features that say the same, and no penalty
-        return lstsq(factor[:, :count], factor[:, count:])[0]
+    """External weights (feature, output) by ridge regression on the features of ``rows (row, input)``."""
+    parts = (slice(first, first + BATCH) for first in range(0, len(rows), BATCH))
+    batches = ((np.tanh(rows[part] @ internal + bias), wanted[part], weights[part]) for part in parts)
+    return ridge(batches, bias.size, wanted.shape[1], settings.alpha)
 
 
 def shapes(settings: RandomFeatureSettings, size: int) -> dict[str, Shape]:
