@@ -70,3 +70,11 @@ def test_what_the_sites_of_a_record_do_not_allow_is_found_by_check(record):
     found = "\n".join(map(str, file_problems(resolve(study).scenarios)))
     assert "analyses.letkf.method: needs distances between sites" in found
     assert "forecasts.free_run: shorter than a segment of the power spectrum (20 MTU)" in found
+
+
+def test_a_twin_can_take_the_climatology_of_its_own_observations():
+    study = {**STUDY, "analyses": STUDY["analyses"] | {"blue": {"method": "blue", "climatology": "record"}}}
+    plan = Plan(resolve(study)).scenarios["base"]
+    assert plan.climate_of_analysis("blue") == "results/record/base/climatology.nc" == plan.files("climatology")[0]
+    assert plan.files("model") == [plan.climate] == ["results/record/base/models/lorenz96.nc"]
+    assert Plan(resolve(STUDY)).scenarios["base"].files("climatology") == []

@@ -54,3 +54,34 @@ def test_a_record_that_is_too_short_is_one_clear_error(project):
     log = (project.folder / "results" / "mine" / "base" / "logs" / "ingest.log").read_text()
     assert "mine.nc" in log
     assert "421" in log
+
+
+@pytest.mark.workflow_slow
+def test_a_record_without_a_model_learns_assimilates_and_is_verified_at_withheld_values(project):
+    rng = np.random.default_rng(3)
+    states = np.zeros((400, 2))
+    for k in range(1, 400):
+        states[k] = 0.9 * states[k - 1] + 0.4 * (rng.standard_normal() + 0.3 * rng.standard_normal(2))
+    lines = [f"2001-{1 + k // 28:02d}-{1 + k % 28:02d},{name},{states[k, s]:.3f}" for s, name in enumerate("ab")
+             for k in range(330)]  # fmt: skip
+    (project.folder / "mine.csv").write_text("\n".join(["date,station,level", *lines]))
+    project.configure({
+        "study": "mine",
+        "data": {
+            "observations": "mine.csv", "time_unit": "1 day", "error_std": 0.1, "every": "1 day",
+            "withhold": {"stations": ["b"]},
+        },
+        "periods": {"spinup": 5, "train": 200, "gap": 5, "validation": 30, "test": 80},
+        "analyses": {"blue": {"method": "blue"}, "etkf": {"method": "etkf", "model": "linear", "members": 10}},
+        "emulators": {"linear": {"method": "sklearn", "estimator": "Ridge", "radius": None, "trained_on": "blue"}},
+        "forecasts": {"starts": 20, "lead": 5, "free_run": 50},
+    })  # fmt: skip
+    project.snakemake("--cores", "2")
+    results = project.folder / "results" / "mine"
+    with xr.open_dataset(results / "base" / "scores" / "analyses" / "blue.nc") as dataset:
+        mean = dataset["mean"]
+        assert 0.05 < float(mean.sel(score="withheld_rmse")) < 0.3  # what the other station says of it
+        assert str(dataset["date"].values[0])[:10] == "2001-01-01"
+    assert "linear/skill_over_climatology_at_1" in (results / "scorecard.csv").read_text()
+    assert (results / "base" / "figures" / "record_skill.png").exists()
+    assert not (results / "base" / "models").exists()

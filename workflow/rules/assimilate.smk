@@ -2,9 +2,7 @@ rule assimilate:
     input:
         observations="results/{study}/{scenario}/observations.nc",
         model=lambda w: plan_of(w).model_of(w.analysis),
-        climate=lambda w: plan_of(w).climate_of(
-            plan_of(w).settings.analyses[w.analysis].model
-        ),
+        climate=lambda w: plan_of(w).climate_of_analysis(w.analysis),
         assimilator=lambda w: plan_of(w).analysis_assimilator(w.analysis),
         tuned=lambda w: plan_of(w).tuning_of_analysis(w.analysis),
     output:

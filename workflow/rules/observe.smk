@@ -75,7 +75,7 @@ rule withhold:
         "-- {params.file:q} {output:q} 2> {log:q}"
 
 
-# The climatology of a record without a model, from its training period.
+# The climatology of a record, from its training period: where there is no model, or an analysis asks for it.
 rule climatology:
     input:
         "results/{study}/{scenario}/observations.nc",
@@ -83,8 +83,6 @@ rule climatology:
         "results/{study}/{scenario}/climatology.nc",
     log:
         "results/{study}/{scenario}/logs/climatology.log",
-    wildcard_constraints:
-        scenario=PLAN.pattern(brought=True),
     conda:
         "../../environment.yml"
     params:

@@ -101,8 +101,11 @@ class Clock(NamedTuple):
         dates = [cftime.datetime(first.year + m // 12, m % 12 + 1, 1, calendar=first.calendar) for m in months.tolist()]
         return np.array(dates)
 
-    def coordinates(self, times: np.ndarray) -> dict[str, Any]:
-        """``date(time)``, in days since the reference, for files with these ``times``; nothing without a reference."""
+    def coordinates(self, times: np.ndarray, dim: str = "time", name: str = "date") -> dict[str, Any]:
+        """``date(time)``, in days since the reference, for files with these ``times``; nothing without a reference.
+
+        ``dim`` and ``name`` are those of the dimension and the coordinate.
+        """
         if self.reference is None:
             return {}
         import cftime
@@ -114,7 +117,7 @@ class Clock(NamedTuple):
             else times * (self.unit or 1.0) / 86400.0
         )
         attributes = {"units": units, "calendar": self.calendar, "long_name": "date", "standard_name": "time"}
-        return {"date": ("time", np.asarray(days, dtype=float), attributes)}
+        return {name: (dim, np.asarray(days, dtype=float), attributes)}
 
 
 MODEL_TIME = Clock()

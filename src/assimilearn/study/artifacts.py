@@ -57,7 +57,7 @@ ARTIFACTS: dict[str, Artifact] = {
         "climatology.nc",
         ("climatology",),
         ("assimilate", "tune-analysis", "score-forecasts"),
-        lambda scenario: [] if scenario.models else ["climatology"],
+        lambda scenario: ["climatology"] if takes_record(scenario) else [],
     ),
     "truth": Artifact(
         "truth.nc",
@@ -166,6 +166,11 @@ VIEWS: dict[str, View] = {
     "grids": View("sweeps", lambda scenario, name: scenario.sweeps[name].is_grid, lambda file: True),
 }
 """What figures call some files of a kind -> which; any other kind is all files of it."""
+
+
+def takes_record(scenario: Scenario) -> bool:
+    """Whether something takes the climatology of the record."""
+    return not scenario.models or any(node.climatology == "record" for node in scenario.analyses.values())
 
 
 def forecast_models(scenario: Scenario) -> list[str]:

@@ -227,6 +227,11 @@ class ScenarioPlan:
         """The option that names it."""
         return option("--model", self.physics)
 
+    def climate_of_analysis(self, analysis: str) -> str:
+        """Path of the climatology of an analysis."""
+        node = self.settings.analyses[analysis]
+        return self.model_file(None) if node.climatology == "record" else self.climate_of(node.model)
+
     def climate_of(self, model: str | None) -> str:
         """Path of the climatology of analyses with a forecast model.
 

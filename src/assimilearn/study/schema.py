@@ -1,7 +1,7 @@
 """The schema of a study file: pydantic models, made of the settings classes that stand beside each method."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -37,6 +37,12 @@ class OfAnalysis(Tuned):
     model: Name | None = Field(
         None,
         description="forecast model: a name under `models`, `emulators` or `loops`; the default is the first model",
+    )
+    climatology: Literal["model", "record"] = Field(
+        "model",
+        description="where background and first ensemble come from. model: the free run of the first model, or for a "
+        "learned model the analysis that it learned from. record: the training period of the observations, which "
+        "must be of the state itself and see every site; always so where there is no model",
     )
 
 

@@ -14,7 +14,7 @@ import xarray as xr
 from pydantic import Field
 
 from assimilearn.errors import FileError
-from assimilearn.models.fields import field_scales, geometry_in
+from assimilearn.models.fields import field_scales, geometry_in, with_geometry
 from assimilearn.models.geometry import geometry_of
 from assimilearn.models.lyapunov import lyapunov_exponents
 from assimilearn.models.protocol import Model, draws_of
@@ -137,7 +137,9 @@ def score_forecasts(
     if settings.lyapunov_duration > 0:
         dataset = _with_lyapunov_exponents(dataset, model, analysis, model_file, settings.lyapunov_duration, rng)
     facts = {"lyapunov_time": lyapunov_time(model_file), "free_run": free_run, **_status(errors)}
-    return dataset.assign_attrs(facts | clock_of(analysis.attrs).attributes)
+    clock = clock_of(analysis.attrs)
+    dataset = dataset.assign_coords(clock.coordinates(starts, "start", "start_date"))
+    return with_geometry(dataset.assign_attrs(facts | clock.attributes), geometry_in(model_file))
 
 
 def _with_lyapunov_exponents(
