@@ -43,9 +43,7 @@ rule tune_analysis:
     input:
         unpack(lambda w: plan_of(w).search_inputs(w.analysis)),
         observations="results/{study}/{scenario}/observations.nc",
-        climate=lambda w: plan_of(w).climate_of(
-            plan_of(w).settings.analyses[w.analysis].model
-        ),
+        climate=lambda w: plan_of(w).climate_of_analysis(w.analysis),
     output:
         "results/{study}/{scenario}/tuning/{analysis}.nc",
     log:
