@@ -14,6 +14,7 @@ from assimilearn.models import Lorenz96, Lorenz96Settings
 from assimilearn.models.truth import TruthSettings
 from assimilearn.observations.networks import AllSites
 from assimilearn.observations.observe import ObservationSettings
+from assimilearn.tuning.halving import SweepBudget, lengths
 from assimilearn.tuning.sweep import sweep
 
 MODEL = Lorenz96(Lorenz96Settings(size=12))
@@ -148,3 +149,22 @@ def test_a_setting_may_be_absent_or_a_name(climate):
 def test_a_model_file_of_another_size_is_refused():
     with pytest.raises(SettingsError, match="sites"):
         sweep(twins(), MODEL, METHODS["blue"](), {}, climatology_file(np.zeros(3), np.eye(3)))
+
+
+def test_halving_spends_few_cycles_and_chooses_for_each_size_what_all_cycles_choose(climate):
+    over = {"members": [8, 20], "inflation": [1.0, 1.05, 1.2, 1.5, 2.0, 3.0]}
+    full = sweep(twins(2), MODEL, METHODS["etkf"](rotation=True), over, climate)
+    budget = SweepBudget(smallest=75, factor=4)
+    halved = sweep(twins(2), MODEL, METHODS["etkf"](rotation=True), over, climate, budget=budget, by=["members"])
+    assert halved.attrs["cycle_share"] == pytest.approx((6 * 75 + 300) / (6 * 300))
+    there = np.isfinite(halved["rmse_median"].values)
+    assert there.sum(axis=1).tolist() == [1, 1]
+    np.testing.assert_array_equal(halved["rmse"].values[there], full["rmse"].values[there])
+    assert (halved["status"].values[~there] == 3).all()
+    best = np.nanmin(full["rmse_median"].values, axis=1)
+    assert np.nanmin(halved["rmse_median"].values, axis=1) == pytest.approx(best, rel=0.25)
+
+
+def test_lengths_grow_by_the_factor_up_to_the_whole():
+    assert lengths(SweepBudget(smallest=60, factor=4), 1001) == [63, 250, 1001]
+    assert lengths(SweepBudget(smallest=1000, factor=4), 1001) == [1001]

@@ -21,6 +21,8 @@ NETCDF = {
     "ingest-truth": ["IN", "OUT", "--observations", "IN", "--model", "IN"],
     "assimilate": ["IN", "OUT", "--model", "IN", "--climate", "IN"],
     "sweep": ["OUT", "--model", "IN", "--truth-model", "IN", "--climate", "IN"],
+    "train-assimilator": ["IN", "OUT", "--model", "IN", "--climate", "IN"],
+    "explain-model": ["IN", "OUT", "--analysis", "IN", "--climate", "IN"],
     "tune": ["IN", "OUT"],
     "tune-analysis": ["IN", "OUT", "--climate", "IN", "--model", "IN"],
     "train": ["IN", "OUT"],

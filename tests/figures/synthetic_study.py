@@ -311,6 +311,14 @@ def make_tuning(rng, settings, sensitivity=0.3):
     )
 
 
+def make_draws(rng):
+    """A search that draws one number in 12 trials."""
+    inflation = rng.uniform(1.0, 1.4, 12)
+    found = make_tuning(rng, {"inflation": (inflation, 1.1, False)}, 30)
+    laws = {"inflation": {"law": "uniform", "low": 1.0, "high": 1.4}}
+    return found.assign_attrs(search=json.dumps({"method": "gp", "laws": laws}))
+
+
 def make_emulator(method, epochs, floor, rng):
     epoch = np.arange(1, epochs + 1)
     loss = floor + 2 * np.exp(-epoch / 6) + 0.3 / epoch
@@ -497,6 +505,7 @@ def make_study():
         "loop_scores": make_loop_scores(analysis_scores["etkf-cnn"]),
         "forecast_scores": {name: make_forecast_scores(name, truth, model, rng) for name in names},
         "tuning": tuning,
+        "surrogates": {"etkf": make_draws(rng)},
         "sweeps": sweeps,
         "grids": {name: sweeps[name] for name in ("enkf", "etkf", "enkf-n")},
         "claims": make_claims(),

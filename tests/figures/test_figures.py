@@ -13,6 +13,8 @@ from synthetic_study import ANALYSES, CONVECTION, PLANE, TEST, make_fields_study
 from assimilearn import figures
 from assimilearn.figures import FIGURES, KINDS, FigureError, inputs, style
 from assimilearn.figures.hovmoller import on_sites
+from assimilearn.figures.search_progress import progress
+from assimilearn.figures.search_surrogate import expected_improvement
 from assimilearn.verification import Claim, Row
 
 CAPTIONS = Path(__file__).parents[2] / "workflow" / "report" / "figures"
@@ -32,6 +34,8 @@ PANELS = {
     "climate": 4,
     "lyapunov_spectrum": 2,
     "cross_validation": 3,
+    "search_progress": 1,
+    "search_surrogate": 8,
     "learning_curves": 3,
     "loop_convergence": 3,
     "coefficients": 2,
@@ -409,6 +413,23 @@ def test_cross_validation_takes_settings_that_are_texts_and_trials_that_failed(s
     search["mean_score"][0] = np.nan
     axes = panels(figures.plot("cross_validation", tuning={"ridge": search}))[0]
     assert [text.get_text() for text in axes.get_xticklabels()] == list(names)
+
+
+def test_search_progress_counts_a_small_budget_as_a_part_of_a_trial(study):
+    search = study["tuning"]["ridge"].isel(trial=slice(0, 3))
+    scores = np.array([[3.0, np.nan], [2.0, 4.0], [1.0, 5.0]])
+    halved = search.isel(budget=[0, 0]).assign_coords(budget=[1, 4])
+    halved["mean_score"] = (("trial", "budget"), scores)
+    halved["evaluation"] = (("trial", "budget"), np.array([[0, -1], [1, 3], [2, 4]]))
+    cost, best = progress(halved)
+    assert cost.tolist() == [1.75, 2.75] and best.tolist() == [4.0, 4.0]
+
+
+def test_expected_improvement_is_that_of_a_normal_score():
+    draws = np.random.default_rng(0).normal(1.0, 0.5, 200_000)
+    expected = np.maximum(0.8 - draws, 0).mean()
+    assert expected_improvement(np.array([1.0]), np.array([0.5]), 0.8) == pytest.approx(expected, rel=0.02)
+    assert expected_improvement(np.array([0.5]), np.array([0.0]), 0.8) == pytest.approx(0.3)
 
 
 def test_learning_curves_mark_the_epoch_of_the_lowest_validation_loss(study, drawn):

@@ -53,6 +53,8 @@ def command(
     dataset = sweep(
         *(realizations, forecaster, settings.analysis, settings.over, background, workers.count, workers.kind),
         step=read_step(assimilator),
+        budget=settings.budget,
+        by=settings.by,
     )
     dataset.attrs |= {"model_kind": kind, "by": json.dumps(settings.by)}
     parts = {"sweep": settings, "truth": truth, "observations": observations}

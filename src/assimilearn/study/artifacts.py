@@ -163,6 +163,11 @@ VIEWS: dict[str, View] = {
         lambda scenario, name: learner(scenario, name).states_coefficients,
         lambda file: "coefficient" in file,
     ),
+    "surrogates": View(
+        "tuning",
+        lambda scenario, name: of_one_number(scenario, name),
+        lambda file: sum(str(name).startswith("setting_") for name in file.coords) == 1,
+    ),
     "grids": View("sweeps", lambda scenario, name: scenario.sweeps[name].is_grid, lambda file: True),
 }
 """What figures call some files of a kind -> which; any other kind is all files of it."""
@@ -171,6 +176,14 @@ VIEWS: dict[str, View] = {
 def takes_record(scenario: Scenario) -> bool:
     """Whether something takes the climatology of the record."""
     return not scenario.models or any(node.climatology == "record" for node in scenario.analyses.values())
+
+
+def of_one_number(scenario: Scenario, name: str) -> bool:
+    """Whether the search of a node draws one number, in 8 trials or more."""
+    search = (scenario.emulators.get(name) or scenario.analyses[name]).tune
+    laws = list(search.laws.values())
+    one = not search.grid and len(laws) == 1 and laws[0].law in ("uniform", "log_uniform")
+    return one and search.points >= 8
 
 
 def forecast_models(scenario: Scenario) -> list[str]:

@@ -22,6 +22,7 @@ from assimilearn.settings import Settings
 from assimilearn.study.problems import NAME_PATTERN
 from assimilearn.tuning.analyses import Tuned, TunedAnalysis
 from assimilearn.tuning.emulators import TuneSettings
+from assimilearn.tuning.halving import SweepBudget
 from assimilearn.tuning.workers import AnyWorkers
 from assimilearn.unions import OneOf
 from assimilearn.verification import Claim, ForecastSettings
@@ -111,6 +112,11 @@ class SweepNode(TwinSettings):
         5, ge=1, le=100_000, description="number of truths, each with observations and an ensemble of its own"
     )
 
+    budget: SweepBudget | None = Field(
+        None,
+        description="give all settings few cycles, and all cycles to those that do well (successive halving), for each "
+        "value of those in `by` apart; by default all settings are given all",
+    )
     first_realization: int = Field(
         0,
         ge=0,
@@ -122,6 +128,8 @@ class SweepNode(TwinSettings):
         for name in self.by:
             if name not in self.over:
                 raise ValueError(f"by: {name} is not under `over`")
+        if self.budget is not None and self.budget.smallest >= self.steps:
+            raise ValueError(f"budget: the smallest must be shorter than the {self.steps} steps of an experiment")
         return self
 
     @property

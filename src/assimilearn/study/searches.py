@@ -29,7 +29,8 @@ def _of_search(path: str, search: Any, own: tuple[Any, Any], model: tuple[Any, A
     """Problems of the values of one search, of the settings of a node or of its model, given as (node, kind)."""
     if search is None:
         return
-    short = isinstance(search, TuneAnalysisSettings) and search == TuneAnalysisSettings(grid=search.grid)
+    plain = isinstance(search, TuneAnalysisSettings) and not search.laws
+    short = plain and search == TuneAnalysisSettings(grid=search.grid)
     listed = [(name if short else f"grid.{name}", name, tried) for name, tried in search.grid.items()]
     listed += [(f"laws.{name}", name, law.ends) for name, law in search.laws.items()]
     for place, name, tried in listed:

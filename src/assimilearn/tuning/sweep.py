@@ -26,12 +26,13 @@ from assimilearn.assimilation.twin import Twin
 from assimilearn.errors import SettingsError
 from assimilearn.models.protocol import Model
 from assimilearn.periods import TEST
-from assimilearn.tuning.workers import AnyWorkers, pool
+from assimilearn.tuning.halving import SweepBudget, kept, lengths, shortened
+from assimilearn.tuning.workers import AnyWorkers, Pool, pool
 
 log = logging.getLogger(__name__)
 
-OK, LOST, DIVERGED = 0, 1, 2
-STATUS = {"ok": OK, "lost": LOST, "diverged": DIVERGED}
+OK, LOST, DIVERGED, STOPPED = 0, 1, 2, 3
+STATUS = {"ok": OK, "lost": LOST, "diverged": DIVERGED, "stopped": STOPPED}
 NAN = float("nan")
 NOTHING = (NAN, NAN, NAN, NAN, NAN)  # what a diverged run has of errors and spread
 
@@ -48,6 +49,9 @@ class Scores(NamedTuple):
     status: int
 
 
+STOPPED_EARLY = Scores(*NOTHING, NAN, STOPPED)
+"""Of what was not run to its end."""
+
 LONG_NAMES = {
     "rmse": "time mean of the spatial RMSE of the analysis mean",
     "rmse_pooled": "root of the mean over times and sites of the squared error of the analysis mean",
@@ -55,7 +59,7 @@ LONG_NAMES = {
     "forecast_rmse": "time mean of the spatial RMSE of the forecast mean",
     "spread": "time mean of the root of the mean over sites of the analysis variance",
     "lost_fraction": "share of windows of 100 times with a forecast worse than climatology, or far surer than right",
-    "status": "whether the run was sound, lost the truth for some time, or diverged",
+    "status": "whether the run was sound, lost the truth for some time, diverged, or was stopped early",
 }
 
 
@@ -68,6 +72,8 @@ def sweep(
     workers: int = 1,
     kind: AnyWorkers = "threads",
     step: AnalysisStep | None = None,
+    budget: SweepBudget | None = None,
+    by: Sequence[str] = (),
 ) -> xr.Dataset:
     """Score a method for all combinations of settings in all realizations.
 
@@ -88,6 +94,11 @@ def sweep(
         Where experiments run. Other processes and machines are sent the observations and the truth of each.
     step : AnalysisStep, optional
         The trained step of the method ``learned``.
+    budget : SweepBudget, optional
+        Give all settings few cycles, and the whole to the best alone; all realizations are then held in memory. What
+        is stopped on the way has no scores.
+    by : names of settings
+        With a budget, the best are sought apart for each combination of their values.
 
     Returns
     -------
@@ -95,7 +106,8 @@ def sweep(
         ``rmse``, ``rmse_pooled``, ``rmse_typical``, ``forecast_rmse``, ``spread``, ``lost_fraction`` and ``status``
         with the dimensions of ``over`` in their order and ``realization``; scores are those of the test period.
         ``rmse_median``, ``rmse_mean`` and ``rmse_std`` over the realizations: a diverged run counts as the worst in
-        the median, and makes the other two NaN.
+        the median, and makes the other two NaN. With a budget, the attribute ``cycle_share``: what was spent of the
+        cycles of all settings.
 
     Raises
     ------
@@ -103,17 +115,46 @@ def sweep(
         If a name or a value in ``over`` is not valid, or there is nothing to run.
     """
     points = combinations(settings, over)
-    experiments = (
-        (problem, truth, point, deepcopy(rng))
-        for problem, truth, rng in posed(twins, model, model_file, step)
-        for point in points
-    )
+    problems = posed(twins, model, model_file, step)
+    groups = [tuple(getattr(point, name) for name in by) for point in points]
     log.info("%d settings in every realization", len(points))
     with pool(kind, workers, experiment) as hands:
-        results = list(hands.results(experiments))
+        if budget is not None:
+            results, facts = halve(hands, list(problems), points, groups, budget)
+        else:
+            calls = ((problem, truth, point, deepcopy(rng)) for problem, truth, rng in problems for point in points)
+            results, facts = list(hands.results(calls)), {}
     if not results:
         raise SettingsError("a sweep needs one realization or more")
-    return table(results, over).assign_attrs(method=settings.method)
+    return table(results, over).assign_attrs(method=settings.method, **facts)
+
+
+def halve(
+    hands: Pool,
+    problems: Sequence[tuple[Problem, np.ndarray, np.random.Generator]],
+    points: Sequence[AnalysisSettings],
+    groups: Sequence[object],
+    budget: SweepBudget,
+) -> tuple[list[Scores], dict[str, float]]:
+    """Scores of all experiments, realization by realization, by successive halving; and the share of cycles spent."""
+    if not problems:
+        return [], {}
+    alive, spent, full = list(range(len(points))), 0, problems[0][0].times.size
+    found = [[STOPPED_EARLY] * len(points) for _ in problems]
+    for length in lengths(budget, full):
+        calls = (
+            (shortened(problem, length), truth[:length], points[i], deepcopy(rng))
+            for problem, truth, rng in problems
+            for i in alive
+        )
+        results = list(hands.results(calls))
+        spent += len(alive) * length
+        if length < full:
+            rmse = np.reshape([scores.rmse for scores in results], (len(problems), len(alive)))
+            alive = kept(np.median(np.where(np.isnan(rmse), np.inf, rmse), axis=0), groups, alive, budget.factor)
+    for k, scores in enumerate(results):
+        found[k // len(alive)][alive[k % len(alive)]] = scores
+    return [scores for of_one in found for scores in of_one], {"cycle_share": spent / (len(points) * full)}
 
 
 def combinations(settings: AnalysisSettings, over: Mapping[str, Sequence[Any]]) -> list[AnalysisSettings]:

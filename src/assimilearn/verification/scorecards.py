@@ -252,8 +252,12 @@ def identity_rows(name: str, model_file: xr.Dataset) -> Iterator[Row]:
 
 
 def sweep_rows(name: str, sweep: xr.Dataset) -> list[Row]:
-    """Rows of the best settings of a sweep: medians over realizations, and the standard errors of these."""
-    return [
+    """Rows of the best settings of a sweep: medians over realizations, and the standard errors of these.
+
+    Where settings were given cycles as they did well, ``cycle_share`` says how many of those of all.
+    """
+    share = [Row(f"{name}/cycle_share", float(sweep.attrs["cycle_share"]))] if "cycle_share" in sweep.attrs else []
+    return share + [
         _row(f"{name}/{best.place}{score}", value, uncertainty, "" if np.isfinite(value) else best.note, best.note)
         for best in best_settings(sweep)
         for score, (value, uncertainty) in ((score, best.median(score)) for score in SWEPT_SCORES)
