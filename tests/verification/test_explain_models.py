@@ -10,6 +10,7 @@ from assimilearn.models import Lorenz96, Lorenz96Settings
 from assimilearn.models.geometry import ring
 from assimilearn.models.integrate import spun_up_state, trajectory
 from assimilearn.periods import FLAGS
+from assimilearn.verification import Claim, scorecard
 from assimilearn.verification.explain_models import ExplainModelSettings, explain_model, stencil_found
 
 RNG = np.random.default_rng
@@ -74,6 +75,14 @@ def test_lorenz96_depends_on_the_sites_of_its_equation():
     assert found.attrs["stencil_found"] == 1.0
     figure = figures.plot("explanations", explanations={"physics": found, "again": found})
     assert "Permutation importance" in figure.axes[0].get_title(loc="left")
+
+
+def test_the_scorecard_has_a_row_of_each_fact(linear):
+    found = explain_model(Linear(), Linear(), linear, ExplainModelSettings(radius=1, repeats=1), RNG(0))
+    claims = {"base/ridge/stencil_found": Claim(published=1.0, source="the equation")}
+    rows = {row.name: row for row in scorecard({}, {}, {}, claims, explanations={"base": {"ridge": found}})}
+    assert rows["base/ridge/jacobian_error"].value == pytest.approx(0.0, abs=1e-9)
+    assert rows["base/ridge/stencil_found"].passed is True
 
 
 def test_the_share_of_the_stencil_that_is_found():
