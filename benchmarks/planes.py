@@ -31,7 +31,7 @@ from assimilearn.periods import TEST, with_periods
 
 SIZES = (64, 128, 256, 512)
 RADIUS = 2.0  # grid points: the taper ends at 7.3
-RUNS = (3, 12)  # analyses of a short and of a long run
+RUNS = (3, 9)  # analyses of a short and of a long run
 
 
 def plane(points: int) -> Geometry:
@@ -117,9 +117,10 @@ def draw(path: Path, sizes: np.ndarray, microseconds: np.ndarray, members: int) 
         axes = figure.subplots()
         axes.axhspan(microseconds[0], 1.25 * microseconds[0], color=GREY, alpha=0.2, linewidth=0)
         axes.plot(2 * sizes**2, microseconds, "o-", color=BLUE)
-        axes.set(xscale="log", ylim=(0, 1.6 * microseconds.max()))
-        axes.set_xlabel("Sites (–), two layers")
-        axes.set_ylabel(f"LETKF, {members} members, time a site (µs)")
+        axes.set(xscale="log", xlim=(3e3, 1.5e6), ylim=(0, 1.6 * microseconds.max()))
+        axes.set_title(f"LETKF, {members} members, planes of two layers")
+        axes.set_xlabel("Sites (–)")
+        axes.set_ylabel("Processor time a site (µs)")
         for x, y, size in zip(2 * sizes**2, microseconds, sizes, strict=True):
             axes.annotate(f"{size} x {size}", (x, y), (0, 5), textcoords="offset points", ha="center", fontsize=7)
         figure.savefig(path, dpi=200)
