@@ -51,10 +51,17 @@ def test_the_parts_of_the_page_go_through_the_chain(parts):
     network = settings_of(AnyEmulator, method="pointwise", width=4, epochs=2)
     emulator = open_emulator(train(analysis, network, rng))
     assert emulator.step(truth["state"].values[:3]).shape == (3, 48)
+    damped = open_emulator(train(analysis, settings_of(AnyEmulator, method="damped", ridge=0.1), rng))
+    again = open_emulator(train(analysis, settings_of(AnyEmulator, method="damped", ridge=0.1), rng))
+    np.testing.assert_array_equal(damped.step(truth["state"].values[:3]), again.step(truth["state"].values[:3]))
+    states = truth["state"].values[-5:]
+    climatology = np.abs(analysis["mean"].values.mean(axis=0) - states[1:]).mean()
+    assert np.abs(damped.step(states[:-1]) - states[1:]).mean() < climatology
     hybrid = settings_of(AnyEmulator, method="hybrid", model="decay", correction=network.model_dump())
     assert np.isfinite(open_emulator(train(analysis, hybrid, rng, model=model)).step(truth["state"].values[:2])).all()
 
 
 def test_every_kind_of_the_page_is_there(parts):
     kinds = [("model", "decay"), ("method", "nudging"), ("network", "pointwise"), ("operator", "sensor")]
+    kinds += [("emulator", "damped")]
     assert all(parts.find(name, kind) is not None for kind, name in kinds)

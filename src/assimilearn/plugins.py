@@ -75,7 +75,14 @@ def operator(name: str, **options: Any) -> Callable[[Target], Target]:
 
 
 def emulator(name: str, **options: Any) -> Callable[[Target], Target]:
-    """Mark a class as an emulator: a forecast model that is learned from an analysis."""
+    """Mark a class with ``fit`` and ``predict`` as an emulator: a forecast model that is learned from an analysis.
+
+    Parameters
+    ----------
+    name : as a study names it: ``emulators: {mine: {method: name, trained_on: letkf}}``
+    **options
+        None; what the class must have says :mod:`assimilearn.emulators.plugin`.
+    """
     return _mark("emulator", name, options)
 
 

@@ -23,7 +23,8 @@ KINDS = {
             "sklearn": "classical.regressor:RegressorSettings",
             "hybrid": "corrected:HybridSettings",
         },
-        base="settings:EmulatorSettings",
+        base="plugin:LearnerSettings",
+        adapter="plugin",
     ),
     "network": Kind(
         parts={

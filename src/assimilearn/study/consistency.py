@@ -8,6 +8,7 @@ import numpy as np
 
 from assimilearn.assimilation import AnyAnalysis
 from assimilearn.emulators import AnyEmulator
+from assimilearn.emulators.networks.settings import NetworkSettings
 from assimilearn.errors import PluginError, SettingsError
 from assimilearn.figures import FIGURES
 from assimilearn.models import build
@@ -205,12 +206,15 @@ def _parameters(scenario: Scenario) -> Iterator[Problem]:
 
 
 def _tried_parts(scenario: Scenario) -> Iterator[Problem]:
-    """Models of plug-ins take one step each, methods make one analysis, operators observe, to see that they can."""
+    """Models of plug-ins take one step, methods make one analysis, operators observe, emulators learn a few states."""
     tries: list[tuple[str, Any, tuple[Geometry, ...]]] = [
         (f"models.{n}", node, ()) for n, node in scenario.models.items()
     ]
     geometry = next((build(model).geometry for model in scenario.models.values()), STATIONS)
     tries += [(f"analyses.{n}", node, (geometry,)) for n, node in scenario.analyses.items()]
+    learners: list[tuple[str, Any]] = [(f"emulators.{n}", node) for n, node in scenario.emulators.items()]
+    learners += [(f"loops.{n}.emulator", loop.emulator) for n, loop in scenario.loops.items()]
+    tries += [(path, node, (geometry,)) for path, node in learners if not isinstance(node, NetworkSettings)]
     tries += [(f"loops.{n}.analysis", loop.analysis, (geometry,)) for n, loop in scenario.loops.items()]
     tries += [(f"sweeps.{n}.analysis", sweep.analysis, (geometry,)) for n, sweep in scenario.sweeps.items()]
     for name, instrument in scenario.observations.each.items():
