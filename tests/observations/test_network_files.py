@@ -6,6 +6,7 @@ import xarray as xr
 
 from assimilearn import store
 from assimilearn.errors import FileError
+from assimilearn.models.geometry import grid
 from assimilearn.models.truth import truth_dataset
 from assimilearn.observations import ObservationSettings, observe
 from assimilearn.observations.network_files import sites_from_file
@@ -78,3 +79,43 @@ def test_a_file_that_is_not_there(tmp_path):
     for name in ("network.csv", "network.nc"):
         with pytest.raises(FileError, match="o such file"):
             sites_from_file(tmp_path / name, 8, TIMES)
+
+
+PLANE = grid({"u": (4, 5), "h": (4, 5)}, 1.0, (True, False))
+
+
+def seen_on_plane(path):
+    """Values of u = column and h = 10 row, which linear interpolation gives exactly, without an error to speak of."""
+    columns = np.broadcast_to(np.arange(5.0), (4, 5))
+    rows_of = 10 * np.broadcast_to(np.arange(4.0)[:, None], (4, 5))
+    states = np.tile(np.concatenate([columns.ravel(), rows_of.ravel()]), (6, 1))
+    truth = truth_dataset(TIMES, np.ones(6, np.int8), states, 0.1).assign_attrs(PLANE.attributes)
+    network = {"method": "file", "path": str(path), "places": "anywhere"}
+    return observe(truth, ObservationSettings(network=network, error_std=1e-9), np.random.default_rng(0))
+
+
+def test_stations_are_points_between_sites_observed_at_every_time(table):
+    found = seen_on_plane(table("name,y,x,field\na,0,1.25,u\nb,1.5,3,h\nc,3.5,0,h\n"))
+    np.testing.assert_allclose(found["value"], np.tile([1.25, 15.0, 15.0], (6, 1)), atol=1e-6)  # c: round the period
+    np.testing.assert_allclose(found["x"][0], [1.25, 3, 0])
+    assert found["site_index"].values[0].tolist()[0] == 1 and found.attrs["size"] == 40
+
+
+def test_points_may_move(table):
+    found = seen_on_plane(table("time;x;y\n0.1;2.5;0\n0.3;0.5;1\n0.3;3;2\n"))
+    assert found["valid"].values.sum(axis=1).tolist() == [0, 1, 0, 2, 0, 0]
+    np.testing.assert_allclose(found["value"].values[3], [0.5, 3.0], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x,field\n1,u\n", "y must stand in the header"),
+        ("x,y,field\n1,1,v\n", "line 2: no field 'v'; there are u, h"),
+        ("x,y\n4.5,1\n", "x = 4.5 lies outside the domain"),
+        ("time,x,y\n0.15,1,1\n", "not an observation time"),
+    ],
+)
+def test_points_that_cannot_be_observed_are_refused(table, text, message):
+    with pytest.raises(FileError, match=message):
+        seen_on_plane(table(text))

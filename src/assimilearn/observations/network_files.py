@@ -43,18 +43,9 @@ def sites_from_file(path: str | Path, size: int, times: np.ndarray) -> np.ndarra
         observation times, or none of them.
     """
     listed, sites = read_network(path)
-    within = (listed > times[0] - 1e-9) & (listed < times[-1] + 1e-9)
-    listed, sites = listed[within], sites[within]
-    nearest = np.abs(times[:, None] - np.unique(listed)).argmin(axis=0) if listed.size else np.empty(0, int)
-    row = nearest[np.unique(listed, return_inverse=True)[1]] if listed.size else nearest
-    spacing = np.diff(times).min() if times.size > 1 else 1.0
-    between = np.abs(times[row] - listed) > TOLERANCE * spacing
+    within, row, problems = rows_at(listed, times)
+    sites = sites[within]
     strange = ~np.isin(sites, np.arange(size))
-    problems = []
-    if not listed.size:
-        problems.append(f"it has no time from {times[0]:g} to {times[-1]:g} MTU, those of the truth")
-    if between.any():
-        problems.append(f"time {listed[np.argmax(between)]:g} MTU is not an observation time (setting `every`)")
     if strange.any():
         problems.append(f"site {sites[np.argmax(strange)]:g} is not one of the sites 0 to {size - 1}")
     order = np.lexsort((sites, row))
@@ -69,6 +60,21 @@ def sites_from_file(path: str | Path, size: int, times: np.ndarray) -> np.ndarra
     result = np.full((times.size, int(place.max()) + 1), ABSENT)
     result[row, place] = sites
     return result
+
+
+def rows_at(listed: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Which of the times ``listed (row,)`` are within ``times (time,)``, the index of each of these, and problems."""
+    within = np.flatnonzero((listed > times[0] - 1e-9) & (listed < times[-1] + 1e-9))
+    listed = listed[within]
+    if not listed.size:
+        return within, within, [f"it has no time from {times[0]:g} to {times[-1]:g} MTU, those of the truth"]
+    distinct, which = np.unique(listed, return_inverse=True)
+    row = np.abs(times[:, None] - distinct).argmin(axis=0)[which]
+    spacing = np.diff(times).min() if times.size > 1 else 1.0
+    between = np.abs(times[row] - listed) > TOLERANCE * spacing
+    if not between.any():
+        return within, row, []
+    return within, row, [f"time {listed[np.argmax(between)]:g} MTU is not an observation time (setting `every`)"]
 
 
 def read_network(path: str | Path) -> tuple[np.ndarray, np.ndarray]:
@@ -88,7 +94,7 @@ def from_table(path: Path) -> tuple[np.ndarray, np.ndarray]:
     table = read_table(path, "a header with time and site is needed, then a line for each observation")
     places = _places(path, table.header, [name.lower() for name in table.names])
     rows = [
-        [_number(path, line, n, fields[p]) for n, p in zip(COLUMNS, places, strict=True)]
+        [number(path, line, n, fields[p]) for n, p in zip(COLUMNS, places, strict=True)]
         for line, fields in zip(table.lines, table.rows, strict=True)
     ]
     found = np.array(rows)
@@ -104,7 +110,7 @@ def _places(path: Path, line: int, names: list[str]) -> list[int]:
     return [names.index(name) for name in COLUMNS]
 
 
-def _number(path: Path, line: int, name: str, text: str) -> float:
+def number(path: Path, line: int, name: str, text: str) -> float:
     """A finite number."""
     try:
         value = float(text)

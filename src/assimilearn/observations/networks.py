@@ -15,6 +15,7 @@ from pydantic import Field
 from assimilearn.errors import SettingsError
 from assimilearn.models.geometry import Geometry, Row
 from assimilearn.observations.network_files import ABSENT, sites_from_file
+from assimilearn.observations.network_positions import points_from_file
 from assimilearn.settings import Settings
 
 
@@ -121,12 +122,21 @@ class Half(OfFields):
 
 
 class NetworkFile(NetworkSettings):
-    """The sites that a file lists for each time; none at times that it does not list."""
+    """The sites or points that a file lists for each time; none at times that it does not list."""
 
     method: Literal["file"] = "file"
     path: str = Field(
-        description="CSV with the columns time and site, or NetCDF with site_index(time, observation): data/README.md"
+        description="CSV with the columns time and site, or NetCDF with site_index(time, observation); of points "
+        "between sites CSV with the names of the axes: data/README.md"
     )
+    places: Literal["sites", "anywhere"] = Field(
+        "sites", description="what the file lists: sites, or points anywhere in the domain, interpolated linearly"
+    )
+
+    @property
+    def between_sites(self) -> bool:
+        """Whether it lists points."""
+        return self.places == "anywhere"
 
     @property
     def file(self) -> Path:
@@ -180,7 +190,7 @@ def observed_places(network: Network, geometry: Geometry, times: np.ndarray, rng
     """
     count = len(times)
     if isinstance(network, NetworkFile):
-        return Places(sites_from_file(network.path, geometry.size, times).astype(np.int32))
+        return listed_places(network, geometry, times)
     fields = chosen_fields(network.fields, geometry)
     if isinstance(network, Drawn) and network.places == "anywhere":
         return _anywhere(network.count, fields, geometry, count, rng, moving=isinstance(network, MovingRandom))
@@ -201,6 +211,20 @@ def observed_places(network: Network, geometry: Geometry, times: np.ndarray, rng
         case Half():
             sites = _fixed(possible[_first_half(fields, geometry)], count)
     return Places(sites.astype(np.int32))
+
+
+def listed_places(network: NetworkFile, geometry: Geometry, times: np.ndarray) -> Places:
+    """What the file of a network lists for each of ``times``.
+
+    Raises
+    ------
+    FileError
+        If it cannot be used.
+    """
+    if network.between_sites:
+        points = points_from_file(network.path, geometry, times)
+        return Places(points.sites.astype(np.int32), points.coordinates, points.row)
+    return Places(sites_from_file(network.path, geometry.size, times).astype(np.int32))
 
 
 def chosen_fields(names: Sequence[str] | None, geometry: Geometry) -> list[str]:

@@ -1,7 +1,7 @@
 """The files that a study names, opened before anything runs, to find what the verbs would find wrong with them."""
 
 from collections.abc import Iterator, Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import xarray as xr
 
@@ -12,10 +12,11 @@ from assimilearn.models.geometry import geometry_of
 from assimilearn.observations.brought import read_brought
 from assimilearn.observations.climatology import climatology_of_record
 from assimilearn.observations.files import ingest, ingest_truth
-from assimilearn.observations.network_files import sites_from_file
+from assimilearn.observations.networks import listed_places
 from assimilearn.observations.times import observation_steps
 from assimilearn.periods import FLAGS
 from assimilearn.study.consistency import unlike_sites, unsuited_figures
+from assimilearn.study.geometries import geometry_of_states
 from assimilearn.study.problems import Problem
 from assimilearn.study.records import brought_record
 from assimilearn.study.schema import BroughtData, Scenario
@@ -42,7 +43,7 @@ def of_scenario(scenario: Scenario) -> Iterator[Problem]:
     for name, instrument in scenario.observations.each.items():
         if instrument.network.file is not None:
             section = f"observations.instruments.{name}" if name else "observations"
-            yield from _of_network(scenario, str(instrument.network.file), f"{section}.network.path")
+            yield from _of_network(scenario, instrument.network, f"{section}.network.path")
 
 
 def _of_data(scenario: Scenario, data: BroughtData) -> Iterator[Problem]:
@@ -104,14 +105,14 @@ def _too_short(scenario: Scenario, observations: xr.Dataset) -> Iterator[Problem
         yield Problem("forecasts.lead", lead, f"{reason} `periods.test`")
 
 
-def _of_network(scenario: Scenario, path: str, setting: str) -> Iterator[Problem]:
+def _of_network(scenario: Scenario, network: Any, setting: str) -> Iterator[Problem]:
     """Problems of a network, at the times at which it will be used."""
     model = build(scenario.models[scenario.truth.model or next(iter(scenario.models))])
     times = observation_steps(scenario.observations.every, scenario.periods.total) * model.time_step
     try:
-        sites_from_file(path, model.size, times)
+        listed_places(network, geometry_of_states(scenario), times)
     except AssimilearnError as error:
-        yield _told(setting, path, error)
+        yield _told(setting, network.path, error)
 
 
 def _told(setting: str, path: str, error: AssimilearnError) -> Problem:
