@@ -7,7 +7,8 @@ import pytest
 from twins import lorenz96_truth, observe_states
 
 from assimilearn.assimilation import METHODS, assimilate
-from assimilearn.assimilation.methods.particle import ParticleSettings, Unreachable, update
+from assimilearn.assimilation.cycling.weighted import Unreachable
+from assimilearn.assimilation.methods.particle import ParticleSettings, update
 from assimilearn.models.climate import ClimateSettings, climate
 
 SITES, TIMES, BAD = 8, 40, 16
@@ -91,4 +92,4 @@ def test_a_likelihood_that_no_member_has_or_that_takes_no_end_of_stages_is_given
     members = rng.standard_normal((30, 2))
     arguments = np.full(30, 1 / 30), np.array([departure, 0.0]), np.ones(2), lambda E: E
     with pytest.raises(Unreachable, match=words):
-        update(members, *arguments, ParticleSettings(members=30, smallest_share=0.9), rng)
+        update(members, *arguments, rng, ParticleSettings(members=30, smallest_share=0.9))

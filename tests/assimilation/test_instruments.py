@@ -7,10 +7,10 @@ import pytest
 from twins import LinearModel, climatology_file, linear_model, lorenz96_climatology, lorenz96_truth
 
 from assimilearn.assimilation import METHODS, assimilate
+from assimilearn.assimilation.algebra.weights import log_likelihood
 from assimilearn.assimilation.background.cost import cost, gradient
 from assimilearn.assimilation.background.cost import minimize as minimize_cost
 from assimilearn.assimilation.methods.fourdvar import FourDVarSettings, Window, minimize
-from assimilearn.assimilation.methods.particle import log_likelihood
 from assimilearn.errors import FileError, SettingsError
 from assimilearn.models import geometry
 from assimilearn.models.integrate import advance

@@ -5,10 +5,10 @@ import pytest
 from twins import lorenz96_climatology, lorenz96_truth, observe_states
 
 from assimilearn.assimilation import METHODS, assimilate
+from assimilearn.assimilation.algebra.weights import weighted_moments
 from assimilearn.assimilation.local.domain import encoded
 from assimilearn.assimilation.local.taper_functions import gaspari_cohn
 from assimilearn.assimilation.methods.lnetf import lnetf_update
-from assimilearn.assimilation.methods.particle import weighted_moments
 
 
 def updated(E, sites, y, variance, radius, smallest_share=0.0, error_scale=1.0):

@@ -6,10 +6,10 @@ from pydantic import ValidationError
 from twins import climatology_file, linear_model, lorenz96_climatology, lorenz96_truth, observe_states
 
 from assimilearn.assimilation import METHODS, assimilate
+from assimilearn.assimilation.algebra.weights import effective_size, weighted_moments
 from assimilearn.assimilation.local.domain import encoded
 from assimilearn.assimilation.local.taper_functions import gaspari_cohn
 from assimilearn.assimilation.methods.lpf import fill, lpf_update, temper, transport, weigh
-from assimilearn.assimilation.methods.particle import effective_size, weighted_moments
 
 NO_NOISE = np.empty(0)
 

@@ -13,17 +13,15 @@ from twins import (
 )
 
 from assimilearn.assimilation import METHODS, assimilate
-from assimilearn.assimilation.methods.particle import (
-    ParticleSettings,
+from assimilearn.assimilation.algebra.weights import (
     effective_size,
     log_likelihood,
-    portion,
     resample,
     reweighted,
     systematic,
-    update,
     weighted_moments,
 )
+from assimilearn.assimilation.methods.particle import ParticleSettings, portion, update
 
 PLAIN = {"resampling_threshold": 0.5, "regularization": 0.0, "smallest_share": 0.0}
 
@@ -104,7 +102,7 @@ def test_an_update_in_stages_finds_the_gaussian_posterior():
     N, y = 20_000, np.array([2.5, -2.0])
     E, w = rng.standard_normal((N, 2)), np.full(N, 1 / N)
     settings = ParticleSettings(members=N, smallest_share=0.2, regularization=0.4)
-    E, w = update(E, w, y, np.full(2, 0.2), lambda E: E, settings, rng)
+    E, w = update(E, w, y, np.full(2, 0.2), lambda E: E, rng, settings)
     mean, variance = weighted_moments(E, w)
     np.testing.assert_allclose(mean, y / 1.2, atol=0.1)  # the jitter widens each stage a little, so it is drawn to y
     np.testing.assert_allclose(variance, 0.2 / 1.2, rtol=0.15)

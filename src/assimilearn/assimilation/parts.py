@@ -19,6 +19,8 @@ KINDS = {
             "eakf": "methods.eakf:EAKFSettings",
             "ekf": "methods.ekf:EKFSettings",
             "particle": "methods.particle:ParticleSettings",
+            "optpf": "methods.optpf:OptPFSettings",
+            "pfxn": "methods.pfxn:PFxNSettings",
             "rhf": "methods.rhf:RHFSettings",
             "lnetf": "methods.lnetf:LNETFSettings",
             "lpf": "methods.lpf:LPFSettings",

@@ -124,7 +124,9 @@ def climatological(problem: Problem, k: int, used: np.ndarray) -> tuple[np.ndarr
         HB = background.of_sums(sites[:, None], np.ones((sites.size, 1)))
         return HB, HB[:, sites] + np.diag(variance)
     operator, slope = problem.instrument.operator, problem.expected.slope[sites]
-    corners, weights = operator.site[sites], slope[:, None] * operator.weight[sites]
+    of_sites = sites[:, None], np.ones((sites.size, 1))  # with correlated errors, which are not direct either
+    corners, weights = of_sites if operator.direct else (operator.site[sites], operator.weight[sites])
+    weights = slope[:, None] * weights
     R = error_covariance(variance, sites, problem.instrument.correlation)
     HB = background.of_sums(corners, weights)
     HBH = np.asarray(sum(HB[:, corners[:, c]] * weights[:, c] for c in range(corners.shape[1])))

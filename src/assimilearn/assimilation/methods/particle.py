@@ -11,34 +11,23 @@ Where a whole update would leave fewer than ``smallest_share`` N effective membe
 stages, raised to powers that add up to one, with resampling between them (Beskos, Crisan & Jasra 2014, Ann. Appl.
 Probab. 24, 1396-1445): so the filter survives a start that is far from the truth, where DAPPER begins beside it.
 
-The weights live from one time to the next, which the signature of the updates has no room for; so the loop over the
-observation times is this file's own. Kept ensembles are resampled ones, since a file has no weights.
+The loop over the observation times is :mod:`assimilearn.assimilation.cycling.weighted`.
 Cost: N model runs and 2 N p flops, and N n^2 where members are drawn anew.
 """
 
-from collections.abc import Callable
 from functools import partial
 from typing import ClassVar, Literal
 
 import numpy as np
-from numba import njit
 from pydantic import Field
 
-from assimilearn.assimilation.background.climatology import ROUND_OFF
-from assimilearn.assimilation.cycling.forecasting import forecast_model
-from assimilearn.assimilation.cycling.model_error import model_error_std
+from assimilearn.assimilation.algebra.weights import effective_size, log_likelihood, resample, reweighted
 from assimilearn.assimilation.cycling.record import Record
-from assimilearn.assimilation.cycling.stepping import forecast, write_analysis, write_members
-from assimilearn.assimilation.cycling.stepwise import Diverged, stepwise
+from assimilearn.assimilation.cycling.weighted import See, Unreachable, run_weighted
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.settings import MemberSettings, ModelErrorSettings
-from assimilearn.observations.operator_kernels import observed
 
 MOST_STAGES = 100  # in which a likelihood enters; a start from the climatology takes fewer than ten
-
-
-class Unreachable(Exception):
-    """The observations are too far from all members."""
 
 
 class ParticleSettings(ModelErrorSettings, MemberSettings):
@@ -67,22 +56,6 @@ class ParticleSettings(ModelErrorSettings, MemberSettings):
     )
 
 
-@njit(cache=True, error_model="numpy")
-def log_likelihood(Y, y, variance):
-    """Logarithm of the likelihood of members that would observe Y (member, observation), but for a constant."""
-    total = np.zeros(Y.shape[0])
-    for j in range(Y.shape[0]):
-        for o in range(y.size):
-            total[j] -= 0.5 * (y[o] - Y[j, o]) ** 2 / variance[o]
-    return total
-
-
-def reweighted(w: np.ndarray, log_factor: np.ndarray) -> np.ndarray:
-    """Weights w (member,) times exp(log_factor), normalized."""
-    product = w * np.exp(log_factor - log_factor[w > 0].max())
-    return product / product.sum()
-
-
 def portion(w: np.ndarray, log_factor: np.ndarray, remaining: float, smallest: float) -> float:
     """How much of ``remaining`` may enter so that the effective number of members is at least ``smallest``."""
     if effective_size(reweighted(w, remaining * log_factor)) >= smallest:
@@ -97,65 +70,14 @@ def portion(w: np.ndarray, log_factor: np.ndarray, remaining: float, smallest: f
     return high
 
 
-@njit(cache=True, error_model="numpy")
-def weighted_moments(E, w):
-    """Mean and variance of the weighted members; the divisor of the variance is 1 - sum(w^2), its unbiased form."""
-    N, n = E.shape
-    mean, variance = np.zeros(n), np.zeros(n)
-    for j in range(N):
-        for i in range(n):
-            mean[i] += w[j] * E[j, i]
-    for j in range(N):
-        for i in range(n):
-            variance[i] += w[j] * (E[j, i] - mean[i]) ** 2
-    return mean, variance / unbiased(w)
-
-
-@njit(cache=True, error_model="numpy")
-def unbiased(w):
-    """1 - sum(w^2), or 1 where a single member has all the weight."""
-    rest = 1 - np.sum(w**2)
-    return rest if rest > 1e-8 else 1.0
-
-
-def effective_size(w: np.ndarray) -> float:
-    """1 / sum(w^2): N for equal weights, 1 if one member has all."""
-    return float(1 / np.sum(w**2))
-
-
-def systematic(w: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Indices (member,), rising, of members drawn by systematic resampling: w N copies of each, rounded up or down."""
-    places = (np.arange(w.size) + rng.random()) / w.size
-    return np.minimum(np.searchsorted(np.cumsum(w), places), w.size - 1)
-
-
-def resample(
-    E: np.ndarray, w: np.ndarray, regularization: float, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """Members of equal weight, of which those drawn more than once are moved, and their weights."""
-    N, n = E.shape
-    chosen = systematic(w, rng)
-    # the first copy is moved too: were it not, few members would soon be the ancestors of all, and lose the truth
-    copies = np.flatnonzero(np.bincount(chosen, minlength=N)[chosen] > 1)
-    drawn = E[chosen]
-    if regularization > 0 and copies.size > 0:
-        anomalies = E - w @ E
-        covariance = (anomalies * w[:, None]).T @ anomalies / unbiased(w)
-        round_off = ROUND_OFF * covariance.trace() / n + np.finfo(float).tiny  # N may be too small for full rank
-        root = np.linalg.cholesky(covariance + round_off * np.eye(n))
-        bandwidth = regularization * N ** (-1 / (n + 4))
-        drawn[copies] += bandwidth * rng.standard_normal((copies.size, n)) @ root.T
-    return drawn, np.full(N, 1 / N)
-
-
 def update(
     E: np.ndarray,
     w: np.ndarray,
     y: np.ndarray,
     variance: np.ndarray,
-    see: Callable[[np.ndarray], np.ndarray],
-    settings: ParticleSettings,
+    see: See,
     rng: np.random.Generator,
+    settings: ParticleSettings,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Members and weights given the observations; in stages where one would leave too few members.
 
@@ -182,24 +104,10 @@ def update(
 
 def run(problem: Problem, settings: ParticleSettings, rng: np.random.Generator) -> Record:
     """Cycle the weighted ensemble."""
-    start_rng, model_rng, resampling_rng, keep_rng = rng.spawn(4)
-    N, error_std = settings.members, model_error_std(settings, problem.model)
-    model, operator = forecast_model(problem.model, settings), problem.instrument.operator
-    with stepwise(problem, settings, start_rng) as run:
-        E, w = run.first, np.full(N, 1 / N)
-        for k in run.times:
-            forecast(model, E, int(problem.steps[k]), error_std, model_rng)
-            predicted = None if operator.direct else weighted_moments(observed(E, problem.sites[k], operator), w)
-            kept = E[systematic(w, keep_rng)] if run.keep[k] else E
-            y, r, sites = run.observations(k, kept, weighted_moments(E, w), predicted)
-            see = partial(problem.instrument.see, variance=r, sites=sites)
-            try:
-                E, w = update(E, w, y, r, see, settings, resampling_rng)
-            except Unreachable as why:
-                raise Diverged(k, str(why)) from why
-            if run.keep[k]:
-                write_members(run.record, run.keep, k, E[systematic(w, keep_rng)])
-            run.go_on(k, write_analysis(run.record, k, *weighted_moments(E, w)))
-            if effective_size(w) < settings.resampling_threshold * N:
-                E, w = resample(E, w, settings.regularization, resampling_rng)
-    return run.record
+
+    def renewed(E: np.ndarray, w: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        if effective_size(w) >= settings.resampling_threshold * settings.members:
+            return E, w
+        return resample(E, w, settings.regularization, rng)
+
+    return run_weighted(problem, settings, rng, partial(update, settings=settings), renewed)
