@@ -35,12 +35,14 @@ def analysed(twin, file):
 
 def test_observations_alone_teach_an_analysis_better_than_3dvar(by_observations):
     twin = learning_twin()
-    rng = np.random.default_rng(0)
-    threedvar = METHODS["3dvar"](tune={"background_scale": [0.02, 0.05, 0.1]})
-    classical = assimilate(twin.observations, twin.model, threedvar, twin.climatology, rng)
+    given = twin.observations, twin.model
+    classical = [
+        assimilate(*given, METHODS["3dvar"](background_scale=b), twin.climatology, np.random.default_rng(0))
+        for b in (0.02, 0.05, 0.1)
+    ]
     learned = analysed(twin, by_observations)
     assert learned.attrs["status"] == "ok"
-    assert rmse_of(learned, twin.truth) < rmse_of(classical, twin.truth)
+    assert rmse_of(learned, twin.truth) < min(rmse_of(analysis, twin.truth) for analysis in classical)
 
 
 def test_the_stated_spread_is_the_error_of_validation_within_a_fifth_though_no_truth_was_seen(by_observations):

@@ -49,6 +49,10 @@ VERBS = {
         ],
         *("analyses", "tuning", "observations", "emulators"),
     ),
+    "train-assimilator": (
+        ["{observations}", OUT, "--model", "{model}", "--climate", "{model}", "--truth", "{truth}"],
+        *("observations", "model", "truth"),
+    ),
     "learn-again": (
         ["{analyses}", OUT, "--observations", "{observations}", "--previous", "{emulators}", "--cycle", "2"],
         *("analyses", "observations", "emulators"),
