@@ -22,7 +22,7 @@ from pydantic import Field
 
 from assimilearn.assimilation.algebra.weights import effective_size, resample, reweighted, scott, unbiased
 from assimilearn.assimilation.cycling.record import Record
-from assimilearn.assimilation.cycling.weighted import See, Weighted, run_weighted
+from assimilearn.assimilation.cycling.weighted import See, Unreachable, Weighted, run_weighted
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.settings import MemberSettings, ModelErrorSettings
 
@@ -63,16 +63,27 @@ def update(
     """Members drawn from their kernels given the observations, and their weights.
 
     ``see`` turns members (member, site) into what they would observe (member, observation), with independent errors.
+
+    Raises
+    ------
+    Unreachable
+        If no member has a weight, or the variances overflow.
     """
     (N, n), Y = E.shape, see(E)
     root = kernel * scott(N, n) * np.sqrt(w / unbiased(w))[:, None]
     A, S = root * (E - w @ E), root * (Y - w @ Y)
     C = S.T @ S + np.diag(variance)
+    try:
+        precision = np.linalg.inv(C)
+    except np.linalg.LinAlgError as error:
+        raise Unreachable("the variances of what is observed are no numbers that can be inverted") from error
     d = y - Y
-    log_factor = -0.5 * np.einsum("jo,oj->j", d, np.linalg.solve(C, d.T))
+    log_factor = -0.5 * np.einsum("jo,op,jp->j", d, precision, d, optimize=True)
+    if not np.isfinite(log_factor[w > 0].max()):
+        raise Unreachable("no member can explain the observations: all are of likelihood zero")
     drawn = E + rng.standard_normal((N, N)) @ A
     departures = y + np.sqrt(variance) * rng.standard_normal(Y.shape) - see(drawn)
-    return drawn + np.linalg.solve(C, departures.T).T @ (S.T @ A), reweighted(w, log_factor)
+    return drawn + departures @ precision @ (S.T @ A), reweighted(w, log_factor)
 
 
 def run(problem: Problem, settings: OptPFSettings, rng: np.random.Generator) -> Record:

@@ -25,7 +25,7 @@ from assimilearn.assimilation.algebra.weights import (
 )
 from assimilearn.assimilation.background.climatology import ROUND_OFF
 from assimilearn.assimilation.cycling.record import Record
-from assimilearn.assimilation.cycling.weighted import See, Weighted, run_weighted
+from assimilearn.assimilation.cycling.weighted import See, Unreachable, Weighted, run_weighted
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.settings import MemberSettings, ModelErrorSettings
 
@@ -59,9 +59,18 @@ def update(
     rng: np.random.Generator,
     settings: PFxNSettings,
 ) -> Weighted:
-    """The members with new weights, or the weighted draws around them."""
+    """The members with new weights, or the weighted draws around them.
+
+    Raises
+    ------
+    Unreachable
+        If no member can explain the observations.
+    """
     N, n = E.shape
-    weighted = reweighted(w, log_likelihood(see(E), y, variance))
+    log_factor = log_likelihood(see(E), y, variance)
+    if not np.isfinite(log_factor[w > 0].max()):
+        raise Unreachable("no member can explain the observations: all are of likelihood zero")
+    weighted = reweighted(w, log_factor)
     if effective_size(weighted) >= settings.resampling_threshold * N:
         return E, weighted
     covariance = weighted_covariance(E, w)
