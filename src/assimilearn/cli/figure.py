@@ -18,7 +18,7 @@ from assimilearn.verification import Claim
 
 ONE = ("truth", "observations", "model")  # kinds of which a figure takes one file; of the others it takes any number
 
-IN_FIGURES = tuple(kind for kind in CONTENTS if kind in figures.KINDS)
+IN_FIGURES = ("climatology", *(kind for kind in CONTENTS if kind in figures.KINDS))
 MADE_FROM = ("truth", "observations")
 
 

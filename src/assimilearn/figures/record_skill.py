@@ -1,5 +1,6 @@
 """Forecasts of a record at values that they never saw: error against lead time, and skill over the references."""
 
+import json
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -41,8 +42,8 @@ def plot(*, verified_forecasts: Group | None = None) -> "Figure":
     Parameters
     ----------
     verified_forecasts : mapping of names to Datasets
-        Forecast scores with ``verified_rmse`` and ``skill``. The references are those of the first: they start from the
-        analysis that its model starts from.
+        Forecast scores with ``verified_rmse`` and ``skill``. The references shown are those from the analysis that most
+        of the models start from; the skill of each is over those from its own.
 
     Raises
     ------
@@ -60,7 +61,7 @@ def plot(*, verified_forecasts: Group | None = None) -> "Figure":
 
 def draw(scores: dict[str, xr.Dataset]) -> "Figure":
     """Errors to the left, then skill over each reference; one legend below."""
-    first = next(iter(scores.values()))
+    first = of_most(scores)
     figure = new_figure(TWO_COLUMNS, (7.2 + 0.14 * len(scores)) * CENTIMETRE)
     panels = figure.subplots(1, 1 + len(SHOWN), sharex=True)
     for name, dataset in scores.items():
@@ -78,13 +79,19 @@ def draw(scores: dict[str, xr.Dataset]) -> "Figure":
         axes.axhline(0.0, color=GREY, linewidth=0.6)
         axes.set_ylabel("Skill (–)")
         axes.set_ylim(max(axes.get_ylim()[0], LOWEST), min(axes.get_ylim()[1], 1.0))
-        letter(axes, index, f"Skill over {title}")
+        letter(axes, index, f"Over {title}")
     for axes in panels:
         axes.set_xlabel(f"Lead time ({unit(first)})")
         axes.set_xlim(0, float(max(dataset["lead"].max() for dataset in scores.values())))
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=legend_columns(len(labels)))
     return figure
+
+
+def of_most(scores: dict[str, xr.Dataset]) -> xr.Dataset:
+    """The first file of forecasts from the analysis that most of them start from."""
+    starts = [json.loads(file.attrs.get("inputs", "{}")).get("analysis") for file in scores.values()]
+    return list(scores.values())[starts.index(max(starts, key=starts.count))]
 
 
 def skill_curve(axes: "Axes", name: str, scores: xr.Dataset) -> None:
