@@ -72,9 +72,9 @@ def draw(scores: dict[str, xr.Dataset]) -> "Figure":
         values = first["verified_rmse"].sel(forecaster=reference)
         panels[0].plot(first["lead"], values, label=reference.replace("_", " "), zorder=1, **look)
     units = first["verified_rmse"].attrs.get("units")
-    panels[0].set_ylabel(label("RMSE", units))
+    panels[0].set_ylabel(label("Rms departure", units))
     panels[0].set_ylim(0, None)
-    letter(panels[0], 0, f"Error at {first.attrs.get('verified_against', 'unseen values')}")
+    letter(panels[0], 0, f"Departure from {first.attrs.get('verified_against', 'unseen values')}")
     for index, (axes, title) in enumerate(zip(panels[1:], SHOWN.values(), strict=True), start=1):
         axes.axhline(0.0, color=GREY, linewidth=0.6)
         axes.set_ylabel("Skill (–)")
