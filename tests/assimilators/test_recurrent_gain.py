@@ -12,8 +12,8 @@ from assimilearn.assimilators.train import train_assimilator
 from assimilearn.errors import FileError, SettingsError
 from assimilearn.plugins import load
 
-SMALL = {"width": 12, "depth": 2, "reach": 2, "memory_channels": 2, "iterations": 60, "batch_size": 16}
 FAST = {"iterations": 60, "batch_size": 16, "width": 8, "learning_rate": 0.01, "warm_up": 10}
+SMALL = {"depth": 2, "reach": 2, "memory_channels": 2, **FAST, "width": 12}
 LEARNED = METHODS["learned"](assimilator="own")
 
 
