@@ -8,7 +8,7 @@ BIN := .venv/bin
 PEER_PYTHON ?=
 DAPPER := 1.8.1
 
-.PHONY: run test test-workflow test-slow lint benchmark-study benchmark-assimilation benchmark-models readme pages clean
+.PHONY: run test test-workflow test-slow lint benchmark-study benchmark-assimilation benchmark-models benchmark-learners readme pages clean
 
 run: .venv/.made
 	$(BIN)/snakemake --cores $(CORES) --configfile $(STUDY)
@@ -38,6 +38,9 @@ benchmark-assimilation: .venv/.made .venv-dapper/.made
 
 benchmark-models: .venv/.made
 	$(BIN)/python benchmarks/models.py
+
+benchmark-learners: .venv/.made
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/learners.py
 
 lint: .venv/.made
 	$(BIN)/ruff check

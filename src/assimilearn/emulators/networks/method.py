@@ -109,10 +109,12 @@ class NetworkMethod:
         """The step: all members in one call, or one after the other where together they come out otherwise."""
         scaling, network = field_scaling_from(weights, geometry), Graph(weights["graph"], geometry.size)
         together, size = bool(weights["together"]), geometry.size
+        mean, std, scale = (part[scaling.field_of] for part in (scaling.mean, scaling.std, scaling.increment_std))
 
         def step(states: np.ndarray, noise: np.ndarray | None = None) -> np.ndarray:
-            found = network.run(standardised(states, scaling, size), noise, together)
-            forecast = scaling.added(states[:, :size], found["increments"].astype(float))
+            z = (states[:, :size] - mean) / std  # once a member and step: the scaling is laid out for all sites
+            found = network.run(np.hstack([z, states[:, size:]]) if network.memory else z, noise, together)
+            forecast = states[:, :size] + scale * found["increments"]
             return np.hstack([forecast, found["memory"]]) if network.memory else forecast
 
         return step
