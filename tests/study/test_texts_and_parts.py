@@ -125,7 +125,7 @@ def test_lengths_that_do_not_fit_each_other_are_found_before_a_run(changes, prob
     "changes",
     [
         {"emulators": tuned(folds=100, lead=1, gap=0)},
-        {"emulators": {"ridge": {"radius": 19}}},
+        {"emulators": {"ridge": {"radius": 19, "degree": 1}}},
         {"periods": {"validation": 2}},
         {"forecasts": {"free_run": 50.0}},
         {"forecasts": {"free_run": 0.0}},
