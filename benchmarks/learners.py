@@ -3,8 +3,9 @@
     OMP_NUM_THREADS=1 python benchmarks/learners.py [--repeats 7]
 
 Columns: median over the repeats of the ratio within a repeat, and its range. The reference of a step is the same
-network as a plain matrix product for each convolution, compiled by numba with the exponential of its library. That of training
-is the plain torch step with the same network, batch and optimizer; that of a cycle the bare call of ONNX Runtime.
+network as a plain matrix product for each convolution, compiled by numba with the exponential of its library. That of
+training is the plain torch step with the same network, batch and optimizer; that of a cycle the bare call of ONNX
+Runtime.
 """
 
 import argparse
