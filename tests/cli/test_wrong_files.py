@@ -68,7 +68,7 @@ VERBS = {
             "--cycle",
             "2",
         ],
-        *("observations", "emulators", "analyses", "model"),
+        *("observations", "emulators", "analyses"),
     ),
     "score-analysis": (
         ["{analyses}", OUT, "--observations", "{observations}", "--truth", "{truth}"],
@@ -156,7 +156,7 @@ def test_what_is_no_file_of_results_is_refused_by_name(files, wrong, tmp_path, v
 @pytest.mark.parametrize(("verb", "role"), [case for case in CASES if case[1] not in ("brought", "scorecard")])
 def test_a_file_of_another_kind_is_refused_by_its_kind(files, tmp_path, verb, role):
     allowed = {
-        ("assimilate", "model"): set(),
+        ("tune-analysis", "model"): {"analyses"},  # which has a climatology too
         ("score-forecasts", "emulators"): {"model"},
         ("figure", role): set(CONTENTS),
         ("scorecard", role): {"model", "analysis_scores", "forecast_scores", "sweeps"},

@@ -73,10 +73,13 @@ def test_an_analysis_of_fields_that_does_not_say_their_scale_is_refused(lorenz63
         score_analysis(without, observations, truth, np.random.default_rng(0))
 
 
-@pytest.mark.parametrize("method", ["polynomial", "cnn"])
-def test_emulators_that_share_one_function_refuse_sites_that_are_not_alike(lorenz63, method):
+@pytest.mark.parametrize(
+    ("method", "reason"),
+    [("polynomial", "learns one function for all sites of a ring"), ("cnn", "convolves along one axis or two")],
+)
+def test_emulators_that_share_one_function_refuse_sites_that_are_not_alike(lorenz63, method, reason):
     settings = TypeAdapter(AnyEmulator).validate_python({"method": method})
-    with pytest.raises(SettingsError, match=f"{method} learns one function for all sites of a ring"):
+    with pytest.raises(SettingsError, match=f"{method} {reason}"):
         train(lorenz63[3], settings, np.random.default_rng(0))
 
 

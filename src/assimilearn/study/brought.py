@@ -52,6 +52,8 @@ def _of_data(scenario: Scenario, data: BroughtData) -> Iterator[Problem]:
         observations = ingested(scenario, data)
     except AssimilearnError as error:
         yield _told("data.observations", data.observations, error)
+        if data.truth is not None:
+            yield from _unreadable(data.truth)
         return
     yield from _too_short(scenario, observations)
     if not scenario.models:
@@ -62,6 +64,14 @@ def _of_data(scenario: Scenario, data: BroughtData) -> Iterator[Problem]:
         ingest_truth(read_brought(data.truth), observations)
     except AssimilearnError as error:
         yield _told("data.truth", data.truth, error)
+
+
+def _unreadable(truth: str) -> Iterator[Problem]:
+    """Why a truth cannot even be read; what it lacks is another question, which the observations decide."""
+    try:
+        read_brought(truth)
+    except AssimilearnError as error:
+        yield _told("data.truth", truth, error)
 
 
 def ingested(scenario: Scenario, data: BroughtData, part: Literal["kept", "withheld"] = "kept") -> xr.Dataset:

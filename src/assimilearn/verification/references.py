@@ -105,7 +105,8 @@ def references(
     mean = climatology["mean"].values.astype(float)
     several = len(geometry.fields) > 1
     scales = field_scales(climatology, geometry) if several else np.ones(mean.size)
-    interval = float(analysis.attrs["interval"])
+    times = analysis["time"].values  # where they are not equally spaced, the damping is that of their usual distance
+    interval = float(analysis.attrs.get("interval") or np.median(np.diff(times)))
     rho = site_autocorrelation(analysis, np.rint(leads / interval).astype(int))
     start = states[:, :1]
     by_name = {

@@ -33,7 +33,7 @@ def scores(rows: Iterable[Row]) -> str:
     truth they are those of :func:`record`.
     """
     rows = list(rows)
-    if not any(row.name.endswith("/rmse") for row in rows):
+    if not any(row.name.endswith(("/rmse", *(f"/{score}" for score in FORECAST))) for row in rows):
         return record(rows)
     return _of_nodes("analysis", rows, ANALYSIS) + "\n" + _of_nodes("valid prediction time", rows, FORECAST)
 
