@@ -1,7 +1,7 @@
 """Put tables and pictures of the studies that have been run into the README and the pages: `make readme`, `make pages`.
 
 A table stands between two marks of a page, ``<!-- NAME -->`` and ``<!-- /NAME -->``. Where a study has no scorecard
-yet, or a picture is not there, the page keeps what it has.
+yet, or a picture is not there, the page keeps what it has. The list of parts is that of `assimilearn parts`.
 """
 
 import re
@@ -9,6 +9,7 @@ import shutil
 from pathlib import Path
 from typing import NamedTuple
 
+from assimilearn.study.listing import parts
 from assimilearn.verification import read_scorecard
 from assimilearn.verification.table import TABLES
 
@@ -55,6 +56,7 @@ def main() -> None:
         if scorecard.is_file():
             page = ROOT / place.page
             page.write_text(filled(page.read_text(), place.mark, TABLES[place.table](read_scorecard(scorecard))))
+    (ROOT / "docs" / "parts.md").write_text(parts())
     for picture, figure in PICTURES.items():
         if (RESULTS / figure).is_file():
             shutil.copy2(RESULTS / figure, ROOT / picture)

@@ -114,4 +114,5 @@ def test_settings_out_of_range_are_refused(settings):
 
 def test_every_method_is_known_by_its_name():
     for name, cls in METHODS.items():
-        assert TypeAdapter(AnyAnalysis).validate_python({"method": name}) == cls()
+        more = {"assimilator": "step"} if "assimilator" in cls.needs else {}
+        assert TypeAdapter(AnyAnalysis).validate_python({"method": name, **more}) == cls(**more)

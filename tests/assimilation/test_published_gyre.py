@@ -4,12 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from assimilearn.assimilation.sweep import sweep
 
 from assimilearn.models import build
 from assimilearn.models.climate import climate
 from assimilearn.study.scenarios import load
 from assimilearn.study.twins import twins
+from assimilearn.tuning.sweep import sweep
 
 STUDIES = Path(__file__).parents[2] / "config" / "studies"
 

@@ -151,7 +151,7 @@ def test_lorenz63_is_learned_as_a_whole_and_assimilates(lorenz63):
 
 @pytest.mark.parametrize(("method", "what"), [
     ("polynomial", "polynomial learns one function for all sites of a ring, and the sites of this model are not alike"),
-    ("cnn", "cnn learns one function"),
+    ("cnn", "cnn convolves along one axis or two"),
 ])  # fmt: skip
 def test_one_function_for_all_sites_is_refused_where_sites_are_not_alike(lorenz63, method, what):
     from pydantic import TypeAdapter

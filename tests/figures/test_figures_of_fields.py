@@ -185,7 +185,7 @@ def test_climates_of_several_fields_are_compared_field_by_field():
     [
         ("maps", grid({"a": (8,)}), "shows models on a plane, and this one has one axis"),
         ("hovmoller", PLANE, "shows models on one axis, and this one has 2 axes"),
-        ("time_series", PLANE, "shows models without space, and this one has 2 axes"),
+        ("time_series", PLANE, "shows single variables and stations, and this has 2 axes"),
         ("phase_portrait", without_space({"a": 4}), "of two or three variables, and this one has 4"),
     ],
 )

@@ -1,5 +1,7 @@
 """The list of all parts that a study may name."""
 
+from pathlib import Path
+
 from click.testing import CliRunner
 
 from assimilearn.cli import group
@@ -18,3 +20,8 @@ def test_parts_that_share_a_file_are_told_apart():
     listed = CliRunner().invoke(group, ["parts"]).stdout.splitlines()
     sentences = [line.partition(": ")[2] for line in listed if line.startswith("* ")]
     assert len(set(sentences)) == len(sentences)
+
+
+def test_the_page_is_in_step_with_the_parts():
+    page = Path(__file__).parents[2] / "docs" / "parts.md"
+    assert page.read_text() == CliRunner().invoke(group, ["parts"]).stdout

@@ -68,7 +68,7 @@ def test_what_the_sites_of_a_record_do_not_allow_is_found_by_check(record):
     study["data"] = record
     study["forecasts"] = {"lead": 5, "free_run": 5}
     found = "\n".join(map(str, file_problems(resolve(study).scenarios)))
-    assert "analyses.letkf.method: needs distances between sites" in found
+    assert "analyses.letkf.method: letkf needs distances between sites" in found
     assert "forecasts.free_run: shorter than a segment of the power spectrum (20 MTU)" in found
 
 

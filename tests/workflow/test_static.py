@@ -72,7 +72,8 @@ def test_environment_yml_names_the_same_packages_and_floors_as_pyproject():
     conda_names = {"snakemake": "snakemake-minimal", "torch": "pytorch"}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted = {f"python{project['requires-python']}"}
-    for line in [*project["dependencies"], *project["optional-dependencies"]["dev"]]:
+    extras = project["optional-dependencies"]
+    for line in [*project["dependencies"], *extras["dev"], *extras["cluster"]]:
         name, floor = re.fullmatch(r"([a-z0-9-]+)(>=.+)", line).groups()
         wanted.add(conda_names.get(name, name) + floor)
     environment = yaml.safe_load((ROOT / "environment.yml").read_text())

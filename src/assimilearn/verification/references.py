@@ -34,9 +34,11 @@ def site_autocorrelation(analysis: xr.Dataset, steps: np.ndarray) -> np.ndarray:
     ----------
     analysis : Dataset
     steps : ndarray (lead,), int
-        Lags in analysis times.
+        Lags in analysis times. Where fewer than ``FEWEST`` pairs are so far apart it is 0: all is damped.
     """
     mean = analysis["mean"].values[analysis["period"].values == TRAIN].astype(float)
+    if len(mean) < FEWEST:
+        return np.zeros((steps.size, mean.shape[1]))
     anomalies = mean - np.nanmean(mean, axis=0)
     variance = np.nanmean(anomalies**2, axis=0)
     found = np.zeros((steps.size, mean.shape[1]))
