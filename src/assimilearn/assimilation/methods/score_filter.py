@@ -3,26 +3,31 @@
 Bao, Zhang & Zhang (2024), Comput. Methods Appl. Mech. Engrg. 432, 117447 (ensemble score filter), training-free: a
 diffusion leads from the forecast (pseudo-time t = 0) to noise (t = 1),
 
-    z_t = a x + b e,    a = 1 - (1 - eps) t,    b^2 = t,    e ~ N(0, I),
+    z_t = a x + b e,    a = 1 - (1 - eps_a) t,    b^2 = eps_b + (1 - eps_b) t,    e ~ N(0, I),
 
-and its score, the gradient of ln q_t(z), is known from the members x_j alone:
+and its score, the gradient of ln q_t(z), is known from the members x_j alone. For the draw that begins at z_j,
 
-    s(z, t) = -sum over j of w_j (z - a x_j) / b^2,    w_j proportional to exp(-|z - a x_j|^2 / (2 b^2))      (members)
-    s(z, t) = -(a^2 P + b^2 I)^-1 (z - a m)                                                                   (gaussian)
+    s(z_j, t) = -(z_j - a x_j) / b^2                                                                          (members)
+    s(z_j, t) = -(a^2 P + b^2 I)^-1 (z_j - a m)                                                               (gaussian)
 
-with m and P (localised on request) the moments of the ensemble. To it the gradient of the likelihood is added:
+with m and P (localised on request) the moments of the ensemble. The first one is that of the authors' program, the
+mixture of all members with a mini-batch of one: each draw goes back to a member of its own, so that no member is lost.
+The weights of the whole mixture come down to one in more than a few dimensions, draws then are members drawn with
+replacement, and the spread is gone within tens of analyses. To the score the gradient of the likelihood is added:
 
     (1 - t) H(z)^T R^-1 (y - h(z)),                           as in the paper                                  (damped)
     D^T H^T (H C H^T + R)^-1 (y - h(mu)),    mu = E(x | z), C = cov(x | z), D = d mu / dz                     (matched)
 
 with the moments of x given z_t under the Gaussian prior (Boys et al. 2023, arXiv 2310.06721). H is the derivative of h,
-so any operator serves. For a linear h and a Gaussian prior `gaussian` with `matched` is the exact posterior; the
-damped one is a guess that the paper found to work.
+so any operator serves; in the second form h(mu) and H are means over N(mu, C) (:meth:`Likelihood.matched`). For a linear
+h and a Gaussian prior `gaussian` with `matched` is the exact posterior. The damped one is a guess that the paper found
+to work: what its members weigh against the observations is eps_b, about the variance of the forecast, in squared units
+of the state.
 
 ``sampler: sde`` draws by the reverse diffusion, ``flow`` follows the ordinary differential equation with the same
 distributions, which takes each draw of the noise to a member of the analysis. Steps are those of Euler; the damped
 likelihood is taken implicitly along each site, so that precise observations need no small steps. Cost of an analysis:
-steps (N^2 n) for the members' score, steps (N p^3 + N n^2) for matched moments.
+steps (N n) for the members' score, steps (N p^3 + n^3) for matched moments.
 """
 
 from collections.abc import Callable
@@ -30,6 +35,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from numba import njit
+from numpy.polynomial.hermite import hermgauss
 from pydantic import Field, model_validator
 
 from assimilearn.assimilation.cycling.forecasting import forecast_model
@@ -58,7 +64,14 @@ class ScoreFilterSettings(FieldSettings, EnsembleSettings):
     sampler: Literal["sde", "flow"] = Field("sde", description="reverse diffusion, or the flow with its distributions")
     pseudo_steps: int = Field(100, ge=2, description="steps from noise to the analysis")
     last_scale: float = Field(
-        0.05, gt=0, lt=1, description="eps: what is left of the forecast in the noise at pseudo-time 1"
+        0.05, gt=0, lt=1, description="eps_a: what is left of the forecast in the noise at pseudo-time 1"
+    )
+    first_variance: float | None = Field(
+        None,
+        ge=0,
+        lt=1,
+        description="eps_b: variance of the noise at pseudo-time 0, in squared units of the state; for the prior "
+        '"members" it stands for the variance of the forecast, and is 0.025 by default, else 0',
     )
     localization_radius: float | None = Field(
         None, gt=0, description="of the gaussian prior's covariance, as for letkf; by default it is not localized"
@@ -71,6 +84,16 @@ class ScoreFilterSettings(FieldSettings, EnsembleSettings):
         if self.localization_radius is not None and self.prior != "gaussian":
             raise ValueError('localization_radius: only the prior "gaussian" has a covariance')
         return self
+
+    @property
+    def left_at_first(self) -> float:
+        """eps_b."""
+        members = 0.025 if self.prior == "members" else 0.0
+        return members if self.first_variance is None else self.first_variance
+
+    def noising(self, t: float) -> "Noising":
+        """The diffusion at the pseudo-time t."""
+        return Noising.at(t, self.last_scale, self.left_at_first)
 
     @property
     def local(self) -> bool:
@@ -87,26 +110,21 @@ class Noising(NamedTuple):
     g2: float
 
     @classmethod
-    def at(cls, t: float, last_scale: float) -> "Noising":
-        """At the pseudo-time t, 0 < t <= 1."""
-        a = 1 - (1 - last_scale) * t
+    def at(cls, t: float, last_scale: float, first_variance: float) -> "Noising":
+        """At the pseudo-time t, 0 <= t <= 1."""
+        a, b2 = 1 - (1 - last_scale) * t, first_variance + (1 - first_variance) * t
         f = -(1 - last_scale) / a
-        return cls(a, t, f, 1 - 2 * f * t)
+        return cls(a, b2, f, 1 - first_variance - 2 * f * b2)
 
 
 Score = Callable[[np.ndarray, Noising], np.ndarray]
 
 
 def score_of_members(E: np.ndarray) -> Score:
-    """That of a mixture of Gaussians around the scaled members, for Z (row, site)."""
+    """Score of draws Z (member, site), each around the member of the same number."""
 
     def score(Z: np.ndarray, noising: Noising) -> np.ndarray:
-        a, b2 = noising.a, noising.b2
-        square = (Z**2).sum(axis=1)[:, None] - 2 * a * Z @ E.T + a**2 * (E**2).sum(axis=1)
-        log_weight = -square / (2 * b2)
-        weight = np.exp(log_weight - log_weight.max(axis=1, keepdims=True))
-        weight /= weight.sum(axis=1, keepdims=True)
-        return (a * weight @ E - Z) / b2
+        return (noising.a * E - Z) / noising.b2
 
     return score
 
@@ -140,6 +158,10 @@ class Gaussian(NamedTuple):
         return mu, (V * (values * noising.b2 / total)) @ V.T, (V * gain) @ V.T
 
 
+NODES = hermgauss(15)[0] * np.sqrt(2), hermgauss(15)[1] / np.sqrt(np.pi)
+"""Nodes and weights of Gauss-Hermite quadrature over N(0, 1)."""
+
+
 class Likelihood(NamedTuple):
     """Observations of one time, and what they are of."""
 
@@ -155,18 +177,39 @@ class Likelihood(NamedTuple):
         return adjoint_and_curvature(steep, D, self.variance, self.sites, self.operator.rows, Z.shape[1])
 
     def matched(self, Z: np.ndarray, prior: Gaussian, noising: Noising) -> np.ndarray:
-        """Gradient of ln p(y | z) with the moments of the state given z, (row, site)."""
+        """Gradient of ln p(y | z) with the moments of the state given z, (row, site).
+
+        A function f of u = w x, where u has the variance s^2 given z, is replaced by its mean and its mean slope over
+        N(w mu, s^2), and the variance that this line leaves unexplained is added to R: where f is flat at mu, and
+        would be steep at the truth, a tangent at mu would throw the state far beyond it.
+        """
         mu, C, D = prior.given(Z, noising)
-        gradient = np.empty_like(Z)
-        linear = self.operator.direct or self.operator.linear
-        solve = None
-        for j in range(len(Z)):
-            if solve is None or not linear:
-                H = jacobian(mu[j], self.sites, self.operator)
-                solve = np.linalg.solve(H @ C @ H.T + np.diag(self.variance), H @ D)
-            departure = self.y - observed(mu[j : j + 1], self.sites, self.operator)[0]
-            gradient[j] = departure @ solve
-        return gradient
+        weights = jacobian(mu[0], self.sites, self.operator.linear_part)
+        U, of_sums = mu @ weights.T, weights @ C
+        S = of_sums @ weights.T
+        if self.operator.direct or self.operator.linear:
+            solved = np.linalg.solve(S + np.diag(self.variance), (self.y - U).T).T
+            return (solved @ weights) @ D
+        mean, slope, unexplained = self.expected(U, np.sqrt(np.maximum(S.diagonal(), 0.0)))
+        total = slope[:, :, None] * S * slope[:, None, :]
+        total[:, range(self.y.size), range(self.y.size)] += self.variance + unexplained
+        solved = np.linalg.solve(total, (self.y - mean)[:, :, None])[:, :, 0]
+        return ((slope * solved) @ weights) @ D
+
+    def expected(self, U: np.ndarray, std: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Mean of f, mean slope, and what the line of that slope leaves of the variance of f, each (row, observation).
+
+        Over N(u, std^2) for each ``U (row, observation)``, by Gauss-Hermite quadrature; ``std (observation,)``.
+        """
+        numbers, function = np.arange(self.sites.size), self.operator.function[self.sites]
+        alone = self.operator._replace(site=numbers[:, None], weight=np.ones((numbers.size, 1)), function=function)
+        mean, square, slope = np.zeros((3, *U.shape))
+        for node, weight in zip(*NODES, strict=True):
+            at = np.ascontiguousarray(U + node * std)
+            f = observed(at, numbers, alone)
+            mean, square = mean + weight * f, square + weight * f**2
+            slope = slope + weight * slopes(at, numbers, alone)
+        return mean, slope, np.maximum(square - mean**2 - (slope * std) ** 2, 0.0)
 
 
 @njit(cache=True, error_model="numpy")
@@ -201,11 +244,15 @@ def drawn(
     gaussian = Gaussian.of(E, taper) if settings.prior == "gaussian" else None
     score = gaussian.score if gaussian is not None else score_of_members(E)
     Z = rng.standard_normal(E.shape)
+    if (
+        gaussian is not None
+    ):  # the mean counts, since the flow forgets nothing; the members' draws begin as the authors'
+        Z += settings.noising(1.0).a * gaussian.mean
     dt = 1 / settings.pseudo_steps
     half = 0.5 if settings.sampler == "flow" else 1.0  # the flow takes half of the score, and no noise
     for step in range(settings.pseudo_steps):
         t = 1 - step * dt
-        now = Noising.at(t, settings.last_scale)
+        now = settings.noising(t)
         pull = half * now.g2 * dt
         S = score(Z, now)
         if settings.likelihood == "matched" and gaussian is not None:
