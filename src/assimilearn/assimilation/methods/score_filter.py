@@ -19,10 +19,10 @@ replacement, and the spread is gone within tens of analyses. To the score the gr
     D^T H^T (H C H^T + R)^-1 (y - h(mu)),    mu = E(x | z), C = cov(x | z), D = d mu / dz                     (matched)
 
 with the moments of x given z_t under the Gaussian prior (Boys et al. 2023, arXiv 2310.06721). H is the derivative of h,
-so any operator serves; in the second form h(mu) and H are means over N(mu, C) (:meth:`Likelihood.matched`). For a linear
-h and a Gaussian prior `gaussian` with `matched` is the exact posterior. The damped one is a guess that the paper found
-to work: what its members weigh against the observations is eps_b, about the variance of the forecast, in squared units
-of the state.
+so any operator serves; in the second form h(mu) and H are means over N(mu, C) (:meth:`Likelihood.matched`). For a
+linear h and a Gaussian prior `gaussian` with `matched` is the exact posterior. The damped one is a guess that the paper
+found to work: what its members weigh against the observations is eps_b, about the variance of the forecast, in squared
+units of the state.
 
 ``sampler: sde`` draws by the reverse diffusion, ``flow`` follows the ordinary differential equation with the same
 distributions, which takes each draw of the noise to a member of the analysis. Steps are those of Euler; the damped
