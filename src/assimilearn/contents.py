@@ -122,7 +122,7 @@ CONTENTS: dict[str, Contents] = {
             "reason": ("trial",),
             "best": (),
         },
-        {"train_size": ("fold",), "nested_score": ("outer",)},
+        {"train_size": ("fold",), "nested_score": ("outer",), "training": ("trial", "fold", "budget")},
         {"method": str, "chosen": dict, "objective": str, "tuned_part": str, "edges": list, "search": dict},
     ),
     "emulators": Contents(
@@ -147,6 +147,9 @@ CONTENTS: dict[str, Contents] = {
         {"offset": ("input",), "physical_strength": ("output", "input")},
         {"method": str, "jacobian_error": float, "stencil_found": float},
     ),
+    "costs": Contents(
+        "the cost of a model", {"step_seconds": (), "training_seconds": ()}, {}, {"method": str, "model_kind": str}
+    ),
     "sweeps": Contents("a sweep", {"realization": ("realization",)}, {}, {"method": str, "by": list, "settings": dict}),
     "analysis_scores": SCORES,
     "loop_scores": SCORES._replace(title="scores of a cycle of a loop", attributes={"status": str, "cycle": int}),
@@ -170,6 +173,9 @@ CONTENTS: dict[str, Contents] = {
             "valid_time_uncertainty": ("initial",),
             "forecast": ("lead", "site"),
             "verifying": ("lead", "site"),
+            "increment": ("sample",),
+            "true_increment": ("sample",),
+            "free_run_state": ("run_time",),
             "lyapunov_exponent": ("index",),
             "lyapunov_reference": ("index",),
             "verified_rmse": ("forecaster", "lead"),

@@ -311,6 +311,13 @@ def make_tuning(rng, settings, sensitivity=0.3):
     )
 
 
+def make_complexity(rng, setting, values, best):
+    """A search of one number whose training error falls all the way."""
+    found = make_tuning(rng, {setting: (values, best, True)})
+    training = found["rollout"] * (found[f"setting_{setting}"] / best) ** -0.3
+    return found.assign(training=training.assign_attrs(units="1"), one_step=0.5 * found["rollout"])
+
+
 def make_draws(rng):
     """A search that draws one number in 12 trials."""
     inflation = rng.uniform(1.0, 1.4, 12)
@@ -409,6 +416,25 @@ def make_claims():
     return {row: Claim(published=value, source="a paper") for row, value in rows.items()}
 
 
+def make_one_step(noise, rng):
+    """Increments with an error, and a free run that dies out the faster the larger it is."""
+    true, time = rng.standard_normal(500), STEP * np.arange(400)
+    run = 2.3 + 3.6 * np.sin(2 * time) * np.exp(-noise * time)
+    return xr.Dataset(
+        {
+            "increment": ("sample", true + noise * rng.standard_normal(500)),
+            "true_increment": ("sample", true),
+            "free_run_state": ("run_time", run, {"units": "1"}),
+        },
+        {"run_time": ("run_time", time, {"units": "MTU"})},
+    )
+
+
+def make_cost(k):
+    """Seconds of the k-th model; the first is not trained."""
+    return xr.Dataset({"training_seconds": ((), 2.0 * k), "step_seconds": ((), 1e-6 * 3.0**k)})
+
+
 def make_spectrum(error):
     """Exponents of a model whose spectrum is too steep by ``error``; none for a model that diverged."""
     reference = 1.69 - 0.16 * np.arange(SITES)
@@ -505,6 +531,15 @@ def make_study():
         "loop_scores": make_loop_scores(analysis_scores["etkf-cnn"]),
         "forecast_scores": {name: make_forecast_scores(name, truth, model, rng) for name in names},
         "tuning": tuning,
+        "one_steps": {name: make_one_step(0.02 * k, rng) for k, name in enumerate((*names, "gru", "tree"))},
+        "costs": {name: make_cost(k) for k, name in enumerate(names)},
+        "complexities": {
+            "forest": make_complexity(rng, "max_depth", np.array([2, 4, 8, 16]), 8),
+            "mlp": make_complexity(rng, "width", 2.0 ** np.arange(1, 9), 64),
+        },
+        "data_curves": {
+            name: make_complexity(rng, "training_times", 10 ** np.arange(2, 6), 1e6) for name in ("ridge", "cnn")
+        },
         "surrogates": {"etkf": make_draws(rng)},
         "sweeps": sweeps,
         "grids": {name: sweeps[name] for name in ("enkf", "etkf", "enkf-n")},

@@ -10,6 +10,7 @@ from tuning_sets import PERIODS, noisy_analysis
 
 from assimilearn import store
 from assimilearn.emulators import open_emulator, train
+from assimilearn.emulators.classical.random_features import RandomFeatureSettings
 from assimilearn.emulators.classical.ridge import RidgeSettings
 from assimilearn.emulators.classical.trees import ForestSettings
 from assimilearn.emulators.networks.cnn import CnnSettings
@@ -198,3 +199,14 @@ def test_a_diverged_analysis_is_refused(analysis):
 def test_a_search_that_makes_no_sense_is_refused(search, message):
     with pytest.raises(ValidationError, match=message):
         TuneSettings(**search)
+
+
+def test_held_out_errors_rise_up_to_interpolation_and_fall_again_beyond_it():
+    """Double descent: 7 analyses of 10 sites are 60 samples, of 9 inputs each."""
+    settings = RandomFeatureSettings(block=1, lowest=0, highest=20, features=1, alpha=1e-10, training_times=7)
+    search = TuneSettings(folds=2, gap=5, lead=1, grid={"features": [5, 120, 1000]})
+    found = tune(noisy_analysis(), settings, search, rng())
+    few, _, many = found["training"].values[:, :, 0].mean(axis=1)
+    held_out = found["rollout"].values[:, :, 0].mean(axis=1)
+    assert many < 1e-5 < 0.1 < few
+    assert held_out[1] > 2 * held_out[2] > 4 * held_out[0]

@@ -72,6 +72,27 @@ rule explain_model:
         "--label {wildcards.study:q}/{wildcards.scenario:q}/{wildcards.model:q} {params.plugins:q} 2> {log:q}"
 
 
+rule measure_cost:
+    input:
+        model=lambda w: plan_of(w).model_file(w.model),
+        analysis=lambda w: plan_of(w).forecast_start(w.model),
+    output:
+        "results/{study}/{scenario}/costs/{model}.nc",
+    log:
+        "results/{study}/{scenario}/logs/measure-cost-{model}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        settings=lambda w: plan_of(w).cost_settings,
+        seed=seed_of,
+        plugins=lambda w: plan_of(w).model_code(w.model).options,
+        code=lambda w: plan_of(w).model_code(w.model).digest("measure-cost"),
+    shell:
+        "python -m assimilearn measure-cost {input.model:q} {output:q} --analysis {input.analysis:q} "
+        "--settings {params.settings:q} --seed {params.seed:q} "
+        "--label {wildcards.study:q}/{wildcards.scenario:q}/{wildcards.model:q} {params.plugins:q} 2> {log:q}"
+
+
 rule scorecard:
     input:
         PLAN.scorecard_inputs,

@@ -67,6 +67,8 @@ class HybridSettings(EmulatorSettings):
     def _one_step(self) -> "HybridSettings":
         if self.correction.steps != 1:
             raise ValueError("correction: it is fitted to single steps: leave out its `lead`")
+        if self.correction.training_times is not None:
+            raise ValueError("correction: set `training_times` of the hybrid instead")
         if self.correction.needs != ("analysis",):
             raise ValueError(f"correction: {self.correction.method} is not learned from an analysis alone")
         return self

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from assimilearn.errors import FileError
+from assimilearn.errors import FileError, SettingsError
 from assimilearn.models.geometry import Geometry, geometry_of
-from assimilearn.periods import FLAGS
+from assimilearn.periods import FLAGS, GAP, TRAIN, with_periods
 
 VARIANCE_FLOOR = 0.01
 
@@ -81,6 +81,22 @@ def windows(analysis: xr.Dataset, period: str, lead: int = 1) -> Windows:
     check_finite(mean, analysis["time"].values, np.unique(index), "mean")
     geometry = geometry_of({**analysis.attrs, "size": mean.shape[1]})
     return Windows(mean[index], target_weights(analysis, index[:, 1:]), geometry)
+
+
+def shortened(analysis: xr.Dataset, times: int) -> xr.Dataset:
+    """The analysis of which the last ``times`` of the training period are left, the others a gap.
+
+    Raises
+    ------
+    SettingsError
+        If the training period has fewer.
+    """
+    flags = analysis["period"].values.copy()
+    training = np.flatnonzero(flags == TRAIN)
+    if times > training.size:
+        raise SettingsError(f"training_times: there are {training.size} analyses to learn from, not {times}")
+    flags[training[: training.size - times]] = GAP
+    return with_periods(analysis, flags)
 
 
 def window_starts(in_period: np.ndarray, time: np.ndarray, step: float, lead: int) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from typing import ClassVar, Literal, Self
 
+from pydantic import Field
+
 from assimilearn.errors import SettingsError
 from assimilearn.models.geometry import Geometry
 from assimilearn.settings import Settings
@@ -33,6 +35,9 @@ class EmulatorSettings(Settings):
     more: ClassVar[bool] = False
 
     method: str
+    training_times: int | None = Field(
+        None, ge=2, description="how many analyses, the last of the training period, are learned from; null: all"
+    )
 
     def refuse_unlike(self, geometry: Geometry) -> None:
         """Raise SettingsError if one function is to be learned for all sites, and these are not alike."""

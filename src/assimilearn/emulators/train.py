@@ -80,6 +80,8 @@ def train(
     settings = with_values(settings, tuned or {})
     method = method_of(settings)
     settings.refuse_unlike(geometry_of({**analysis.attrs, "size": analysis.sizes["site"]}))
+    if settings.training_times is not None:
+        analysis = pairs.shortened(analysis, settings.training_times)
     if "observations" in settings.needs:
         if observations is None:
             raise SettingsError(f"the method {settings.method} is fitted to observations: give them too")

@@ -27,9 +27,13 @@ KINDS = (
     "analysis_scores",
     "forecast_scores",
     "spectra",
+    "one_steps",
     "verified_forecasts",
     "tuning",
     "surrogates",
+    "complexities",
+    "data_curves",
+    "costs",
     "emulators",
     "polynomials",
     "loop_scores",
@@ -78,6 +82,10 @@ FIGURES: dict[str, Reads] = {
     "hovmoller_forecast": Reads(("forecast_scores",), ("model",), unsuited=suits.one_field_on_one_axis),
     "climate": Reads(("model", "forecast_scores")),
     "lyapunov_spectrum": Reads(("spectra",)),
+    "one_step_and_free_run": Reads(("one_steps",)),
+    "cost_against_skill": Reads(("costs", "forecast_scores")),
+    "fitting": Reads(("complexities",)),
+    "skill_against_data": Reads(("data_curves",)),
     "cross_validation": Reads(("tuning",)),
     "search_progress": Reads(("tuning",)),
     "search_surrogate": Reads(("surrogates",)),
@@ -100,7 +108,8 @@ def plot(name: str, **datasets: Any) -> "Figure":
     name : a key of ``FIGURES``
     **datasets
         By kind: ``truth``, ``observations``, ``model`` are Datasets; ``analyses``, ``analysis_scores``,
-        ``forecast_scores``, ``spectra``, ``verified_forecasts``, ``tuning``, ``emulators``, ``polynomials``,
+        ``forecast_scores``, ``spectra``, ``one_steps``, ``verified_forecasts``, ``tuning``, ``complexities`` (searches
+        of one number), ``data_curves`` (those of the number of analyses), ``costs``, ``emulators``, ``polynomials``,
         ``explanations``, ``sweeps``, ``grids`` (sweeps that go over more than members) map names to Datasets,
         ``loop_scores`` names with the number of the cycle ("paper.3"), ``claims`` rows of the scorecard to published
         numbers, ``variations`` settings to their values by scenario; ``rows`` are those of the scorecard. Kinds that

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import xarray as xr
 
+TIMES, SETTING = "training_times", "setting_"
 Scenario = Any  # of the schema, which is not imported: the verb that draws figures would depend on every method
 
 
@@ -49,7 +50,7 @@ ARTIFACTS: dict[str, Artifact] = {
         ("climate",),
         (
             *("simulate", "ingest", "ingest-truth", "assimilate", "train-assimilator", "tune-analysis", "sweep"),
-            *("score-forecasts", "explain-model"),
+            *("score-forecasts", "explain-model", "measure-cost"),
         ),
         lambda scenario: scenario.models,
     ),
@@ -86,7 +87,7 @@ ARTIFACTS: dict[str, Artifact] = {
         ("assimilate", "best-cycle"),
         (
             *("tune", "tune-analysis", "train", "learn-again", "assimilate-again", "score-analysis"),
-            *("score-forecasts", "explain-model", "figure"),
+            *("score-forecasts", "explain-model", "measure-cost", "figure"),
         ),
         lambda scenario: [*scenario.analyses, *scenario.loops],
     ),
@@ -103,7 +104,7 @@ ARTIFACTS: dict[str, Artifact] = {
         ("train", "best-cycle"),
         (
             *("assimilate", "train-assimilator", "tune-analysis", "sweep", "score-forecasts", "explain-model"),
-            "figure",
+            *("measure-cost", "figure"),
         ),
         lambda scenario: [*scenario.emulators, *scenario.loops],
     ),
@@ -118,6 +119,12 @@ ARTIFACTS: dict[str, Artifact] = {
         ("explain-model",),
         ("scorecard", "figure"),
         lambda scenario: [*scenario.emulators, *scenario.loops] if scenario.explain and scenario.models else [],
+    ),
+    "costs": Artifact(
+        "costs/{}.nc",
+        ("measure-cost",),
+        ("figure",),
+        lambda scenario: forecast_models(scenario) if scenario.cost else [],
     ),
     "sweeps": Artifact("sweeps/{}.nc", ("sweep",), ("scorecard", "figure"), lambda scenario: scenario.sweeps),
     "analysis_scores": Artifact(
@@ -148,6 +155,11 @@ VIEWS: dict[str, View] = {
         lambda scenario, name: scenario.forecasts.lyapunov_duration > 0,
         lambda file: "lyapunov_exponent" in file,
     ),
+    "one_steps": View(
+        "forecast_scores",
+        lambda scenario, name: scenario.data is None or scenario.data.truth is not None,
+        lambda file: "increment" in file,
+    ),
     "verified_forecasts": View(
         "forecast_scores",
         lambda scenario, name: scenario.data is not None and scenario.data.truth is None,
@@ -168,6 +180,16 @@ VIEWS: dict[str, View] = {
         lambda scenario, name: of_one_number(scenario, name),
         lambda file: sum(str(name).startswith("setting_") for name in file.coords) == 1,
     ),
+    "complexities": View(
+        "tuning",
+        lambda scenario, name: name in scenario.emulators and searched(scenario, name) not in (None, TIMES),
+        lambda file: "training" in file and varied(file) not in (None, TIMES),
+    ),
+    "data_curves": View(
+        "tuning",
+        lambda scenario, name: name in scenario.emulators and searched(scenario, name) == TIMES,
+        lambda file: "training" in file and varied(file) == TIMES,
+    ),
     "grids": View("sweeps", lambda scenario, name: scenario.sweeps[name].is_grid, lambda file: True),
 }
 """What figures call some files of a kind -> which; any other kind is all files of it."""
@@ -184,6 +206,21 @@ def of_one_number(scenario: Scenario, name: str) -> bool:
     laws = list(search.laws.values())
     one = not search.grid and len(laws) == 1 and laws[0].law in ("uniform", "log_uniform")
     return one and search.points >= 8
+
+
+def searched(scenario: Scenario, name: str) -> str | None:
+    """The one setting over whose numbers the search of a node goes as a grid of 3 or more; None for any other."""
+    grid = (scenario.emulators.get(name) or scenario.analyses[name]).tune.grid
+    numbers = len(grid) == 1 and all(type(value) in (int, float) for value in next(iter(grid.values())))
+    return next(iter(grid)) if numbers and len(next(iter(grid.values()))) >= 3 else None
+
+
+def varied(search: xr.Dataset) -> str | None:
+    """The same of the file of a search."""
+    names = [str(name) for name in search.coords if str(name).startswith(SETTING)]
+    if len(names) != 1 or search[names[0]].dtype.kind not in "if" or len(set(search[names[0]].values)) < 3:
+        return None
+    return names[0].removeprefix(SETTING)
 
 
 def forecast_models(scenario: Scenario) -> list[str]:

@@ -21,6 +21,9 @@ def training(scenario: Scenario) -> Iterator[Problem]:
     for path, node in emulators.items():
         for period in ("train", "validation"):
             length, needed = getattr(scenario.periods, period), node.needed_times(period)
+            if period == "train" and node.training_times is not None and node.training_times > length:
+                message = f"{path}.training_times asks for {node.training_times} of this period"
+                yield Problem("periods.train", length, message)
             if 0 < length < needed:
                 message = f"{path} needs {needed} successive times of this period, or more"
                 yield Problem(f"periods.{period}", length, message)

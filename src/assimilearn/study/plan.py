@@ -477,6 +477,11 @@ class ScenarioPlan:
         """Settings of explanations of models."""
         return self.settings.explain.canonical() if self.settings.explain else "{}"
 
+    @property
+    def cost_settings(self) -> str:
+        """How costs are measured."""
+        return self.settings.cost.canonical() if self.settings.cost else "{}"
+
     def part(self, name: str) -> str:
         """One section of the scenario (`climate`, `periods`, `truth`, ...), as canonical JSON."""
         return getattr(self.settings, name).canonical()

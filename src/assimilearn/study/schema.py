@@ -26,6 +26,7 @@ from assimilearn.tuning.halving import SweepBudget
 from assimilearn.tuning.workers import AnyWorkers
 from assimilearn.unions import OneOf
 from assimilearn.verification import Claim, ForecastSettings
+from assimilearn.verification.costs import CostSettings
 from assimilearn.verification.explain_models import ExplainModelSettings
 
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=100)]
@@ -177,6 +178,9 @@ class Scenario(Settings):
     forecasts: ForecastSettings = Field(ForecastSettings(), description="how forecasts and free runs are scored")
     explain: ExplainModelSettings | None = Field(
         None, description="explain every learned model: which inputs it uses, and its Jacobian; none by default"
+    )
+    cost: CostSettings | None = Field(
+        None, description="measure the seconds that training and a step of every model take; not by default"
     )
     figures: list[FigureName] | None = Field(None, description="figures to draw; all that apply by default")
 

@@ -20,6 +20,7 @@ Stage = Literal[
     "assimilators",
     "withholding",
     "explanation",
+    "cost",
 ]
 
 

@@ -20,11 +20,12 @@ from assimilearn.assimilation.methods.named import run_of
 from assimilearn.assimilation.problem import pose, refuse_misfit
 from assimilearn.assimilation.selection import candidate, innovation_scores, validation_part
 from assimilearn.emulators import with_values
+from assimilearn.emulators.pairs import shortened
 from assimilearn.errors import SettingsError
 from assimilearn.models.protocol import Model, PhysicalModel
-from assimilearn.periods import TRAIN, VALIDATION, with_periods
+from assimilearn.periods import TRAIN, VALIDATION
 from assimilearn.settings import Settings
-from assimilearn.tuning.emulators import fitted_to, shortened
+from assimilearn.tuning.emulators import fitted_to
 from assimilearn.tuning.file import as_dataset
 from assimilearn.tuning.journal import Journal
 from assimilearn.tuning.objective import DIVERGED, Score, Unusable
@@ -195,7 +196,7 @@ class Validation:
         if of == "epochs":
             settings = with_values(settings, {"epochs": budget})
         elif of == "length":
-            analysis = with_periods(analysis, shortened(analysis["period"].values, budget))
+            analysis = shortened(analysis, budget)
         return fitted_to(analysis, settings, np.random.default_rng(self.fits), learning.model)
 
 

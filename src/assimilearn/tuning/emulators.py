@@ -15,8 +15,8 @@ import xarray as xr
 from pydantic import Field, field_validator
 
 from assimilearn.emulators import open_emulator, train, with_values
-from assimilearn.emulators.pairs import Windows, check_usable, windows
-from assimilearn.errors import SettingsError
+from assimilearn.emulators.pairs import Windows, check_usable, shortened, windows
+from assimilearn.errors import FileError, SettingsError
 from assimilearn.models.integrate import advance
 from assimilearn.models.protocol import Model, PhysicalModel, with_memory
 from assimilearn.periods import FLAGS, GAP, TRAIN, with_periods
@@ -37,6 +37,7 @@ STARTS = 20  # forecasts of a fold whose valid times are averaged, at most
 
 ONE_STEP = Score("one_step", "weighted mean square error of forecasts over one step", SQUARE)
 ROLLOUT = Score("rollout", "weighted mean square error of forecasts over successive steps", SQUARE)
+TRAINING = Score("training", "weighted mean square error of forecasts over the same steps of what was learned", SQUARE)
 VALID_TIME = Score("valid_time", "mean time for which forecasts stay valid", "MTU", "largest")
 SCORES = {score.name: score for score in (ROLLOUT, ONE_STEP, VALID_TIME)}
 
@@ -104,7 +105,7 @@ class CrossValidation:
     def scores(self) -> tuple[Score, ...]:
         """The one that chooses, and those that cost nothing beside it."""
         chosen = SCORES[self.search.objective]
-        return (chosen, *(score for score in (ROLLOUT, ONE_STEP) if score != chosen))
+        return (chosen, *(score for score in (ROLLOUT, ONE_STEP, TRAINING) if score != chosen))
 
     @property
     def parts(self) -> int:
@@ -134,15 +135,15 @@ class CrossValidation:
 
     def evaluate(self, values: Values, trial: int, part: int, budget: int) -> dict[str, list[float]]:
         """Scores on one fold."""
-        settings, flags = with_values(self.settings, values), self.flags[part]
+        settings, fold = with_values(self.settings, values), with_periods(self.record, self.flags[part])
         if budget and self.search.budget is not None:
             if self.search.budget.of == "epochs":
                 settings = with_values(settings, {"epochs": budget})
             else:
-                flags = shortened(flags, budget)
-        fold = with_periods(self.record, flags)
+                fold = shortened(fold, budget)
         rng = np.random.default_rng(child(self.seeds, trial * self.folds + part))
-        return self.scores_of(fitted_to(fold, settings, rng, self.model), fold)
+        emulator = fitted_to(fold, settings, rng, self.model)
+        return self.scores_of(emulator, fold) | {"training": [self.training_error(emulator, fold, settings)]}
 
     def scores_of(self, emulator: Model, fold: xr.Dataset) -> dict[str, list[float]]:
         """Scores of an emulator on the block that a fold holds out."""
@@ -154,6 +155,18 @@ class CrossValidation:
         if self.search.objective == "valid_time":
             found["valid_time"] = [valid_time(emulator, fold, self.search.horizon)]
         return found
+
+    def training_error(self, emulator: Model, fold: xr.Dataset, settings: Any) -> float:
+        """Error over the same steps on the analyses that the emulator learned from, as many as are held out."""
+        times = settings.training_times
+        try:
+            learned = windows(fold if times is None else shortened(fold, times), "train", self.search.lead)
+        except FileError:  # no stretch of them is as long
+            return float("nan")
+        count = min(len(learned.states), len(windows(fold, "test", self.search.lead).states))
+        chosen = np.unique(np.linspace(0, len(learned.states) - 1, count).astype(int))
+        shown = Windows(learned.states[chosen], learned.weights[chosen], learned.geometry)
+        return float(step_errors(emulator, shown).mean())
 
 
 def tune(
@@ -266,14 +279,6 @@ def child(seeds: np.random.SeedSequence, index: int) -> np.random.SeedSequence:
     """The child of some number, as ``spawn`` makes them in their order; those of negative numbers are others still."""
     index = index if index >= 0 else 2**32 + index
     return np.random.SeedSequence(entropy=seeds.entropy, spawn_key=(*seeds.spawn_key, index))
-
-
-def shortened(flags: np.ndarray, length: int) -> np.ndarray:
-    """Flags of which the last ``length`` training times are left, the others a gap."""
-    training = np.flatnonzero(flags == TRAIN)
-    result = flags.copy()
-    result[training[: training.size - length]] = GAP
-    return result
 
 
 def fitted_to(fold: xr.Dataset, settings: Any, rng: np.random.Generator, model: PhysicalModel | None) -> Model:

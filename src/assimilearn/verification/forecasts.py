@@ -46,6 +46,9 @@ class ForecastSettings(Settings):
     lyapunov_duration: float = Field(0.0, ge=0, description="MTU over which Lyapunov exponents are averaged; 0: none")
 
 
+SHOWN = 2000  # values of one-step forecasts that are kept
+
+
 @dataclass(frozen=True)
 class Errors:
     """Errors (start, lead) of the forecasts from one kind of initial state, and the states of all leads.
@@ -122,6 +125,7 @@ def score_forecasts(
     dataset = _dataset(errors, starts, kept * model.time_step, settings, model_file)
     if truth is not None:
         dataset = dataset.merge(_valid_times(dataset, settings), combine_attrs="override")
+        dataset = dataset.merge(_first_step(errors["truth"], initial["truth"], truth, where[:, kept], kept))
     if truth is None:
         held = references(
             *(errors["analysis"].states, kept * model.time_step, analysis, verifying, where[:, kept], model_file),
@@ -308,6 +312,25 @@ def _valid_times(dataset: xr.Dataset, settings: ForecastSettings) -> xr.Dataset:
                 {"units": "MTU", "long_name": "standard error of valid_time_mean"},
             ),
         }
+    )
+
+
+def _first_step(
+    errors: Errors, initial: np.ndarray, truth: xr.Dataset, where: np.ndarray, kept: np.ndarray
+) -> xr.Dataset:
+    """Increments of one step from true states, and the true ones, at some of the starts and sites."""
+    if 1 not in kept:
+        return xr.Dataset()
+    at = int(np.flatnonzero(kept == 1)[0])
+    found = (errors.states[:, at] - initial).ravel()
+    true = (truth["state"].values[where[:, at]] - initial).ravel()
+    chosen = np.unique(np.linspace(0, found.size - 1, min(found.size, SHOWN)).astype(int))
+    texts = {
+        "increment": (found, "increments of forecasts of one step from true states"),
+        "true_increment": (true, "increments of the truth over these steps"),
+    }
+    return xr.Dataset(
+        {n: ("sample", v[chosen].astype(np.float32), {"units": "1", "long_name": t}) for n, (v, t) in texts.items()}
     )
 
 

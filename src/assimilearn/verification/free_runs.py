@@ -16,6 +16,8 @@ from assimilearn.verification.climate import climate_distances
 from assimilearn.verification.matching import test_period
 from assimilearn.verification.runs import runs
 
+SHOWN = 20.0  # MTU of a free run that are kept
+
 
 def free_run_climate(
     model: Model,
@@ -47,7 +49,8 @@ def free_run_climate(
     -------
     Dataset
         ``mean``, ``std`` (site), ``pdf(value)``, ``power_spectrum(frequency)``, moments pooled over the runs, and the
-        distances of :func:`climate_distances`; empty if there are no runs or one blew up.
+        distances of :func:`climate_distances`, absent if there are no runs or one blew up, and
+        ``free_run_state(run_time)``, the first site of the first run from its start on.
     str
         "ok", "diverged" or "none".
 
@@ -72,9 +75,12 @@ def free_run_climate(
     steps = skipped + int(np.ceil(duration / model.time_step))
     states = np.empty((steps - skipped, *initial.shape))
     together = runs(model, initial, steps, model_file["mean"].values, model_file["std"].values, rng)
+    beginning = np.full(min(steps + 1, round(SHOWN / model.time_step) + 1), np.nan)
     for k, state in enumerate(tqdm(together, total=steps + 1, desc="free run", disable=None, leave=False)):
         if initial.size == 0 or np.isnan(state).any():
-            return xr.Dataset(), "diverged"
+            return _shown(beginning, model.time_step), "diverged"
+        if k < beginning.size:
+            beginning[k] = state[0, 0]
         if k > skipped:
             states[k - skipped - 1] = state
     geometry = geometry_in(model_file)
@@ -91,7 +97,17 @@ def free_run_climate(
     for name, value in climate_distances(climate, model_file).items():
         long_name, units = DISTANCES[name]
         climate[name] = ((), value, {"units": units, "long_name": long_name})
-    return climate, "ok"
+    return climate.merge(_shown(beginning, model.time_step), combine_attrs="override"), "ok"
+
+
+def _shown(beginning: np.ndarray, time_step: float) -> xr.Dataset:
+    """The beginning of one run at one site; NaN from where it blew up."""
+    text = {"units": "1", "long_name": "free run from an analysis, at the first site"}
+    times = time_step * np.arange(beginning.size)
+    return xr.Dataset(
+        {"free_run_state": ("run_time", beginning, text)},
+        {"run_time": ("run_time", times, {"units": "MTU", "long_name": "time since the start of the free run"})},
+    )
 
 
 DISTANCES = {

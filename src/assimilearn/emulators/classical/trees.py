@@ -30,6 +30,7 @@ from assimilearn.models.geometry import Geometry
 from assimilearn.models.protocol import CompiledStep
 
 LOCAL = True
+NOT_OF_TREES = {"method", "radius", "training_times"}  # settings that scikit-learn does not have
 INFINITE = ("threshold",)
 DEEPEST = 64  # levels
 
@@ -67,7 +68,7 @@ class TreeSettings(TreesSettings):
         """One tree on all samples."""
         from sklearn.tree import DecisionTreeRegressor
 
-        tree = DecisionTreeRegressor(**self.model_dump(exclude={"method", "radius"}), random_state=seed)
+        tree = DecisionTreeRegressor(**self.model_dump(exclude=NOT_OF_TREES), random_state=seed)
         tree.fit(rows, target, sample_weight=weights)
         return Grown([of_scikit_learn(tree)], 0.0, tree.feature_importances_)
 
@@ -89,7 +90,7 @@ class ForestSettings(TreesSettings):
         """Trees on bootstrap samples; on one thread, so that they are the same on any machine."""
         from sklearn.ensemble import RandomForestRegressor
 
-        forest = RandomForestRegressor(**self.model_dump(exclude={"method", "radius"}), n_jobs=1, random_state=seed)
+        forest = RandomForestRegressor(**self.model_dump(exclude=NOT_OF_TREES), n_jobs=1, random_state=seed)
         forest.fit(rows, target, sample_weight=weights)
         return Grown([of_scikit_learn(tree) for tree in forest.estimators_], 0.0, forest.feature_importances_)
 
@@ -112,7 +113,7 @@ class BoostingSettings(TreesSettings):
         from sklearn.ensemble import HistGradientBoostingRegressor
         from threadpoolctl import threadpool_limits
 
-        given = self.model_dump(exclude={"method", "radius", "n_estimators"})
+        given = self.model_dump(exclude=NOT_OF_TREES | {"n_estimators"})
         boosted = HistGradientBoostingRegressor(
             **given, max_iter=self.n_estimators, early_stopping=False, random_state=seed
         )
