@@ -21,6 +21,7 @@ import numpy as np
 import xarray as xr
 from pydantic import Field, field_validator, model_validator
 
+from assimilearn.emulators.classical.threads import one_thread_of_all
 from assimilearn.emulators.emulator import Fitted, Step
 from assimilearn.emulators.fields import SCALING_SHAPES, field_scaling, field_scaling_from, view
 from assimilearn.emulators.pairs import Windows
@@ -249,8 +250,6 @@ def problems(weights: Mapping[str, np.ndarray], settings: RegressorSettings) -> 
 
 def mapping(weights: Mapping[str, np.ndarray], settings: RegressorSettings, geometry: Geometry) -> Step:
     """The step: all members and points in one call of ``predict``, or one call a grid point."""
-    from threadpoolctl import threadpool_limits
-
     estimator, scaling = restored(weights["estimator"]), field_scaling_from(weights, geometry)
     seen = view(geometry, settings.radius, shared=settings.shared)
     points, inputs = seen.inputs.shape
@@ -259,11 +258,12 @@ def mapping(weights: Mapping[str, np.ndarray], settings: RegressorSettings, geom
         raise FileError("the stored estimators are not one for each grid point")
     if any(getattr(one, "n_features_in_", None) != inputs for one in each):
         raise FileError(f"the stored estimator does not take the {inputs} inputs of its settings")
+    alone = one_thread_of_all()  # after the estimator has loaded its libraries
 
     def step(states: np.ndarray) -> np.ndarray:
         rows, count = seen.rows(scaling.standardised(states)), len(each)
         increments = np.empty((len(rows), seen.outputs.shape[1]))
-        with threadpool_limits(1):
+        with alone():
             for k, one in enumerate(each):
                 increments[k::count] = np.reshape(one.predict(rows[k::count]), (-1, increments.shape[1]))
         return scaling.added(states, seen.states(increments))
