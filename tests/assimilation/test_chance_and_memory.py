@@ -12,8 +12,9 @@ from assimilearn.assimilation import METHODS, assimilate
 from assimilearn.assimilation.cycling.filtering import ensemble_filter, run_filter
 from assimilearn.assimilation.methods.etkf import etkf_update
 from assimilearn.assimilation.problem import pose
+from assimilearn.assimilation.settings import MemberSettings
 from assimilearn.errors import SettingsError
-from assimilearn.models import CompiledStep
+from assimilearn.models import CompiledStep, Lorenz96, Lorenz96Settings
 from assimilearn.models.geometry import ring
 from assimilearn.models.integrate import advance, trajectory
 from assimilearn.models.lyapunov import lyapunov_exponents
@@ -68,6 +69,22 @@ class Uncertain:
         return np.sqrt(0.3 + 0.2 * states**2)
 
 
+@dataclass(frozen=True)
+class WithSilentMemory:
+    """Lorenz-96 whose members remember a mean of the sites, which acts on nothing."""
+
+    memory: int = 3
+    physics = Lorenz96(Lorenz96Settings(size=12))
+    size, time_step, geometry, compiled = 12, physics.time_step, physics.geometry, None
+
+    def begin(self, states):
+        return np.concatenate([states, states[..., : self.memory]], axis=-1)
+
+    def step(self, states):
+        x, z = self.physics.step(states[..., :12]), states[..., 12:]
+        return np.concatenate([x, 0.9 * z + 0.1 * x.mean(axis=-1, keepdims=True)], axis=-1)
+
+
 def observations(times=400, sites=(0,), error_std=0.4, n=2):
     return observe_states(np.zeros((times, n)), 0.1, error_std, RNG(5), list(sites))
 
@@ -89,7 +106,7 @@ def test_compiled_and_interpreted_steps_draw_the_same():
     np.testing.assert_array_equal(blocks[-1], paths[0][-1])
 
 
-@pytest.mark.parametrize("name", ["etkf", "enkf", "enrts"])
+@pytest.mark.parametrize("name", ["etkf", "enkf", "enrts", "enks"])
 def test_global_filters_are_the_kalman_filter_of_the_augmented_state(name):
     H, R, P = np.eye(4)[:1], 0.16, STATIONARY.copy()
     for _ in range(100):
@@ -111,6 +128,27 @@ def test_local_filters_carry_the_memory_and_leave_it(name):
     assert unseen == pytest.approx(np.sqrt(STATIONARY[1, 1]), rel=0.05)
     known = np.sqrt((analysis["forecast_spread"].values[50:, 0] ** 2).mean())  # x is known: what is left is that of z
     assert known == pytest.approx(np.sqrt(S**2 / (1 - PHI**2)), rel=0.05)
+
+
+TREATED = {"rotation": True, "inflation": 1.1, "relaxation_to_prior_spread": 0.2, "model_error": 0.1}
+
+
+CARRYING = [name for name, of in METHODS.items() if of.models_with_memory and issubclass(of, MemberSettings)]
+
+
+@pytest.mark.parametrize("name", CARRYING)
+def test_a_memory_that_acts_on_nothing_changes_no_bit_of_the_sites(name):
+    settings, physics = METHODS[name], WithSilentMemory.physics
+    fields = settings.model_fields
+    allowed = {key: value for key, value in TREATED.items() if key in fields and (key, name) != ("rotation", "enrts")}
+    given = settings(members=8, keep_members="all", **allowed)
+    truth = trajectory(physics, 2 + RNG(0).standard_normal(12), 25, None)
+    seen = observe_states(truth, physics.time_step, 1.0, RNG(1), list(range(0, 12, 2)))
+    climate = climatology_file(np.full(12, 2.0), 9 * np.eye(12))
+    plain, remembering = (assimilate(seen, WithSilentMemory(m), given, climate, RNG(0)) for m in (0, 3))
+    assert plain.attrs["status"] != "diverged"
+    for variable in plain:
+        np.testing.assert_array_equal(plain[variable], remembering[variable])
 
 
 def test_numbers_do_not_depend_on_how_many_are_drawn_at_once_nor_on_the_cycle():
@@ -147,8 +185,10 @@ def test_methods_of_one_state_and_models_that_say_nothing_are_refused():
     model, climate = linear_model(), climatology_file(np.zeros(4), np.eye(4))
     with pytest.raises(SettingsError, match="says how wrong it is"):
         assimilate(observations(n=4), model, METHODS["etkf"](model_error="by_state"), climate, RNG(0))
-    with pytest.raises(SettingsError, match="memory"):
-        assimilate(observations(), Closure(), METHODS["enks"](), CLIMATE, RNG(0))
+    climate = climatology_file(np.zeros(12), np.eye(12))
+    for name in ("score-filter", "4dvar", "ienks"):
+        with pytest.raises(SettingsError, match="memory"):
+            assimilate(observations(n=12), WithSilentMemory(), METHODS[name](), climate, RNG(0))
     blue = assimilate(observations(), Closure(), METHODS["blue"](), CLIMATE, RNG(0))
     assert blue.attrs["status"] == "ok"
 

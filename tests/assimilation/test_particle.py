@@ -77,7 +77,7 @@ def test_regularized_resampling_moves_members_drawn_more_than_once_with_the_cova
     N, n = 40_000, 2
     E = rng.standard_normal((N, n)) @ np.array([[1.0, 0.7], [0.0, 0.4]])
     w = np.where(np.arange(N) < N // 2, 1.9, 0.1) / N
-    drawn, equal = resample(E, w, 0.5, np.random.default_rng(2))
+    drawn, equal = resample(E, w, 0.5, np.random.default_rng(2), E.shape[1])
     np.testing.assert_allclose(equal, 1 / N)
     times_drawn = np.bincount(systematic(w, np.random.default_rng(2)), minlength=N)  # 1 or 2 for the heavy members
     np.testing.assert_array_equal(np.isin(E[:, 0], drawn[:, 0]), times_drawn == 1)
@@ -102,7 +102,7 @@ def test_an_update_in_stages_finds_the_gaussian_posterior():
     N, y = 20_000, np.array([2.5, -2.0])
     E, w = rng.standard_normal((N, 2)), np.full(N, 1 / N)
     settings = ParticleSettings(members=N, smallest_share=0.2, regularization=0.4)
-    E, w = update(E, w, y, np.full(2, 0.2), lambda E: E, rng, settings)
+    E, w = update(E, w, y, np.full(2, 0.2), lambda E: E, rng, settings, 2)
     mean, variance = weighted_moments(E, w)
     np.testing.assert_allclose(mean, y / 1.2, atol=0.1)  # the jitter widens each stage a little, so it is drawn to y
     np.testing.assert_allclose(variance, 0.2 / 1.2, rtol=0.15)

@@ -43,7 +43,7 @@ def mixture(E, w, kernel):
 
 def test_without_kernels_the_optimal_proposal_is_the_bootstrap_filter(cloud):
     E, w, rng = cloud
-    moved, weights = optpf.update(E, w, Y, VARIANCE, see, rng, kernel=0.0)
+    moved, weights = optpf.update(E, w, Y, VARIANCE, see, rng, kernel=0.0, n=E.shape[1])
     np.testing.assert_array_equal(moved, E)
     np.testing.assert_allclose(weights, reweighted(w, log_likelihood(see(E), Y, VARIANCE)), rtol=1e-12)
 
@@ -51,7 +51,7 @@ def test_without_kernels_the_optimal_proposal_is_the_bootstrap_filter(cloud):
 def test_the_optimal_proposal_draws_from_the_posterior_of_a_sum_of_kernels(cloud):
     E, w, rng = cloud
     mean, weights = mixture(E, w, 1.2)
-    runs = [optpf.update(E, w, Y, VARIANCE, see, rng, kernel=1.2) for _ in range(3000)]
+    runs = [optpf.update(E, w, Y, VARIANCE, see, rng, kernel=1.2, n=E.shape[1]) for _ in range(3000)]
     np.testing.assert_allclose(runs[0][1], weights, rtol=1e-10)
     np.testing.assert_allclose(np.mean([u @ x for x, u in runs], axis=0), mean, atol=0.015)
 
@@ -59,7 +59,7 @@ def test_the_optimal_proposal_draws_from_the_posterior_of_a_sum_of_kernels(cloud
 def test_many_draws_from_the_kernels_have_the_posterior_of_their_sum_and_few_different_ones_go_on(cloud):
     E, w, rng = cloud
     settings = PFxNSettings(members=12, draws=8000, kernel=1.2, resampling_threshold=1.0)
-    drawn, weights = pfxn.update(E, w, Y, VARIANCE, see, rng, settings)
+    drawn, weights = pfxn.update(E, w, Y, VARIANCE, see, rng, settings, E.shape[1])
     assert len(drawn) == 12 * 8000
     np.testing.assert_allclose(weights @ drawn, mixture(E, w, 1.2)[0], atol=0.02)
     kept = [pfxn.renewed(drawn, weights, rng, 12) for _ in range(300)]
@@ -70,7 +70,7 @@ def test_many_draws_from_the_kernels_have_the_posterior_of_their_sum_and_few_dif
 def test_members_that_explain_the_observations_are_not_drawn_anew(cloud):
     E, w, rng = cloud
     settings = PFxNSettings(members=12, resampling_threshold=0.01)
-    same, _ = pfxn.update(E, w, Y, VARIANCE, see, rng, settings)
+    same, _ = pfxn.update(E, w, Y, VARIANCE, see, rng, settings, E.shape[1])
     assert same is E and pfxn.renewed(E, w, rng, 12)[0] is E
 
 

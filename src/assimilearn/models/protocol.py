@@ -168,7 +168,8 @@ class WithMemory(Protocol):
     """A model whose next state depends on more than the present one: delays, hidden states, unresolved variables.
 
     ``step`` maps ``(..., site + memory)``. Global filters update the memory of a member by its covariances with what is
-    observed, as they do parameters; local ones, for which it has no place, leave it as it is. Inflation spares it.
+    observed, as they do parameters; local ones, for which it has no place, leave it as it is; particle filters draw it
+    with its member. Inflation spares it.
     """
 
     @property

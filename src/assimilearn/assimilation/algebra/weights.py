@@ -63,19 +63,22 @@ def systematic(w: np.ndarray, rng: np.random.Generator, count: int | None = None
 
 
 def resample(
-    E: np.ndarray, w: np.ndarray, regularization: float, rng: np.random.Generator
+    E: np.ndarray, w: np.ndarray, regularization: float, rng: np.random.Generator, n: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Members of equal weight, of which those drawn more than once are moved, and their weights."""
-    N, n = E.shape
+    """Members of equal weight, of which those drawn more than once are moved, and their weights.
+
+    The n sites of E (member, site + memory) are moved; each keeps the memory of the member that it is drawn from.
+    """
+    N = len(E)
     chosen = systematic(w, rng)
     # the first copy is moved too: were it not, few members would soon be the ancestors of all, and lose the truth
     copies = np.flatnonzero(np.bincount(chosen, minlength=N)[chosen] > 1)
     drawn = E[chosen]
     if regularization > 0 and copies.size > 0:
-        covariance = weighted_covariance(E, w)
+        covariance = weighted_covariance(E[:, :n], w)
         round_off = ROUND_OFF * covariance.trace() / n + np.finfo(float).tiny  # N may be too small for full rank
         root = np.linalg.cholesky(covariance + round_off * np.eye(n))
-        drawn[copies] += regularization * scott(N, n) * rng.standard_normal((copies.size, n)) @ root.T
+        drawn[copies, :n] += regularization * scott(N, n) * rng.standard_normal((copies.size, n)) @ root.T
     return drawn, np.full(N, 1 / N)
 
 

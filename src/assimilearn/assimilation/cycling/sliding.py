@@ -58,7 +58,7 @@ def run_sliding(problem: Problem, settings: SlidingSettings, analyse: Analyse, r
             if sites.size > 0:
                 steps = int(clock[k] - clock[s])
                 prior, E = E, analyse(E, newest, steps, y, r, sites)
-                treat_members(E, prior, settings, treatment_rng.standard_normal(treatment_noise(settings)))
+                treat_members(E, prior, settings, treatment_rng.standard_normal(treatment_noise(settings)), E.shape[1])
                 newest = E.copy()
                 forecast(problem.model, newest, steps)
             if settings.estimate == "filter":

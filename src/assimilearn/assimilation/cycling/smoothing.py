@@ -6,10 +6,14 @@ backwards, no adjoint is needed. A rotation turns the augmented ensemble as a wh
 inflation and relaxation act on the present alone: repeated at every later time they would let the past grow in
 directions that no observation corrects, to a larger error and far too large a spread.
 
+The memory of a model stands after the sites and times: a global update moves it with the present, by the covariances, a
+local one leaves it as it is. That of the past is of no use to anything, and is not kept.
+
 Analyses are those of the smoother: given the observations up to ``lag`` times later. The forecasts are the filter's.
 """
 
 from collections.abc import Callable
+from typing import ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -19,18 +23,20 @@ from assimilearn.assimilation.algebra.small import centre, recompose
 from assimilearn.assimilation.cycling.forecasting import forecast_model
 from assimilearn.assimilation.cycling.model_error import model_error_std
 from assimilearn.assimilation.cycling.record import Record
-from assimilearn.assimilation.cycling.stepping import forecast, treat_members, write_members
+from assimilearn.assimilation.cycling.stepping import at_sites_alone, forecast, treat_members, write_members
 from assimilearn.assimilation.cycling.stepwise import stepwise
 from assimilearn.assimilation.cycling.treatment import treatment_noise
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.settings import EnsembleSettings
 
 AugmentedUpdate = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray], None]
-"""update(Z (member, time and site), Y (member, observation), y, variance, sites (observation,)): in place on Z."""
+"""update(Z (member, time and site + memory), Y (member, observation), y, variance, sites (observation,)): in place."""
 
 
 class LaggedSettings(EnsembleSettings):
     """Settings of smoothers with a fixed lag."""
+
+    models_with_memory: ClassVar[bool] = True
 
     lag: int = Field(10, ge=0, description="observation times after its own that improve an analysis")
 
@@ -42,33 +48,37 @@ def run_smoother(
     start_rng, model_rng, _, treatment_rng = rng.spawn(4)
     model, error_std = forecast_model(problem.model, settings), model_error_std(settings, problem.model)
     n, lag, last = problem.model.size, settings.lag, problem.times.size - 1
+    states = n * (lag + 1)
     with stepwise(problem, settings, start_rng) as run:
         E = run.first
-        Z = np.tile(E, lag + 1)  # blocks of times before the first are never read
+        Z = np.hstack([*[E[:, :n]] * (lag + 1), E[:, n:]])  # blocks of times before the first are never read
         for k in run.times:
-            Z[:, n:] = Z[:, :-n].copy()
+            Z[:, n:states] = Z[:, : states - n].copy()
             forecast(model, E, int(problem.steps[k]), error_std, model_rng)
-            Z[:, :n] = E
+            Z[:, :n], Z[:, states:] = E[:, :n], E[:, n:]
             y, r, sites = run.observations(k, E)
             if sites.size > 0:
-                update(Z, problem.instrument.see(E, r, sites), y, r, sites)
-                Z = treated(Z, E, settings, treatment_rng.standard_normal(treatment_noise(settings)))
-            E = np.ascontiguousarray(Z[:, :n])
+                update(Z, problem.instrument.see(at_sites_alone(E, n), r, sites), y, r, sites)
+                Z = treated(Z, E, settings, treatment_rng.standard_normal(treatment_noise(settings)), n)
+            E = np.hstack([Z[:, :n], Z[:, states:]])
             run.go_on(k, np.isfinite(E).all())
             if k >= lag:
-                write_members(run.record, run.keep, k - lag, Z[:, -n:])
+                write_members(run.record, run.keep, k - lag, Z[:, states - n : states])
         for behind in range(min(lag, last + 1)):
             write_members(run.record, run.keep, last - behind, Z[:, behind * n : (behind + 1) * n])
     return run.record
 
 
-def treated(Z: np.ndarray, prior: np.ndarray, settings: LaggedSettings, noise: np.ndarray) -> np.ndarray:
-    """Z with its present treated, and its past turned by the same rotation; ``prior`` is the forecast ensemble."""
-    n = prior.shape[1]
-    present, past = Z[:, :n].copy(), Z[:, n:].copy()
-    treat_members(present, prior, settings, noise)
+def treated(Z: np.ndarray, prior: np.ndarray, settings: LaggedSettings, noise: np.ndarray, n: int) -> np.ndarray:
+    """Z with its present treated, and its past turned by the same rotation.
+
+    ``prior (member, site + memory)`` is the forecast ensemble, n the number of sites.
+    """
+    states = Z.shape[1] - (prior.shape[1] - n)
+    present, past = np.hstack([Z[:, :n], Z[:, states:]]), Z[:, n:states].copy()
+    treat_members(present, prior, settings, noise, n)
     if noise.size > 0 and past.size > 0:
         mean = centre(past)
         rotate(past, noise)
         recompose(past, mean, 1.0)
-    return np.hstack([present, past])
+    return np.hstack([present[:, :n], past, present[:, n:]])

@@ -23,19 +23,19 @@ NO_NOISE = np.empty((0, 0, 0))
 def forecast(
     model: Model, E: np.ndarray, steps: int, error_std: float = 0.0, rng: np.random.Generator | None = None
 ) -> None:
-    """Advance E (row, site) by ``steps`` model steps in place, with noise of ``error_std`` after each.
+    """Advance E (row, site + memory) by ``steps`` model steps in place, with noise of ``error_std`` after each.
 
-    ``rng`` gives that noise, and what a stochastic model draws.
+    ``rng`` gives that noise, which sites alone have, and what a stochastic model draws.
 
     The kernel of a step is called directly. To pass it to a compiled loop by pointer costs more than the few steps from
     one observation time to the next.
     """
-    noise = NO_NOISE if rng is None or error_std == 0 else error_std * rng.standard_normal((steps, *E.shape))
+    noise = NO_NOISE if rng is None or error_std == 0 else error_std * rng.standard_normal((steps, len(E), model.size))
     step, draws = stepper(model), draws_of(model)
     for s in range(steps):
         step(E, drawn(len(E), draws, rng))
         if noise.size > 0:
-            E += noise[s]
+            E[:, : model.size] += noise[s]
 
 
 def moments_of(E: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -45,14 +45,26 @@ def moments_of(E: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return mean, variance
 
 
-def treat_members(E: np.ndarray, prior: np.ndarray, settings: AnalysisSettings, noise: np.ndarray) -> None:
-    """Relax, inflate and rotate E (member, site) in place as ``settings`` say, after its update from ``prior``.
+def treat_members(E: np.ndarray, prior: np.ndarray, settings: AnalysisSettings, noise: np.ndarray, sites: int) -> None:
+    """Relax, inflate and rotate E (member, site + memory) in place as ``settings`` say, after its update.
 
-    ``noise`` are the random numbers of :func:`assimilearn.assimilation.cycling.treatment.treatment_noise`.
+    Parameters
+    ----------
+    prior : ndarray (member, site + memory)
+        The ensemble before the update.
+    noise : ndarray
+        Random numbers of :func:`assimilearn.assimilation.cycling.treatment.treatment_noise`.
+    sites : int
+        Number of sites n; a memory after them is rotated alone.
     """
     treatment = treatment_for(settings)
     if treatment.parameters.size > 0:
-        treatment.kernel(E, prior, np.sqrt(moments_of(prior)[1]), treatment.parameters, noise)
+        treatment.kernel(E, prior, np.sqrt(moments_of(prior)[1][:sites]), treatment.parameters, noise)
+
+
+def at_sites_alone(E: np.ndarray, n: int) -> np.ndarray:
+    """E (member, site + memory) without its memory, C-contiguous; E itself where there is none."""
+    return E if E.shape[1] == n else np.ascontiguousarray(E[:, :n])
 
 
 def write_forecast(record: Record, k: int, mean: np.ndarray, variance: np.ndarray) -> bool:
@@ -113,13 +125,14 @@ def predicted_by(problem: Problem, E: np.ndarray, k: int) -> tuple[np.ndarray, n
 
 
 def keep_forecast(record: Record, keep: np.ndarray, k: int, E: np.ndarray) -> None:
-    """Keep the forecast E (member, site) of time k, if that time is to be kept."""
+    """Keep the forecast E (member, site + memory) of time k, if that time is to be kept."""
     if keep[k] and record.forecast_members is not None:
-        record.forecast_members[keep[:k].sum()] = E
+        record.forecast_members[keep[:k].sum()] = E[:, : record.mean.shape[1]]
 
 
 def write_members(record: Record, keep: np.ndarray, k: int, E: np.ndarray) -> bool:
-    """Write the analysis E (member, site) of time k; False if its mean is no state."""
+    """Write the analysis E (member, site + memory) of time k; False if its mean is no state."""
+    E = at_sites_alone(E, record.mean.shape[1])
     if keep[k] and record.members is not None:
         record.members[keep[:k].sum()] = E
     return write_analysis(record, k, *moments_of(np.ascontiguousarray(E)))

@@ -26,6 +26,7 @@ from assimilearn.assimilation.cycling.record import Record, empty_record, kept_t
 from assimilearn.assimilation.cycling.screening import check_limit
 from assimilearn.assimilation.cycling.start import Start, first_analysis, first_ensemble, first_state
 from assimilearn.assimilation.cycling.stepping import (
+    at_sites_alone,
     keep_forecast,
     moments_of,
     observations_at,
@@ -34,6 +35,7 @@ from assimilearn.assimilation.cycling.stepping import (
 )
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.settings import CycledSettings
+from assimilearn.models.protocol import with_memory
 
 Moments = tuple[np.ndarray, np.ndarray]
 """Mean and variance."""
@@ -55,8 +57,9 @@ class Stepwise:
         Nonzero where the ensemble is kept.
     limit : float
         Standard deviations beyond which an observation is rejected.
-    first : ndarray (row, site)
-        The analysis of the first time: the ensemble, or the one state of a method that has no members.
+    first : ndarray (row, site + memory)
+        The analysis of the first time: the ensemble, or the one state of a method that has no members; with the memory
+        of a forecast that begins there.
     """
 
     problem: Problem
@@ -77,7 +80,7 @@ class Stepwise:
 
         Parameters
         ----------
-        E : ndarray (member, site)
+        E : ndarray (member, site + memory)
             The forecast, kept where it is to be.
         moments, predicted : each (site,) and (observation,)
             Those of the forecast, and of what it expects of the observations; by default those of E.
@@ -87,6 +90,7 @@ class Stepwise:
         Diverged
             If the mean is no state.
         """
+        E = at_sites_alone(E, self.problem.model.size)
         mean, variance = moments_of(E) if moments is None else moments
         self.go_on(k, write_forecast(self.record, k, mean, variance))
         keep_forecast(self.record, self.keep, k, E)
@@ -113,6 +117,6 @@ def stepwise(
     record, keep = empty_record(problem), kept_times(settings, problem.period)
     first = first_analysis(problem, settings, start, record, rng)
     try:
-        yield Stepwise(problem, record, keep, check_limit(settings), first)
+        yield Stepwise(problem, record, keep, check_limit(settings), with_memory(problem.model, first))
     except Diverged as diverged:
         give_up(record, *diverged.args)

@@ -1,7 +1,8 @@
 """The loop of the particle filters, whose members carry weights from one time to the next.
 
 The signature of the updates has no room for weights; so these methods do not use the compiled cycle. Forecast and
-analysis moments are weighted ones. Kept ensembles are resampled ones, since a file has no weights.
+analysis moments are weighted ones. A member and the memory of its model are one augmented state: they are weighted and
+drawn together. Kept ensembles are resampled ones, since a file has no weights.
 """
 
 from collections.abc import Callable
@@ -14,16 +15,17 @@ from assimilearn.assimilation.algebra.weights import systematic, weighted_moment
 from assimilearn.assimilation.cycling.forecasting import forecast_model
 from assimilearn.assimilation.cycling.model_error import model_error_std
 from assimilearn.assimilation.cycling.record import Record
-from assimilearn.assimilation.cycling.stepping import forecast, write_analysis, write_members
+from assimilearn.assimilation.cycling.stepping import at_sites_alone, forecast, write_analysis, write_members
 from assimilearn.assimilation.cycling.stepwise import Diverged, stepwise
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.settings import ModelErrorSettings
+from assimilearn.observations.instrument import Instrument
 from assimilearn.observations.operator_kernels import observed
 
 See = Callable[[np.ndarray], np.ndarray]
-"""Members (member, site) as what they would observe (member, observation)."""
+"""Members (member, site + memory) as what they would observe (member, observation)."""
 Weighted = tuple[np.ndarray, np.ndarray]
-"""Members (member, site) and their weights (member,)."""
+"""Members (member, site + memory) and their weights (member,)."""
 
 
 class Unreachable(Exception):
@@ -66,21 +68,27 @@ def run_weighted(
     """
     start_rng, model_rng, resampling_rng, keep_rng = rng.spawn(4)
     N, error_std = settings.ensemble_size, model_error_std(settings, problem.model)
-    model, operator = forecast_model(problem.model, settings), problem.instrument.operator
+    model, operator, n = forecast_model(problem.model, settings), problem.instrument.operator, problem.model.size
     with stepwise(problem, settings, start_rng) as run:
         E, w = run.first, np.full(N, 1 / N)
         for k in run.times:
             forecast(model, E, int(problem.steps[k]), error_std, model_rng)
-            predicted = None if operator.direct else weighted_moments(observed(E, problem.sites[k], operator), w)
+            states = at_sites_alone(E, n)
+            predicted = None if operator.direct else weighted_moments(observed(states, problem.sites[k], operator), w)
             kept = E[systematic(w, keep_rng)] if run.keep[k] else E
-            y, r, sites = run.observations(k, kept, weighted_moments(E, w), predicted)
-            see = partial(problem.instrument.see, variance=r, sites=sites)
+            y, r, sites = run.observations(k, kept, weighted_moments(states, w), predicted)
+            see = partial(seen, instrument=problem.instrument, variance=r, sites=sites, n=n)
             try:
                 E, w = update(E, w, y, r, see, resampling_rng)
             except Unreachable as why:
                 raise Diverged(k, str(why)) from why
             if run.keep[k]:
                 write_members(run.record, run.keep, k, E[systematic(w, keep_rng, N)])
-            run.go_on(k, write_analysis(run.record, k, *weighted_moments(E, w)))
+            run.go_on(k, write_analysis(run.record, k, *weighted_moments(at_sites_alone(E, n), w)))
             E, w = renewed(E, w, resampling_rng)
     return run.record
+
+
+def seen(E: np.ndarray, instrument: Instrument, variance: np.ndarray, sites: np.ndarray, n: int) -> np.ndarray:
+    """What members E (member, site + memory) of n sites would observe, whitened, (member, observation)."""
+    return instrument.see(at_sites_alone(E, n), variance, sites)

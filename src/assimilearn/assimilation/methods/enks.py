@@ -32,7 +32,7 @@ class EnKSSettings(LaggedSettings):
 
 @njit(cache=True, error_model="numpy")
 def enks_update(Z, Y, y, variance, sites):
-    """One analysis, in place on the augmented ensemble Z (member, time and site); Y may be overwritten."""
+    """One analysis, in place on the augmented ensemble Z (member, time and site + memory); Y may be overwritten."""
     mean = centre(Z)
     d = scaled(Y, y, variance)
     transform(Z, mean, Y, d)

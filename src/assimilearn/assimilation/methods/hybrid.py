@@ -8,7 +8,8 @@ Q. J. R. Meteorol. Soc. 129, 3183-3203, section 3. With anomalies A (member, sit
 x_f the ensemble mean and H the derivative of h there. The perturbations are updated by the ensemble covariance alone,
 with the symmetric transform of :mod:`assimilearn.assimilation.algebra.transform`, and set around x_a, as in Wang,
 Barker, Snyder & Hamill (2008), Mon. Wea. Rev. 136, 5116-5131; Hamill & Snyder perturb observations instead. They
-minimise a cost function, of which x_a is the minimum in closed form.
+minimise a cost function, of which x_a is the minimum in closed form. The memory of a model, which B knows nothing of,
+is updated by the ETKF, mean and perturbations.
 
 The ensemble gives B the errors of the day, B gives a small ensemble the directions that it lacks. With weight 1 the
 mean is that of 3D-Var, with weight 0 and no localisation that of the ETKF. The recorded spread is that of P before and
@@ -28,7 +29,14 @@ from assimilearn.assimilation.background.static import StaticSettings, static_co
 from assimilearn.assimilation.cycling.forecasting import forecast_model
 from assimilearn.assimilation.cycling.model_error import model_error_std
 from assimilearn.assimilation.cycling.record import Record
-from assimilearn.assimilation.cycling.stepping import forecast, moments_of, treat_members, write_analysis, write_members
+from assimilearn.assimilation.cycling.stepping import (
+    at_sites_alone,
+    forecast,
+    moments_of,
+    treat_members,
+    write_analysis,
+    write_members,
+)
 from assimilearn.assimilation.cycling.stepwise import stepwise
 from assimilearn.assimilation.cycling.treatment import treatment_noise
 from assimilearn.assimilation.local.taper_functions import taper_matrix
@@ -43,6 +51,7 @@ class HybridSettings(FieldSettings, StaticSettings, EnsembleSettings):
 
     any_operator: ClassVar[bool] = True
     correlated_errors: ClassVar[bool] = True
+    models_with_memory: ClassVar[bool] = True
 
     method: Literal["hybrid"] = "hybrid"
     members: int = Field(10, ge=2, description="size N of the ensemble")
@@ -65,11 +74,15 @@ class HybridSettings(FieldSettings, StaticSettings, EnsembleSettings):
 
 @njit(cache=True, error_model="numpy")
 def update_around(x, E, Y, y, variance):
-    """Set the perturbations of the ETKF's analysis around x (site,), in place on E; Y is overwritten."""
+    """Set the perturbations of the ETKF's analysis around x (site,), in place on E; Y is overwritten.
+
+    A memory after the sites has the mean of the ETKF.
+    """
     mean = centre(E)
     d = scaled(Y, y, variance)
     transform(E, mean, Y, d)
-    recompose(E, x, 1.0)
+    mean[: x.size] = x
+    recompose(E, mean, 1.0)
 
 
 def run(problem: Problem, settings: HybridSettings, rng: np.random.Generator) -> Record:
@@ -82,8 +95,9 @@ def run(problem: Problem, settings: HybridSettings, rng: np.random.Generator) ->
         E = run.first
         for k in run.times:
             forecast(model, E, int(problem.steps[k]), error_std, model_rng)
-            mean, _ = moments_of(E)
-            A = E - mean
+            states = at_sites_alone(E, problem.model.size)
+            mean, _ = moments_of(states)
+            A = states - mean
             P = settings.static_weight * static + (1 - settings.static_weight) * C * (A.T @ A) / (len(E) - 1)
             H = jacobian(mean, problem.sites[k], operator)
             predicted = observed(mean[None], problem.sites[k], operator)[0], ((H @ P) * H).sum(axis=1)
@@ -112,7 +126,7 @@ def analyse(
     sites: np.ndarray,
     rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Update E (member, site) in place with the observations of one time.
+    """Update E (member, site + memory) in place with the observations of one time.
 
     Returns
     -------
@@ -126,6 +140,7 @@ def analyse(
     gain = np.linalg.solve(S, HP)  # K^T
     moved = mean + (y - problem.instrument.see(mean[None], variance, sites)[0]) @ gain
     prior = E.copy()
-    update_around(moved, E, problem.instrument.see(E, variance, sites), y, variance)
-    treat_members(E, prior, settings, rng.standard_normal(treatment_noise(settings)))
+    seen = problem.instrument.see(at_sites_alone(E, mean.size), variance, sites)
+    update_around(moved, E, seen, y, variance)
+    treat_members(E, prior, settings, rng.standard_normal(treatment_noise(settings)), mean.size)
     return moved, np.maximum(np.diag(P) - (HP * gain).sum(axis=0), 0)

@@ -41,14 +41,14 @@ class LETKSSettings(LaggedSettings, LocalSettings):
 
 
 @njit(cache=True, error_model="numpy")
-def letks_update(Z, Y, y, variance, sites, parameters):
-    """One analysis, in place on the augmented ensemble Z (member, time and site); Y is overwritten.
+def letks_update(Z, Y, y, variance, sites, parameters, times):
+    """One analysis, in place on the augmented ensemble Z (member, time and site + memory); Y is overwritten.
 
-    ``parameters`` are those of :mod:`assimilearn.assimilation.local.domain`.
+    ``parameters`` are those of :mod:`assimilearn.assimilation.local.domain`. The memory of a model stands after the
+    sites of ``times``, and stays as it is.
     """
-    domain = opened(parameters)
+    domain, N = opened(parameters), Z.shape[0]
     n = domain.order.size
-    N, times = Z.shape[0], Z.shape[1] // n
     mean = centre(Z)
     d = scaled(Y, y, variance)
     A, at_site = np.empty((N, times)), np.empty(times)
@@ -89,5 +89,5 @@ def tapered(S, d, found, weight):
 
 def run(problem: Problem, settings: LETKSSettings, rng: np.random.Generator) -> Record:
     """Cycle the augmented ensemble."""
-    update = partial(letks_update, parameters=domain_of(problem, settings, "letks"))
+    update = partial(letks_update, parameters=domain_of(problem, settings, "letks"), times=settings.lag + 1)
     return run_smoother(problem, settings, update, rng)

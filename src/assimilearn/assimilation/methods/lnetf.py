@@ -35,6 +35,7 @@ class LNETFSettings(LocalSettings):
 
     any_operator: ClassVar[bool] = True
     streams: ClassVar[bool] = True
+    models_with_memory: ClassVar[bool] = True
 
     method: Literal["lnetf"] = "lnetf"
     members: int = Field(40, ge=2, description="size N of the ensemble")
@@ -54,7 +55,10 @@ class LNETFSettings(LocalSettings):
 
 @njit(cache=True, error_model="numpy")
 def lnetf_update(E, Y, y, variance, sites, parameters, noise):
-    """One analysis, in place on E; parameters are the smallest share, the error scale, and those of the domain."""
+    """One analysis, in place on E; parameters are the smallest share, the error scale, and those of the domain.
+
+    A memory after the sites stays as it is.
+    """
     N = E.shape[0]
     smallest, larger, domain = parameters[0] * N, parameters[1] ** 2 * variance, opened(parameters[2:])
     mean = centre(E)
@@ -81,6 +85,9 @@ def lnetf_update(E, Y, y, variance, sites, parameters, noise):
                 shift += w[j] * a[j]
             for j in range(N):
                 E[j, site] = mean[site] + shift + moved[j]
+    for j in range(N):
+        for i in range(domain.order.size, E.shape[1]):
+            E[j, i] += mean[i]
 
 
 @njit(cache=True, error_model="numpy")

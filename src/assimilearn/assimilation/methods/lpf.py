@@ -46,6 +46,7 @@ class LPFSettings(LocalSettings):
 
     any_operator: ClassVar[bool] = True
     streams: ClassVar[bool] = True
+    models_with_memory: ClassVar[bool] = True
 
     method: Literal["lpf"] = "lpf"
     members: int = Field(40, ge=2, description="size N of the ensemble")
@@ -72,7 +73,7 @@ class LPFSettings(LocalSettings):
 
 @njit(cache=True, error_model="numpy")
 def lpf_update(E, Y, y, variance, sites, parameters, noise):
-    """One analysis, in place on E; parameters are the smallest share, and those of the domain."""
+    """One analysis, in place on the sites of E; parameters are the smallest share, and those of the domain."""
     N = E.shape[0]
     smallest, domain = parameters[0] * N, opened(parameters[1:])
     log_factor, w, x = np.empty(N), np.empty(N), np.empty(N)

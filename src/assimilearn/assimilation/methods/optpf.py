@@ -33,6 +33,7 @@ class OptPFSettings(ModelErrorSettings, MemberSettings):
     any_operator: ClassVar[bool] = True
     correlated_errors: ClassVar[bool] = True
     stochastic_models: ClassVar[bool] = True
+    models_with_memory: ClassVar[bool] = True
 
     method: Literal["optpf"] = "optpf"
     members: int = Field(100, ge=2, description="size N of the ensemble")
@@ -59,17 +60,19 @@ def update(
     see: See,
     rng: np.random.Generator,
     kernel: float,
+    n: int,
 ) -> Weighted:
     """Members drawn from their kernels given the observations, and their weights.
 
-    ``see`` turns members (member, site) into what they would observe (member, observation), with independent errors.
+    ``see`` turns members (member, site + memory) into what they would observe (member, observation), with independent
+    errors; n is the number of sites.
 
     Raises
     ------
     Unreachable
         If no member has a weight, or the variances overflow.
     """
-    (N, n), Y = E.shape, see(E)
+    N, Y = len(E), see(E)
     root = kernel * scott(N, n) * np.sqrt(w / unbiased(w))[:, None]
     A, S = root * (E - w @ E), root * (Y - w @ Y)
     C = S.T @ S + np.diag(variance)
@@ -88,10 +91,11 @@ def update(
 
 def run(problem: Problem, settings: OptPFSettings, rng: np.random.Generator) -> Record:
     """Cycle the weighted ensemble."""
+    n = problem.model.size
 
     def renewed(E: np.ndarray, w: np.ndarray, rng: np.random.Generator) -> Weighted:
         if effective_size(w) >= settings.resampling_threshold * settings.members:
             return E, w
-        return resample(E, w, settings.regularization, rng)
+        return resample(E, w, settings.regularization, rng, n)
 
-    return run_weighted(problem, settings, rng, partial(update, kernel=settings.kernel), renewed)
+    return run_weighted(problem, settings, rng, partial(update, kernel=settings.kernel, n=n), renewed)

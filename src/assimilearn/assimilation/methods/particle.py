@@ -36,6 +36,7 @@ class ParticleSettings(ModelErrorSettings, MemberSettings):
     any_operator: ClassVar[bool] = True
     correlated_errors: ClassVar[bool] = True
     stochastic_models: ClassVar[bool] = True
+    models_with_memory: ClassVar[bool] = True
 
     method: Literal["particle"] = "particle"
     members: int = Field(3000, ge=2, description="size N of the ensemble")
@@ -78,10 +79,12 @@ def update(
     see: See,
     rng: np.random.Generator,
     settings: ParticleSettings,
+    n: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Members and weights given the observations; in stages where one would leave too few members.
 
-    ``see`` turns members (member, site) into what they would observe (member, observation).
+    ``see`` turns members (member, site + memory) into what they would observe (member, observation); n is the number
+    of sites.
 
     Raises
     ------
@@ -98,16 +101,17 @@ def update(
         remaining -= now
         if remaining <= 0:
             return E, w
-        E, w = resample(E, w, settings.regularization, rng)
+        E, w = resample(E, w, settings.regularization, rng, n)
     raise Unreachable(f"the observations are not within reach of the members in {MOST_STAGES} stages")
 
 
 def run(problem: Problem, settings: ParticleSettings, rng: np.random.Generator) -> Record:
     """Cycle the weighted ensemble."""
+    n = problem.model.size
 
     def renewed(E: np.ndarray, w: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         if effective_size(w) >= settings.resampling_threshold * settings.members:
             return E, w
-        return resample(E, w, settings.regularization, rng)
+        return resample(E, w, settings.regularization, rng, n)
 
-    return run_weighted(problem, settings, rng, partial(update, settings=settings), renewed)
+    return run_weighted(problem, settings, rng, partial(update, settings=settings, n=n), renewed)

@@ -38,6 +38,7 @@ class PFxNSettings(ModelErrorSettings, MemberSettings):
     any_operator: ClassVar[bool] = True
     correlated_errors: ClassVar[bool] = True
     stochastic_models: ClassVar[bool] = True
+    models_with_memory: ClassVar[bool] = True
 
     method: Literal["pfxn"] = "pfxn"
     members: int = Field(30, ge=2, description="size N of the ensemble")
@@ -58,25 +59,30 @@ def update(
     see: See,
     rng: np.random.Generator,
     settings: PFxNSettings,
+    n: int,
 ) -> Weighted:
-    """The members with new weights, or the weighted draws around them.
+    """The members with new weights, or the weighted draws around them, which keep the memory of their member.
+
+    ``see`` turns members (member, site + memory) into what they would observe (member, observation); n is the number
+    of sites.
 
     Raises
     ------
     Unreachable
         If no member can explain the observations.
     """
-    N, n = E.shape
+    N = len(E)
     log_factor = log_likelihood(see(E), y, variance)
     if not np.isfinite(log_factor[w > 0].max()):
         raise Unreachable("no member can explain the observations: all are of likelihood zero")
     weighted = reweighted(w, log_factor)
     if effective_size(weighted) >= settings.resampling_threshold * N:
         return E, weighted
-    covariance = weighted_covariance(E, w)
+    covariance = weighted_covariance(E[:, :n], w)
     round_off = ROUND_OFF * covariance.trace() / n + np.finfo(float).tiny
     root = settings.kernel * scott(N, n) * np.linalg.cholesky(covariance + round_off * np.eye(n))
-    drawn = np.repeat(E, settings.draws, axis=0) + rng.standard_normal((N * settings.draws, n)) @ root.T
+    drawn = np.repeat(E, settings.draws, axis=0)
+    drawn[:, :n] += rng.standard_normal((N * settings.draws, n)) @ root.T
     shares = np.repeat(w, settings.draws) / settings.draws
     return drawn, reweighted(shares, log_likelihood(see(drawn), y, variance))
 
@@ -97,4 +103,4 @@ def renewed(E: np.ndarray, w: np.ndarray, rng: np.random.Generator, members: int
 def run(problem: Problem, settings: PFxNSettings, rng: np.random.Generator) -> Record:
     """Cycle the weighted ensemble."""
     after = partial(renewed, members=settings.members)
-    return run_weighted(problem, settings, rng, partial(update, settings=settings), after)
+    return run_weighted(problem, settings, rng, partial(update, settings=settings, n=problem.model.size), after)

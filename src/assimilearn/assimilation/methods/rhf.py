@@ -9,6 +9,7 @@ and values within ``bounds`` (Anderson 2023, Mon. Wea. Rev. 151, 2759-2777). Wit
 these quantiles, before the update.
 
 Members beyond the bounds, where the model or the climatology has brought them, are moved onto them before an update.
+The memory of a model has no place and no bounds, and stays as it is.
 Cost: N log N for each observation and site in its reach.
 """
 
@@ -36,8 +37,6 @@ class RHFSettings(FilterSettings, LocalSettings):
     """Local rank histogram filter, with bounds also known as quantile-conserving filter."""
 
     any_operator: ClassVar[bool] = True
-
-    models_with_memory: ClassVar[bool] = False
 
     method: Literal["rhf"] = "rhf"
     members: int = Field(20, ge=2, description="size N of the ensemble")
@@ -95,7 +94,7 @@ def rhf_update(E, Y, y, variance, sites, parameters, noise):
     direct = parameters[HEADER + PLACES] == 0
     least, most = (low, high) if direct else (-np.inf, np.inf)
     if probit:
-        prepare(X, inflation, low, high)
+        prepare(X[: domain.order.size], inflation, low, high)  # without a memory after the sites, which stays as it is
         prepare(seen, inflation, least, most)
     at_sites = labelled(domain, domain.sites, domain.site_field)
     at_places = labelled(domain, domain.places, domain.place_field)

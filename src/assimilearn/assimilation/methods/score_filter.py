@@ -26,8 +26,9 @@ units of the state.
 
 ``sampler: sde`` draws by the reverse diffusion, ``flow`` follows the ordinary differential equation with the same
 distributions, which takes each draw of the noise to a member of the analysis. Steps are those of Euler; the damped
-likelihood is taken implicitly along each site, so that precise observations need no small steps. Cost of an analysis:
-steps (N n) for the members' score, steps (N p^3 + n^3) for matched moments.
+likelihood is taken implicitly along each site, so that precise observations need no small steps. With the prior
+`gaussian` a draw belongs to no member of the forecast, so that no memory of the model could go with it: models with
+memory are refused. Cost of an analysis: steps (N n) for the members' score, steps (N p^3 + n^3) for matched moments.
 """
 
 from collections.abc import Callable
@@ -280,7 +281,7 @@ def run(problem: Problem, settings: ScoreFilterSettings, rng: np.random.Generato
                 prior = E.copy()
                 likelihood = Likelihood(y, variance, sites, problem.instrument.operator)
                 E[:] = drawn(prior, likelihood, settings, score_rng, taper)
-                treat_members(E, prior, settings, treatment_rng.standard_normal(treatment_noise(settings)))
+                treat_members(E, prior, settings, treatment_rng.standard_normal(treatment_noise(settings)), E.shape[1])
             run.go_on(k, write_members(run.record, run.keep, k, E))
     return run.record
 
