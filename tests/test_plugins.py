@@ -2,6 +2,7 @@
 
 import pickle
 import re
+import sys
 import warnings
 from importlib import metadata
 
@@ -88,6 +89,44 @@ def test_loading_another_study_forgets_the_plugins_of_the_last(tmp_path):
 def test_an_edited_file_is_loaded_anew(tmp_path):
     assert settings_with_default(tmp_path, "0.1") == 0.1
     assert settings_with_default(tmp_path, "0.2") == 0.2
+
+
+HELPED = """
+import math
+
+import my_helpers
+from assimilearn.plugins import model
+
+@model("pond", fields={"x": (4,)}, time_step=0.1)
+def pond(fields, *, damping: float = my_helpers.DAMPING):
+    from my_scales import halved
+
+    return {"x": halved(fields["x"]) * math.cos(0.0)}
+"""
+HELPER = "from my_scales import ONE\n\nDAMPING = {} * ONE\n"
+
+
+def helped(folder, damping):
+    folder.mkdir(exist_ok=True)
+    (folder / "my_helpers.py").write_text(HELPER.format(damping))
+    (folder / "my_scales.py").write_text("ONE = 1.0\n\ndef halved(x):\n    return x / 2\n")
+    found = loaded(folder, HELPED)["model", "pond"]
+    return found, settings(method="pond")
+
+
+def test_a_file_imports_others_of_its_folder_and_of_no_other_one(tmp_path):
+    path, before = list(sys.path), {name for name in sys.modules if not name.startswith("assimilearn_plugin_")}
+    one, first = helped(tmp_path / "one", 0.1)
+    other, second = helped(tmp_path / "other", 0.2)
+    assert (first.damping, second.damping) == (0.1, 0.2)
+    np.testing.assert_array_equal(build(second).step(np.ones(4)), 0.5)  # also what it imports inside a function
+    assert [file.name for file in one.source.files] == ["my_parts.py", "my_helpers.py", "my_scales.py"]
+    assert {file.parent.name for file in other.source.files} == {"other"}
+    assert helped(tmp_path / "one", 0.3)[1].damping == 0.3
+    assert sys.path == path and {"my_helpers", "my_scales"}.isdisjoint(set(sys.modules) - before)
+    (tmp_path / "one" / "my_helpers.py").write_text("1 / 0\n")
+    with pytest.raises(PluginError, match="^my_helpers.py, line 1: ZeroDivisionError"):
+        loaded(tmp_path / "one", HELPED)
 
 
 def settings_with_default(tmp_path, value):

@@ -8,7 +8,7 @@ A plug-in is a Python file beside the study file, or an importable module, that 
     def pond(fields, *, damping: float = 0.1):
         ...
 
-Keyword parameters with type and default become settings. Packages offer parts by entry points of the group
+Keyword parameters with type and default become settings. A file may import others from its folder. Packages offer parts by entry points of the group
 ``assimilearn.plugins``, each naming a module. A data or result file never has anything imported.
 """
 
@@ -16,24 +16,21 @@ import inspect
 import os
 import re
 import sys
-import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib import import_module
-from importlib.machinery import SourceFileLoader
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar, get_type_hints
 
 from assimilearn.errors import PluginError
+from assimilearn.plugin_files import module_of_file, told, with_files_beside
 from assimilearn.registry import (
     Part,
     Place,
     Plugged,
     Registry,
     Source,
-    content_digest,
     declared,
     files_of,
     is_compiled,
@@ -183,7 +180,7 @@ def source_of(name: str, folder: Path = Path()) -> Source:
         path = Path(os.path.abspath(folder / name))
         if not path.is_file():
             raise PluginError(f"there is no plug-in {name} in {folder.absolute()}: name a file beside the study file")
-        return Source(str(path), (path,))
+        return Source(str(path), with_files_beside(path))
     return Source(name, files_of(_imported(name)))
 
 
@@ -195,7 +192,7 @@ def parts_in(source: Source) -> list[Plugged]:
     PluginError
         If there is none, or one cannot be used.
     """
-    module = _from_file(Path(source.name)) if source.name.endswith(".py") else _imported(source.name)
+    module = module_of_file(Path(source.name)) if source.name.endswith(".py") else _imported(source.name)
     parts = declared(module, source)
     if not parts:
         raise PluginError(f"{source}: holds no part: mark a function or class, for example with @model(...)")
@@ -212,34 +209,6 @@ def part_of_source(source: str, kind: str, name: str) -> Part:
     return registry_in_force()[kind, name]
 
 
-class _Source(SourceFileLoader):
-    """Compiles a file whenever it is loaded: Python tells an old compiled file from a new one by whole seconds only."""
-
-    def path_stats(self, path: Any) -> Any:
-        raise OSError("no compiled file is read or written")
-
-
-def _from_file(path: Path) -> ModuleType:
-    """The module of a file, under a name that no other module has: it changes with the content."""
-    name = f"assimilearn_plugin_{path.stem}_{content_digest([path])}"
-    if name in sys.modules and sys.modules[name].__file__ == str(path):
-        return sys.modules[name]
-    spec = spec_from_file_location(name, path, loader=_Source(name, str(path)))
-    if spec is None or spec.loader is None:
-        raise PluginError(f"{path.name}: cannot be read as a Python file")
-    module = module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except PluginError:
-        del sys.modules[name]
-        raise
-    except (Exception, SystemExit) as error:
-        del sys.modules[name]
-        raise PluginError(told(error, str(path))) from error
-    return module
-
-
 def _imported(name: str) -> ModuleType:
     """An importable module."""
     try:
@@ -253,13 +222,3 @@ def _imported(name: str) -> ModuleType:
         raise PluginError(f"there is no plug-in {name}: no module of that name can be imported{advice}") from error
     except (Exception, SystemExit) as error:
         raise PluginError(told(error, name)) from error
-
-
-def told(error: BaseException, file: str) -> str:
-    """An error in a plug-in as one sentence: file and line of the last place in it, and what Python says."""
-    if isinstance(error, SyntaxError) and error.filename:
-        return f"{Place(error.filename, error.lineno or 1)}: is not Python: {error.msg}"
-    places = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
-    where = str(Place(file, places[-1].lineno or 1)) if places else Path(file).name
-    first = (str(error).splitlines() or [""])[0]
-    return f"{where}: {type(error).__name__}{f': {first}' if first else ''}"

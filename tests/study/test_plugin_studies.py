@@ -119,6 +119,17 @@ def test_editing_a_plugin_changes_the_code_of_what_uses_it_and_of_nothing_else(f
     assert digests() == [pond, ring]
 
 
+def test_editing_what_a_plugin_imports_from_beside_it_changes_its_code(folder):
+    def digest():
+        return Plan(load(folder / "study.yaml")).scenarios["base"].analysis_code("blue").digest("assimilate")
+
+    (folder / "my_parts.py").write_text(PARTS.replace("\nfrom", "from my_rates import RATE\nfrom", 1))
+    (folder / "my_rates.py").write_text("RATE = 0.1\n")
+    before = digest()
+    (folder / "my_rates.py").write_text("RATE = 0.2\n")
+    assert digest() != before
+
+
 def test_verbs_are_handed_the_plugins_that_they_use_and_no_others(folder):
     plan = Plan(load(folder / "study.yaml")).scenarios["base"]
     assert plan.analysis_code("blue").options == ["--plugin", "my_parts.py"]
