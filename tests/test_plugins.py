@@ -125,7 +125,7 @@ def test_a_file_imports_others_of_its_folder_and_of_no_other_one(tmp_path):
     assert helped(tmp_path / "one", 0.3)[1].damping == 0.3
     assert sys.path == path and {"my_helpers", "my_scales"}.isdisjoint(set(sys.modules) - before)
     (tmp_path / "one" / "my_helpers.py").write_text("1 / 0\n")
-    with pytest.raises(PluginError, match="^my_helpers.py, line 1: ZeroDivisionError"):
+    with pytest.raises(PluginError, match=r"^my_helpers\.py, line 1: ZeroDivisionError"):
         loaded(tmp_path / "one", HELPED)
 
 

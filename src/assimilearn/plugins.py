@@ -8,8 +8,9 @@ A plug-in is a Python file beside the study file, or an importable module, that 
     def pond(fields, *, damping: float = 0.1):
         ...
 
-Keyword parameters with type and default become settings. A file may import others from its folder. Packages offer parts by entry points of the group
-``assimilearn.plugins``, each naming a module. A data or result file never has anything imported.
+Keyword parameters with type and default become settings. A file may import others from its folder. Packages offer parts
+by entry points of the group ``assimilearn.plugins``, each naming a module. A data or result file never has anything
+imported.
 """
 
 import inspect
