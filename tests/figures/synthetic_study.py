@@ -541,6 +541,7 @@ def make_study():
             name: make_complexity(rng, "training_times", 10 ** np.arange(2, 6), 1e6) for name in ("ridge", "cnn")
         },
         "surrogates": {"etkf": make_draws(rng)},
+        "tuned_analyses": {"etkf": make_draws(rng).assign_attrs(objective="innovation_rmse")},
         "sweeps": sweeps,
         "grids": {name: sweeps[name] for name in ("enkf", "etkf", "enkf-n")},
         "claims": make_claims(),

@@ -40,6 +40,7 @@ PANELS = {
     "cross_validation": 3,
     "search_progress": 1,
     "search_surrogate": 8,
+    "search_test": 2,
     "learning_curves": 3,
     "loop_convergence": 3,
     "coefficients": 2,
@@ -427,6 +428,21 @@ def test_search_progress_counts_a_small_budget_as_a_part_of_a_trial(study):
     halved["evaluation"] = (("trial", "budget"), np.array([[0, -1], [1, 3], [2, 4]]))
     cost, best = progress(halved)
     assert cost.tolist() == [1.75, 2.75] and best.tolist() == [4.0, 4.0]
+
+
+def test_a_choice_on_the_edge_of_its_range_has_a_mark_of_its_own(study):
+    search = study["tuning"]["ridge"]
+    assert "chosen" in legend_texts(figures.plot("cross_validation", tuning={"ridge": search}))
+    edge = search.assign_attrs(edges='["penalty"]')
+    assert "chosen, on the edge of its range" in legend_texts(figures.plot("cross_validation", tuning={"ridge": edge}))
+
+
+def test_a_search_of_an_analysis_is_held_against_the_same_score_of_the_test_period(study, drawn):
+    axes = panels(drawn["search_test"])[0]
+    (point,) = [line for line in axes.lines if len(line.get_xdata()) == 1]
+    search, best = study["tuned_analyses"]["etkf"], int(study["tuned_analyses"]["etkf"]["best"])
+    test = study["analysis_scores"]["etkf"]["mean"].sel(score="innovation_rmse")
+    np.testing.assert_allclose(point.get_xydata()[0], (float(search["mean_score"][best, -1]), float(test)))
 
 
 def test_expected_improvement_is_that_of_a_normal_score():

@@ -296,6 +296,35 @@ def test_a_sweep_has_rows_for_each_value_by_which_it_is_told_apart_and_claims_ho
     assert "s/a/rmse" not in rows
 
 
+def test_a_claim_about_two_rows_is_held_against_their_ratio():
+    files = {"s": {"a": analysis_scores(0.3), "b": analysis_scores(0.2)}}
+    name = "s/a/rmse over s/b/rmse"
+    row = by_name(scorecard(files, {}, {}, {name: claim(1.4, relation="at_most")}))[name]
+    rows = by_name(scorecard(files, {}, {}))
+    relative = [rows[f"s/{n}/rmse"].uncertainty / rows[f"s/{n}/rmse"].value for n in "ab"]
+    assert row.value == pytest.approx(1.5) and row.passed is False
+    assert row.uncertainty == pytest.approx(1.5 * np.hypot(*relative))
+
+
+def test_a_search_has_rows_for_its_choice_its_cost_and_its_nested_score():
+    search = xr.Dataset(
+        {
+            "mean_score": (("trial", "budget"), [[0.5, np.nan], [0.4, 0.3], [0.3, 0.2]]),
+            "standard_error": (("trial", "budget"), [[0.0, np.nan], [0.0, 0.02], [0.0, 0.01]]),
+            "evaluation": (("trial", "budget"), [[0, -1], [1, 3], [2, 4]]),
+            "best": ((), 2),
+            "nested_score": ("outer", [0.2, 0.4]),
+        },
+        coords={"budget": [1, 4]},
+        attrs={"objective": "rollout", "edges": '["alpha"]'},
+    )
+    rows = by_name(scorecard({}, {}, {}, tuning={"s": {"ridge": search}}))
+    assert (rows["s/ridge/search_score"].value, rows["s/ridge/search_score"].uncertainty) == (0.2, 0.01)
+    assert "alpha on the edge" in rows["s/ridge/search_score"].source
+    assert rows["s/ridge/search_cost"].value == pytest.approx(3 / 4 + 2)
+    assert rows["s/ridge/nested_score"].value == pytest.approx(0.3)
+
+
 def test_a_diverged_realization_counts_as_the_worst_and_is_told():
     nan = float("nan")
     row = by_name(scorecard({}, {}, {}, None, {"s": {"a": sweep_file([[nan, nan, 0.1], [0.3, nan, 0.4]])}}))["s/a/rmse"]

@@ -94,7 +94,7 @@ ARTIFACTS: dict[str, Artifact] = {
     "tuning": Artifact(
         "tuning/{}.nc",
         ("tune", "tune-analysis"),
-        ("train", "assimilate", "best", "figure"),
+        ("train", "assimilate", "best", "scorecard", "figure"),
         lambda scenario: [
             n for part in (scenario.emulators, scenario.analyses) for n, node in part.items() if node.tune
         ],
@@ -189,6 +189,11 @@ VIEWS: dict[str, View] = {
         "tuning",
         lambda scenario, name: name in scenario.emulators and searched(scenario, name) == TIMES,
         lambda file: "training" in file and varied(file) == TIMES,
+    ),
+    "tuned_analyses": View(
+        "tuning",
+        lambda scenario, name: name in scenario.analyses,
+        lambda file: file.attrs["tuned_part"] == "analysis",
     ),
     "grids": View("sweeps", lambda scenario, name: scenario.sweeps[name].is_grid, lambda file: True),
 }

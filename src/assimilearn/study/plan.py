@@ -447,7 +447,7 @@ class ScenarioPlan:
         models = [self.model_file(name) for name in self.settings.models]
         scores = [
             path
-            for kind in ("analysis_scores", "forecast_scores", "sweeps", "assimilators", "explanations")
+            for kind in ("analysis_scores", "forecast_scores", "sweeps", "tuning", "assimilators", "explanations")
             for path in self.files(kind)
         ]
         return [*models, *scores]

@@ -209,4 +209,8 @@ class Study(Scenario):
     scenarios: dict[Name, dict[str, Any]] = Field(
         {}, description="named overrides, merged into the rest of the file; without any, the one scenario is `base`"
     )
-    claims: dict[str, Claim] = Field({}, description="published numbers, by the row of the scorecard that must agree")
+    claims: dict[str, Claim] = Field(
+        {},
+        description="published numbers, by the row of the scorecard that must agree, or by two rows, as "
+        '"base/a/rmse over base/b/rmse", whose ratio must',
+    )

@@ -4,7 +4,8 @@ A row is called ``{scenario}/{node}/{score}``. ``passed`` is true or false where
 closed form, false where the run behind the row diverged or is lost, and empty otherwise. ``bound`` gives, for an
 analysis made with a learned model, the RMSE of the same analysis with the true model and that of an interpolation of
 the observations. A claim about ``*/{node}/{score}`` is held against the median over all scenarios, one about
-``noise-*/{node}/{score}`` against that over the scenarios of these names.
+``noise-*/{node}/{score}`` against that over the scenarios of these names, and one about ``{row} over {row}`` against
+the ratio of two rows.
 """
 
 import csv
@@ -36,6 +37,8 @@ Files = Mapping[str, Mapping[str, xr.Dataset]]
 """Datasets as {scenario: {node: Dataset}}."""
 
 NAN = float("nan")
+OVER = " over "
+"""Between the names of two rows, in that of their ratio."""
 LEADS = 5  # of which a record has rows
 
 
@@ -61,8 +64,9 @@ def scorecard(
     sweeps: Files | None = None,
     assimilators: Files | None = None,
     explanations: Files | None = None,
+    tuning: Files | None = None,
 ) -> list[Row]:
-    """All rows of a study: of analyses, forecasts, models, sweeps, assimilators and explanations, in this order.
+    """All rows of a study: of analyses, forecasts, models, sweeps, searches, assimilators, explanations, in this order.
 
     Parameters
     ----------
@@ -72,8 +76,8 @@ def scorecard(
     claims : {row: Claim}
         Published numbers. A claim about a row that is not there gets a row of its own, which fails; one about
         ``*/{node}/{score}``, or any other pattern of names of scenarios, a row with the median over those that match
-        and have this row.
-    sweeps, assimilators, explanations : {scenario: {node: Dataset}}
+        and have this row; one about ``{row} over {row}`` a row with their ratio.
+    sweeps, assimilators, explanations, tuning : {scenario: {node: Dataset}}
     """
     rows = [
         *(row for name, file in _nodes(analyses) for row in analysis_rows(name, file)),
@@ -81,6 +85,7 @@ def scorecard(
         *(row for scenario, files in forecasts.items() for row in valid_time_ratios(scenario, files)),
         *(row for name, file in _nodes(models) for row in model_rows(name, file)),
         *(row for name, file in _nodes(sweeps or {}) for row in sweep_rows(name, file)),
+        *(row for name, file in _nodes(tuning or {}) for row in search_rows(name, file)),
         *(row for name, file in _nodes(assimilators or {}) for row in assimilator_rows(name, file)),
         *(row for name, file in _nodes(explanations or {}) for row in explanation_rows(name, file)),
     ]
@@ -264,6 +269,26 @@ def sweep_rows(name: str, sweep: xr.Dataset) -> list[Row]:
     ]
 
 
+def search_rows(name: str, search: xr.Dataset) -> Iterator[Row]:
+    """Rows of what a search chose and spent.
+
+    ``search_score`` is the mean score of the chosen trial over the folds, ``search_cost`` what was spent, in trials
+    with the whole budget, and ``nested_score`` the mean score, on each outer block, of what is chosen without it.
+    """
+    best, objective = int(search["best"]), search.attrs["objective"]
+    score, error = (float(search[n].values[best, -1]) for n in ("mean_score", "standard_error"))
+    edges = json.loads(search.attrs["edges"])
+    note = f"{objective}{', ' + ' and '.join(edges) + ' on the edge of what was sought' if edges else ''}"
+    yield _row(f"{name}/search_score", score, error, "", note)
+    spent = np.maximum(search["budget"].values.astype(float), 1)
+    told = (search["evaluation"].transpose("trial", "budget").values >= 0).sum(axis=0)
+    yield Row(f"{name}/search_cost", float(told @ spent / spent[-1]), source="trials with the whole budget")
+    if "nested_score" in search:
+        outer = search["nested_score"].values
+        uncertainty = float(outer.std(ddof=1) / np.sqrt(outer.size)) if outer.size > 1 else None
+        yield _row(f"{name}/nested_score", float(outer.mean()), uncertainty, "", f"{objective}, {outer.size} blocks")
+
+
 def explanation_rows(name: str, explanation: xr.Dataset) -> list[Row]:
     """Rows of the distance of the Jacobian from the physical one, and of the share of its stencil that is found."""
     return [Row(f"{name}/{fact}", float(explanation.attrs[fact])) for fact in ("jacobian_error", "stencil_found")]
@@ -337,7 +362,9 @@ def _censoring(scores: xr.Dataset) -> str:
 
 def _with_claims(rows: list[Row], claims: Mapping[str, Claim]) -> list[Row]:
     """``rows`` held against the claims."""
-    rows = [*rows, *_medians(rows, claims)]
+    named = [part for name in claims for part in name.split(OVER)]
+    rows = [*rows, *_medians(rows, dict.fromkeys(named))]
+    rows = [*rows, *_ratios(rows, claims)]
     names = [row.name for row in rows]
     result = [_held(row, claims[row.name]) if row.name in claims else row for row in rows]
     for name, claim in claims.items():
@@ -360,6 +387,21 @@ def _medians(rows: list[Row], names: Iterable[str]) -> Iterator[Row]:
             spread = f"{values.size} scenarios, {values.min():.4g} to {values.max():.4g}"
             note = spread if sound else "a scenario has no value"
             yield _row(name, float(np.median(values)), uncertainty, "", note)
+
+
+def _ratios(rows: list[Row], names: Iterable[str]) -> Iterator[Row]:
+    """Ratios of two rows, as far as ``names`` ask for them and both are there; uncertainties as of independent ones."""
+    there = {row.name: row for row in rows}
+    for name in names:
+        above, _, below = name.partition(OVER)
+        if above in there and below in there:
+            pair = there[above], there[below]
+            ratio = pair[0].value / pair[1].value if pair[1].value else NAN
+            relative = [r.uncertainty / abs(r.value) for r in pair if r.uncertainty is not None and r.value]
+            uncertainty = abs(ratio) * math.hypot(*relative) if relative else None
+            failed = " and ".join(r.source for r in pair if r.passed is False and r.source)
+            values = f"{pair[0].value:.4g} over {pair[1].value:.4g}"
+            yield _row(name, ratio, uncertainty, failed if not math.isfinite(ratio) else "", values)
 
 
 def _held(row: Row, claim: Claim) -> Row:
