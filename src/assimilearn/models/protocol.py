@@ -189,13 +189,17 @@ class WithErrorStd(Protocol):
 
 
 def draws_of(model: Model) -> int:
-    """Standard normal numbers that a member needs in each step of a model."""
-    return model.draws if isinstance(model, Stochastic) else 0
+    """Standard normal numbers that a member needs in each step of a model.
+
+    Asked at every forecast of the loops in Python: the attribute is read, since ``isinstance`` of a protocol takes as
+    long as a step.
+    """
+    return getattr(model, "draws", 0)
 
 
 def memory_of(model: Model) -> int:
     """Entries that a member carries after its sites."""
-    return model.memory if isinstance(model, WithMemory) else 0
+    return getattr(model, "memory", 0)
 
 
 def with_memory(model: Model, states: np.ndarray) -> np.ndarray:

@@ -16,6 +16,7 @@ Cost: 4 tendencies a step.
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -111,7 +112,7 @@ class RungeKuttaModel:
         """Values of the parameters."""
         return tuple(getattr(self.settings, name) for name in self.parameters)
 
-    @property
+    @cached_property
     def compiled(self) -> CompiledStep:
         """The step for the compiled cycle."""
         return CompiledStep(self.kernel, np.array([*self.values, self.time_step]))

@@ -47,16 +47,20 @@ def slope(function, z):
 @njit(cache=True, error_model="numpy", nogil=True)
 def observe_rows(E, sites, rows, Y):
     """Write h of every row of E (row, site) to Y (row, observation); of functions of the user, their weighted sums."""
+    if rows.function.size == 0:
+        for j in range(E.shape[0]):
+            for o in range(sites.size):
+                Y[j, o] = E[j, sites[o]]
+        return
     for j in range(E.shape[0]):
         for o in range(sites.size):
-            if rows.function.size == 0:
-                Y[j, o] = E[j, sites[o]]
-            else:
-                Y[j, o] = transformed(rows.function[sites[o]], weighted_sum(E[j], sites[o], rows))
+            Y[j, o] = transformed(rows.function[sites[o]], weighted_sum(E[j], sites[o], rows))
 
 
 def observed(E: np.ndarray, sites: np.ndarray, operator: Operator) -> np.ndarray:
     """h of every row of E (row, site), (row, observation)."""
+    if operator.direct:
+        return E.take(sites, axis=1)
     Y = np.empty((len(E), sites.size))
     observe_rows(E, sites, operator.rows, Y)
     return operator.with_own(operator.function[sites], Y) if operator.own else Y

@@ -96,10 +96,11 @@ def innovation_sums(innovation: np.ndarray, innovation_std: np.ndarray, problem:
         error variances of the observations.
     """
     seen = (problem.valid[here] != 0) & ~np.isnan(innovation)
+    climatological = problem.value[here] - problem.expected.mean[problem.sites[here]]
     with np.errstate(over="ignore", invalid="ignore"):
-        climatological = problem.value[here] - problem.expected.mean[problem.sites[here]]
-        squares = [np.square(a, dtype=float) for a in (innovation, climatological, innovation_std)]
-        return np.where(seen, np.stack([*squares, problem.variance[here]]), 0.0).sum(axis=2)
+        roots = (np.where(seen, a, 0.0).astype(float) for a in (innovation, climatological, innovation_std))
+        squares = [np.einsum("to,to->t", a, a) for a in roots]
+        return np.array([*squares, np.where(seen, problem.variance[here], 0.0).sum(axis=1)])
 
 
 def lost_windows(record: Record, problem: Problem) -> np.ndarray:

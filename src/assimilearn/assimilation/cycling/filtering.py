@@ -29,7 +29,7 @@ from assimilearn.observations.correlation_kernels import leave, whiten
 from assimilearn.observations.operator_kernels import observing
 
 NOISE_SIZE = 2_000_000  # random numbers held at once (16 MB): memory does not grow with the length of the run
-LONGEST_CHUNK = 500  # analysis times between two updates of the progress bar
+LONGEST_CHUNK = 2_000_000  # times and entries of the ensemble between two updates of the progress bar
 LARGEST_CHUNK = 1_000_000  # times and sites cycled at once: what a streamed run holds of each series (4 MB)
 
 
@@ -94,7 +94,8 @@ def run_filter(
     record.adapts(quantities(settings))
     E = first_time(problem, method, settings, run.scales, record, start_rng, rngs[3])
     keep = kept_times(settings, problem.period)
-    chunk = max(1, min(noise_size // draws.per_time(len(E)), LARGEST_CHUNK // problem.model.size, LONGEST_CHUNK))
+    fitting = noise_size // draws.per_time(len(E)), LARGEST_CHUNK // problem.model.size, LONGEST_CHUNK // E.size
+    chunk = max(1, min(fitting))
     shown = {"desc": settings.method, "unit": "analysis", "unit_scale": chunk, "leave": False, "delay": 2}
     for first in tqdm(range(1, problem.times.size, chunk), disable=None, **shown):
         here = slice(first, min(first + chunk, problem.times.size))

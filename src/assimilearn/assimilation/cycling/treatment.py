@@ -12,7 +12,7 @@ from numba import njit
 from assimilearn.assimilation.algebra.rotations import rotate, rotation_noise
 from assimilearn.assimilation.algebra.small import centre, recompose
 from assimilearn.assimilation.cycling.adaptive import inflation_scale
-from assimilearn.assimilation.settings import AnalysisSettings
+from assimilearn.assimilation.settings import AfterUpdate, AnalysisSettings
 from assimilearn.kernels import FAST
 
 
@@ -34,16 +34,14 @@ class Treatment(NamedTuple):
 
 
 def treatment_for(settings: AnalysisSettings) -> Treatment:
-    """What the settings say of it. Plain inflation has a kernel of its own, which compiles in no time."""
-    parameters = treatment_parameters(settings)
-    plain = parameters.size == 0 or (not parameters[1:].any() and treatment_noise(settings) == 0)
-    return Treatment(inflate if plain else treat, parameters, inflation_scale(settings))
+    """What the settings say of it: no parameters if there is nothing to do; an adaptive inflation starts from 1.
 
-
-def treatment_parameters(settings: AnalysisSettings) -> np.ndarray:
-    """The parameters of :func:`treat`; empty if there is nothing to do. An adaptive inflation starts from 1."""
+    Plain inflation has a kernel of its own, which compiles in no time.
+    """
     given = settings.after_update
-    return np.empty(0) if given == (1, 0, 0, False, False) else np.array(given[:3], dtype=float)
+    parameters = np.empty(0) if given == AfterUpdate() else np.array(given[:3], dtype=float)
+    plain = given.to_spread == given.to_perturbations == 0 and not given.rotates
+    return Treatment(inflate if plain else treat, parameters, inflation_scale(settings))
 
 
 def treatment_noise(settings: AnalysisSettings) -> int:
