@@ -8,6 +8,8 @@ import xarray as xr
 from twins import climatology_file, lorenz96_climatology
 
 from assimilearn.assimilation import METHODS, assimilate
+from assimilearn.assimilation.background.climatology import FullBackground
+from assimilearn.assimilation.background.independent import IndependentBackground
 from assimilearn.assimilation.twin import Twin, TwinSettings, simulate_twin
 from assimilearn.errors import SettingsError
 from assimilearn.models import Lorenz96, Lorenz96Settings
@@ -69,6 +71,32 @@ def test_a_start_beside_the_truth_has_the_errors_that_it_states(climate, method)
     ensemble = {} if method == "ekf" else {"members": 20}
     scores = sweep(twins(20, length), MODEL, METHODS[method](**ensemble), {}, climate)
     assert float(scores["rmse_mean"]) == pytest.approx(0.02, rel=0.2)
+
+
+def test_an_analysis_that_begins_beside_the_truth_is_that_of_the_sweep(climate):
+    length = TwinSettings(steps=30, burn_in=0, start_std=0.02)
+    twin, settings = next(twins(1, length)), METHODS["etkf"](members=20)
+    analysis = assimilate(twin.observations, MODEL, settings, climate, deepcopy(twin.rng), start=twin.start)
+    rmse = np.sqrt(((analysis["mean"] - twin.truth["state"].values) ** 2).mean("site")).mean()
+    scores = sweep(twins(1, length), MODEL, settings, {}, climate)
+    assert float(scores["rmse"][0]) == pytest.approx(float(rmse), rel=1e-6)
+    assert float(scores["rmse"][0]) < 0.2
+
+
+def test_a_diagonal_background_is_the_full_one_of_the_same_numbers():
+    """Two of the observations are of one site."""
+    rng = np.random.default_rng(0)
+    mean, variance = rng.standard_normal(6), rng.uniform(0.5, 2.0, 6)
+    one = IndependentBackground(mean, variance)
+    other = FullBackground(mean, np.diag(variance), np.empty(0), np.empty(0))
+    sites, r, d = np.array([1, 4, 4]), np.array([0.3, 1.0, 2.0]), rng.standard_normal((2, 3))
+    for found, expected in zip(one.analysis(d, r, sites), other.analysis(d, r, sites), strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-12)
+    np.testing.assert_allclose(one.increments(d, r, sites), other.increments(d, r, sites), atol=1e-12)
+    np.testing.assert_array_equal(one.covariance, other.covariance)
+    np.testing.assert_allclose(
+        one.draw(3, np.random.default_rng(1)), other.draw(3, np.random.default_rng(1)), rtol=1e-8
+    )
 
 
 def test_the_number_of_threads_changes_nothing(scores, climate):

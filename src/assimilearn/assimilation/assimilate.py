@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import xarray as xr
 
+from assimilearn.assimilation.background.climatology import Background
 from assimilearn.assimilation.cycling.divergence import guarded, lost_windows, outcome
 from assimilearn.assimilation.cycling.record import as_dataset, described
 from assimilearn.assimilation.learned_step import AnalysisStep
@@ -22,6 +23,7 @@ def assimilate(
     model_file: xr.Dataset,
     rng: np.random.Generator,
     step: AnalysisStep | None = None,
+    start: Background | None = None,
 ) -> xr.Dataset:
     """Assimilate observations into forecasts of a model.
 
@@ -40,6 +42,9 @@ def assimilate(
     rng : numpy.random.Generator
     step : AnalysisStep, optional
         The trained step of the method ``learned``.
+    start : Background, optional
+        Law of the state before the first observation, from :func:`assimilearn.assimilation.beginning.beginning`; by
+        default that of the climatology.
 
     Returns
     -------
@@ -57,7 +62,7 @@ def assimilate(
     SettingsError
         If the settings do not fit the model, the kind of observations, or each other.
     """
-    problem = replace(pose(observations, model, model_file), step=step)
+    problem = replace(pose(observations, model, model_file), step=step, start=start)
     refuse_misfit(problem, settings)
     run_rng, _ = rng.spawn(2)  # the other stream is that of a search of its settings
     record = guarded(run_of(settings), problem, settings, run_rng)

@@ -1,9 +1,9 @@
 """Observations and model, checked once and laid out for the cycle."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -11,7 +11,7 @@ import xarray as xr
 from assimilearn.assimilation.background.climatology import Background, read_background
 from assimilearn.assimilation.background.expected import Expected, expected
 from assimilearn.assimilation.cycling.forecasting import forecast_model
-from assimilearn.assimilation.settings import AnalysisSettings
+from assimilearn.assimilation.settings import AnalysisSettings, ParameterSettings
 from assimilearn.clock import step_numbers
 from assimilearn.errors import FileError, SettingsError
 from assimilearn.models.geometry import Geometry, geometry_of
@@ -23,6 +23,19 @@ from assimilearn.observations.operators import rows_of
 
 if TYPE_CHECKING:
     from assimilearn.assimilation.learned_step import AnalysisStep
+
+
+class FirstTime(NamedTuple):
+    """What is different at the first time, where biases are estimated that the law of the state knows nothing of.
+
+    Attributes
+    ----------
+    instrument : without the biases
+    variance : added to the error variances of the observations
+    """
+
+    instrument: Instrument
+    variance: float
 
 
 @dataclass(frozen=True)
@@ -54,6 +67,10 @@ class Problem:
         What the times are in.
     start : Background, optional
         Law of the state before the first observation; by default that of the climatology.
+    at_first : FirstTime, optional
+        What is different at the first time; nothing where no biases are estimated.
+    biases : mapping of names to ParameterSettings
+        Biases of the observations that members carry (:mod:`assimilearn.assimilation.cycling.biases`).
     step : AnalysisStep, optional
         What the method ``learned`` analyses with, and nothing else looks at.
     """
@@ -72,6 +89,8 @@ class Problem:
     new_record: Callable[["Problem"], Any] | None = None
     clock: Clock = MODEL_TIME
     start: Background | None = None
+    at_first: FirstTime | None = None
+    biases: Mapping[str, ParameterSettings] = field(default_factory=dict)
     step: "AnalysisStep | None" = None
 
     @cached_property
@@ -81,8 +100,17 @@ class Problem:
 
     @property
     def at_start(self) -> "Problem":
-        """The problem with the law of the state before the first observation as its background."""
-        return self if self.start is None else replace(self, background=self.start, start=None)
+        """The problem as it is at the first time: the law of the state before any observation is its background.
+
+        Of what is along time only the first is there.
+        """
+        if self.start is None and self.at_first is None:
+            return self
+        known = replace(self, background=self.start or self.background, start=None, at_first=None)
+        if self.at_first is None:
+            return known
+        variance = self.variance[0][None] + self.at_first.variance
+        return replace(known, instrument=self.at_first.instrument, value=self.value[0][None], variance=variance)
 
     def window(self, first: int, stop: int) -> "Problem":
         """The part from time index ``first`` to ``stop``; a later one starts anew from the background."""

@@ -104,6 +104,11 @@ class AnalysisSettings(Settings):
         """Parameters of the model that are estimated with the state, by name."""
         return {}
 
+    @property
+    def bias_estimated(self) -> "ObservationBiasSettings | None":
+        """Biases of observations that are estimated with the state."""
+        return None
+
     def refuse_unlike(self, geometry: Geometry) -> None:
         """Raise SettingsError if the method has no use for states on this geometry."""
         if self.local and not geometry.has_space:
@@ -240,6 +245,16 @@ class ParameterSettings(Settings):
     )
 
 
+class ObservationBiasSettings(Settings):
+    """Biases of the observations that are to be estimated with the state, one a kind of observations."""
+
+    std: float = Field(gt=0, description="standard deviation of the first guess, whose mean is 0")
+    walk: float = Field(0.0, ge=0, description="standard deviation of the random change within one MTU")
+    by: Literal["instrument", "field"] = Field(
+        "instrument", description="what has a bias of its own: an instrument, or the observations of a field"
+    )
+
+
 class FilterSettings(EnsembleSettings):
     """Settings of the filters that share one compiled loop, which can adapt some of them to the innovations."""
 
@@ -265,6 +280,13 @@ class FilterSettings(EnsembleSettings):
         "recorded as `parameter_<name>(time)` and `parameter_<name>_spread(time)`",
     )
 
+    observation_bias: ObservationBiasSettings | None = Field(
+        None,
+        description="estimate the biases of the observations with the state: every member carries its own; recorded "
+        "as `bias_<name>(time)` and `bias_<name>_spread(time)`, of observations without instruments "
+        "`bias_observations(time)`",
+    )
+
     @property
     def error_given(self) -> ModelErrorGiven:
         """The model error of one step."""
@@ -275,12 +297,19 @@ class FilterSettings(EnsembleSettings):
         """Parameters that members carry after their sites."""
         return self.parameters
 
+    @property
+    def bias_estimated(self) -> ObservationBiasSettings | None:
+        """Biases that members carry after their sites and parameters."""
+        return self.observation_bias
+
     @model_validator(mode="after")
     def _carried(self) -> Self:
-        if self.parameters and self.local:
-            raise ValueError("parameters: they have no place, so a localized method cannot estimate them")
-        if self.parameters and self.model_error_treatment == "square_root":
-            raise ValueError('model_error_treatment: members that carry parameters need "sampled" model error')
+        carried = {"parameters": bool(self.parameters), "observation_bias": self.observation_bias is not None}
+        for name, there in carried.items():
+            if there and self.local:
+                raise ValueError(f"{name}: they have no place, so a localized method cannot estimate them")
+            if there and self.model_error_treatment == "square_root":
+                raise ValueError(f'model_error_treatment: members that carry {name} need "sampled" model error')
         if self.model_error == "by_state" and self.model_error_treatment == "square_root":
             raise ValueError('model_error_treatment: an error that depends on the state must be "sampled"')
         return self

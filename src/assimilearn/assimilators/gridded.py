@@ -6,7 +6,7 @@ import numpy as np
 
 from assimilearn.assimilation.problem import Problem
 from assimilearn.errors import SettingsError
-from assimilearn.observations.rows import ABSOLUTE, ARCTAN, FLOOR, IDENTITY, LOG, SQUARE, transformed
+from assimilearn.observations.rows import ABSOLUTE, ARCTAN, CUBE, FLOOR, IDENTITY, LOG, SQUARE, transformed
 
 
 class AtSites(NamedTuple):
@@ -92,6 +92,7 @@ class AtSites(NamedTuple):
             ABSOLUTE: torch.abs,
             LOG: lambda z: torch.log(torch.clamp(torch.abs(z), min=FLOOR)),
             ARCTAN: torch.arctan,
+            CUBE: lambda z: z**3,
         }
         result = x
         for code in np.unique(self.function):

@@ -3,9 +3,13 @@
 from pathlib import Path
 
 import click
+import numpy as np
+import xarray as xr
 
 from assimilearn import store
 from assimilearn.assimilation import AnyAnalysis, assimilate
+from assimilearn.assimilation.background.climatology import Background
+from assimilearn.assimilation.beginning import BeginningSettings, beginning
 from assimilearn.assimilation.cycling.streaming import assimilate_to_file, is_streamed
 from assimilearn.assimilation.selection import candidate
 from assimilearn.cli.forecasters import read_forecaster
@@ -13,6 +17,7 @@ from assimilearn.cli.health import tell_health
 from assimilearn.cli.inputs import CLIMATE, read_climatology, read_observations, read_one_of, refuse_others
 from assimilearn.cli.options import FILE, NETCDF, Origin, origin_options, settings_option
 from assimilearn.cli.steps import read_step
+from assimilearn.errors import SettingsError
 from assimilearn.study.seeds import generator
 from assimilearn.tuning.chosen import chosen_for_analysis
 
@@ -24,6 +29,8 @@ from assimilearn.tuning.chosen import chosen_for_analysis
 @click.option("--climate", type=FILE, required=True, help=CLIMATE)
 @click.option("--assimilator", type=FILE, help="file of `train-assimilator`, for the method learned")
 @settings_option(AnyAnalysis, default='{"method": "etkf"}')
+@settings_option(BeginningSettings, "--start", help="where the run begins, if not at the climatology")
+@click.option("--truth", type=FILE, help="the truth, which only a start beside it reads")
 @click.option("--tuned", type=FILE, help="file of `tune-analysis`: its chosen settings replace those given")
 @origin_options
 def command(
@@ -33,6 +40,8 @@ def command(
     climate: Path,
     assimilator: Path | None,
     settings: AnyAnalysis,
+    start: BeginningSettings,
+    truth: Path | None,
     tuned: Path | None,
     origin: Origin,
 ) -> None:
@@ -41,22 +50,41 @@ def command(
     forecaster, kind, _ = read_forecaster(model)
     background = read_climatology(climate)
     inputs = {"observations": observations, "model": model, "climate": climate, "assimilator": assimilator}
-    inputs |= {"tuned": tuned}
+    inputs |= {"tuned": tuned, "truth": truth}
+    first = begun(start, truth, background, origin)
     step, search, chosen = read_step(assimilator), read_one_of(tuned, "tuning"), {}
+    facts = {"start": start.canonical()} if start.start_std is not None else {}
     if tuned is not None and search is not None:
         refuse_others(tuned, search, observations=observations, climate=climate)
         settings = candidate(settings, chosen_for_analysis(search), "tuned")
         chosen = {"tuned": search.attrs["chosen"]}
     with store.opened(observations, "observations") as observed:
         if is_streamed(observed, forecaster, settings):
-            facts = origin.provenance(output, "analyses", settings, inputs)
+            facts |= origin.provenance(output, "analyses", settings, inputs)
             assimilate_to_file(
-                observed, forecaster, settings, background, rng, output, **facts, model_kind=kind, **chosen
+                *(observed, forecaster, settings, background, rng, output, first), **facts, model_kind=kind, **chosen
             )
             with store.opened(output, "analyses") as written:
                 tell_health(output.stem, written.attrs)
             return
-    dataset = assimilate(read_observations(observations), forecaster, settings, background, rng, step)
-    dataset.attrs |= {"model_kind": kind, **chosen}
+    dataset = assimilate(read_observations(observations), forecaster, settings, background, rng, step, first)
+    dataset.attrs |= {"model_kind": kind, **facts, **chosen}
     origin.write(dataset, output, "analyses", settings, inputs)
     tell_health(output.stem, dataset.attrs)
+
+
+def begun(settings: BeginningSettings, truth: Path | None, climate: xr.Dataset, origin: Origin) -> Background | None:
+    """The law of the state before the first observation, as in the first realization of sweeps; None: the climatology.
+
+    Raises
+    ------
+    SettingsError
+        If the start is beside a truth that is not given.
+    """
+    if not settings.beside_truth:
+        return beginning(climate["mean"].values, settings, np.random.default_rng(0))
+    if truth is None:
+        raise SettingsError("start_std alone is a start beside the truth: give the truth, or start_mean")
+    rng = generator(origin.seed, "truth", origin.realization).spawn(1)[0]
+    with store.opened(truth, "truth") as states:
+        return beginning(states["state"][0].values, settings, rng)

@@ -100,15 +100,13 @@ def draw(score: str, groups: dict[str, dict[str, xr.Dataset]], limits: dict[str,
     panels[-1].set_xlim(panels[-1].dataLim.intervalx)
     files = [dataset for members in groups.values() for dataset in members.values()]
     date_axis(panels[-1], files[0])
-    explain(figure, score, limits, f"{window(files[0]):g} {unit(files)}")
+    explain(figure, score, limits, smoothing(files))
     return figure
 
 
 def one_analysis(axes: "Axes", score: str, name: str, test: xr.Dataset) -> None:
     """One analysis: single errors, running mean of error and of spread."""
-    times = test["time"].values
-    step = float(np.median(np.diff(times))) if len(times) > 1 else WINDOW
-    width = max(1, round(window(test) / step))
+    times, width = test["time"].values, averaged(test)
     shade, note = colour(name), trouble(test)
     axes.plot(times, test[score].values, color=shade, linewidth=0.3, alpha=0.25, rasterized=True)
     title = name if note is None else f"{name} ({note})"
@@ -116,6 +114,19 @@ def one_analysis(axes: "Axes", score: str, name: str, test: xr.Dataset) -> None:
     spread = NAMES[score][1]
     if spread in test:
         axes.plot(times, running_mean(test[spread].values, width), color=shade, linestyle=DASHES[0], linewidth=0.8)
+
+
+def averaged(dataset: xr.Dataset) -> int:
+    """Analysis times in the running mean."""
+    times = dataset["time"].values
+    return max(1, round(window(dataset) / float(np.median(np.diff(times))))) if times.size > 1 else 1
+
+
+def smoothing(files: list[xr.Dataset]) -> str:
+    """What the legend says of the running mean; nothing where analyses are too far apart for one."""
+    if max(averaged(dataset) for dataset in files) == 1:
+        return ""
+    return f", running mean over {window(files[0]):g} {unit(files)}"
 
 
 def window(dataset: xr.Dataset) -> float:
@@ -130,14 +141,15 @@ def draw_bounds(axes: "Axes", limits: dict[str, float]) -> None:
         axes.axhline(value, **look)
 
 
-def explain(figure: "Figure", score: str, limits: dict[str, float], width: str) -> None:
+def explain(figure: "Figure", score: str, limits: dict[str, float], smoothed: str) -> None:
     """What solid, dashed, thin and straight lines are, once for the figure."""
     from matplotlib.lines import Line2D
 
+    spread = "spread, running mean" if smoothed else "spread"
     handles = [
-        Line2D([], [], color=GREY, label=f"{NAMES[score][0]}, running mean over {width}"),
-        Line2D([], [], color=GREY, linewidth=0.8, linestyle=DASHES[0], label="spread, running mean"),
-        Line2D([], [], color=GREY, linewidth=0.3, alpha=0.6, label="single analyses"),
+        Line2D([], [], color=GREY, label=f"{NAMES[score][0]}{smoothed}"),
+        Line2D([], [], color=GREY, linewidth=0.8, linestyle=DASHES[0], label=spread),
+        *([Line2D([], [], color=GREY, linewidth=0.3, alpha=0.6, label="single analyses")] if smoothed else []),
         *(Line2D([], [], label=f"time mean of {name}", **look) for name, look in zip(limits, BOUNDS, strict=False)),
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=3)

@@ -1,4 +1,7 @@
-"""The climate of free runs against that of the physical model: pdf, power spectrum, mean and deviation of sites."""
+"""The climate of free runs against that of the physical model: pdf, power spectrum, mean and deviation of sites.
+
+Of a field on a plane the last two are drawn along its first axis, averaged over the second.
+"""
 
 from typing import TYPE_CHECKING, Any
 
@@ -68,22 +71,36 @@ def draw(scores: Group, model: xr.Dataset) -> "Figure":
     geometry = geometry_in(model)
     several = len(geometry.fields) > 1
     for axes, variable in zip(panels, VARIABLES[:2] if several else VARIABLES, strict=False):
-        axis = model[variable].dims[0]
         for name, dataset in runs.items():
             trouble = remark(dataset, model)
             drawn = trouble is None
-            values = visible(variable, dataset[variable].values) if drawn else np.full(model.sizes[axis], np.nan)
-            axes.plot(
-                model[axis].values, values, label=name if trouble is None else f"{name} ({trouble})", **line(name)
-            )
-        reference = visible(variable, model[variable].values)
-        axes.plot(model[axis].values, reference, color=BLACK, linewidth=2.2, alpha=0.35, label="reference climate")
+            at, values = profile(variable, dataset if drawn else model, geometry)
+            values = values if drawn else np.full(values.shape, np.nan)
+            axes.plot(at, values, label=name if trouble is None else f"{name} ({trouble})", **line(name))
+        axes.plot(
+            *profile(variable, model, geometry), color=BLACK, linewidth=2.2, alpha=0.35, label="reference climate"
+        )
     if several:
         compare_fields(panels[2:], runs, model, geometry)
-    name_axes(panels, model, several)
+    name_axes(panels, model, geometry)
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=legend_columns(len(labels)))
     return figure
+
+
+def profile(variable: str, dataset: xr.Dataset, geometry: Geometry) -> tuple[np.ndarray, np.ndarray]:
+    """What a panel draws against what: of sites on a plane the mean over its second axis against the first."""
+    values, axis = visible(variable, dataset[variable].values), dataset[variable].dims[0]
+    if axis != "site" or not on_plane(geometry):
+        return dataset[axis].values, values
+    rows = values.reshape(geometry.fields[0].shape)
+    at = geometry.axes[0].points(rows.shape[0])
+    return at, np.sqrt((rows**2).mean(axis=1)) if variable == "std" else rows.mean(axis=1)
+
+
+def on_plane(geometry: Geometry) -> bool:
+    """Whether the sites are all points of a grid of two axes."""
+    return len(geometry.axes) == 2 and len(geometry.fields[0].shape) == 2
 
 
 def compare_fields(panels: Any, runs: Group, model: xr.Dataset, geometry: Geometry) -> None:
@@ -123,8 +140,9 @@ def visible(variable: str, values: np.ndarray) -> np.ndarray:
     return values
 
 
-def name_axes(panels: "np.ndarray[tuple[int], np.dtype[np.object_]]", model: xr.Dataset, several: bool) -> None:
+def name_axes(panels: "np.ndarray[tuple[int], np.dtype[np.object_]]", model: xr.Dataset, geometry: Geometry) -> None:
     """Labels, limits and titles; densities of several fields are those of standardised values."""
+    several = len(geometry.fields) > 1
     state = None if several else model["mean"].attrs.get("units")
     density = "1" if state in (None, "", "1") else f"1/({state})"
     pdf, spectrum, mean, std = panels
@@ -145,19 +163,24 @@ def name_axes(panels: "np.ndarray[tuple[int], np.dtype[np.object_]]", model: xr.
         mean.set_ylabel("Mean − that of the reference\n(standard deviations)")
         std.set_ylabel("Standard deviation\n(of the reference)")
     else:
-        name_site_axes(mean, std, model)
-    what = "fields" if several else "sites"
+        name_site_axes(mean, std, model, geometry)
+    along = f"sites along {geometry.axes[0].name}" if on_plane(geometry) else "sites"
+    what = "fields" if several else along
     titles = ("Distribution", "Temporal power spectrum", f"Mean of {what}", f"Deviation of {what}")
     for index, (axes, title) in enumerate(zip(panels, titles, strict=True)):
         letter(axes, index, title)
 
 
-def name_site_axes(mean: "Axes", std: "Axes", model: xr.Dataset) -> None:
+def name_site_axes(mean: "Axes", std: "Axes", model: xr.Dataset, geometry: Geometry) -> None:
     """Labels and limits of mean and standard deviation against the sites."""
     state = model["mean"].attrs.get("units")
     for axes, quantity in ((mean, "Mean"), (std, "Standard deviation")):
-        axes.set(xlabel="Site (index)", ylabel=label(quantity, state))
-        whole_numbers(axes)
+        axes.set_ylabel(label(quantity, state))
+        if on_plane(geometry):
+            axes.set_xlabel(label(geometry.axes[0].name, geometry.axes[0].units))
+        else:
+            axes.set_xlabel("Site (index)")
+            whole_numbers(axes)
     spread = float(model["std"].mean())
     middle = float(model["mean"].mean())
     low, high = mean.get_ylim()

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLUMNS = 4
+AT_REST = 1e-3  # of the largest: bins with less spread are of sites at rest, such as those of a boundary
 HIGHEST = 3.0  # of a relative frequency: beyond it a bar is cut and its value written
 # error, spread, and their names on the axes
 PAIRS = (
@@ -137,7 +138,7 @@ def error_against_spread(
         axes.errorbar(spread, error, up, across, label=name, **look)
         ends += [spread, error]
         if told_apart(dataset):
-            bins = dataset["binned_spread"].values, dataset["binned_error"].values
+            bins = drawn_bins(dataset)
             axes.plot(*bins, color=colour(name), linewidth=0.8, alpha=0.7)
             ends += [value for values in bins for value in (values.min(), values.max())]
     if any(told_apart(dataset) for dataset in scores.values()):
@@ -151,6 +152,13 @@ def error_against_spread(
     axes.set_xlabel(label(pair[3], units))
     axes.set_ylabel(label(pair[2], units))
     axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.2)
+
+
+def drawn_bins(scores: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """Spread and error of the bins that a logarithmic axis has a place for."""
+    spread, error = scores["binned_spread"].values, scores["binned_error"].values
+    there = (spread > AT_REST * spread.max()) & (error > AT_REST * error.max())
+    return spread[there], error[there]
 
 
 def told_apart(scores: xr.Dataset) -> bool:

@@ -45,6 +45,7 @@ KNOWN: dict[str, tuple[str, Any, str]] = {
     "enkf-n": (ORANGE, SOLID, "s"),
     "denkf": (SKY, SOLID, "v"),
     "esrf": (PURPLE, SOLID, "P"),
+    "enoi": (GREEN, DASHES[2], "v"),
     "eakf": (BLACK, SOLID, "X"),
     "ekf": (GREY, DASHES[2], "D"),
     "ridge": (ORANGE, SOLID, "X"),

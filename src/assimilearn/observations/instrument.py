@@ -22,10 +22,16 @@ class Instrument(NamedTuple):
         What observations are made from.
     correlation : Correlation
         Where they are, and the correlation of the errors of one time.
+    names : tuple of str
+        Of the instruments, where there are several.
+    kind : ndarray (row,)
+        Which of them a row of the operator's table is of; empty where there is one.
     """
 
     operator: Operator = DIRECT
     correlation: Correlation = NOWHERE
+    names: tuple[str, ...] = ()
+    kind: np.ndarray = np.empty(0, dtype=np.int64)
 
     @property
     def correlated(self) -> bool:
@@ -68,4 +74,8 @@ def instrument_of(observations: xr.Dataset, geometry: Geometry) -> Instrument:
     FileError
         If what it says of operator or error correlation cannot be used.
     """
-    return Instrument(operator_of(observations, geometry), correlation_of(observations, geometry))
+    operator, correlation = operator_of(observations, geometry), correlation_of(observations, geometry)
+    if "instrument" not in observations:
+        return Instrument(operator, correlation)
+    kind = observations["instrument"]
+    return Instrument(operator, correlation, tuple(kind.attrs["flag_meanings"].split()), kind.values.reshape(-1))

@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 
 from assimilearn.kernels import compile_alike
-from assimilearn.observations.rows import ABSOLUTE, ARCTAN, FLOOR, LOG, OWN, SQUARE, Operator, Rows
+from assimilearn.observations.rows import ABSOLUTE, ARCTAN, CUBE, FLOOR, LOG, OWN, SQUARE, Operator, Rows
 
 compile_alike()
 
@@ -27,6 +27,8 @@ def transformed(function, z):
         return np.log(np.maximum(np.abs(z), FLOOR))
     if function == ARCTAN:
         return np.arctan(z)
+    if function == CUBE:
+        return z * z * z
     return z
 
 
@@ -41,6 +43,8 @@ def slope(function, z):
         return 1 / z if abs(z) > FLOOR else 0.0
     if function == ARCTAN:
         return 1 / (1 + z * z)
+    if function == CUBE:
+        return 3 * z * z
     return 1.0
 
 

@@ -87,7 +87,7 @@ class OperatorSettings(FootprintSettings):
     """What is seen of the state: a function of a weighted sum over the sites around the observed one."""
 
     method: Literal["function"] = "function"
-    function: Literal["identity", "square", "absolute", "log", "arctan"] = Field(
+    function: Literal["identity", "square", "absolute", "log", "arctan", "cube"] = Field(
         "identity", description="function of the sum; log is ln of its absolute value"
     )
 

@@ -4,8 +4,8 @@
 
 An :class:`Operator` is the table of all rows r that a record uses. One row a site is the default, and costs nothing.
 Rows with several corners interpolate between sites, or sum over a footprint. f is the identity, the square, the
-absolute value, ln|z| (as in Poterjoy 2016, Mon. Wea. Rev. 144, 59-76), the arc tangent, or a function of the user
-(:mod:`assimilearn.observations.plugin`). Below |z| = ``FLOOR`` the logarithm is held, where it would go to minus
+absolute value, ln|z| (as in Poterjoy 2016, Mon. Wea. Rev. 144, 59-76), the arc tangent, the cube, or a function of the
+user (:mod:`assimilearn.observations.plugin`). Below |z| = ``FLOOR`` the logarithm is held, where it would go to minus
 infinity.
 """
 
@@ -14,8 +14,15 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-IDENTITY, SQUARE, ABSOLUTE, LOG, ARCTAN = range(5)
-FUNCTIONS = {"identity": IDENTITY, "square": SQUARE, "absolute": ABSOLUTE, "log": LOG, "arctan": ARCTAN}
+IDENTITY, SQUARE, ABSOLUTE, LOG, ARCTAN, CUBE = range(6)
+FUNCTIONS = {
+    "identity": IDENTITY,
+    "square": SQUARE,
+    "absolute": ABSOLUTE,
+    "log": LOG,
+    "arctan": ARCTAN,
+    "cube": CUBE,
+}
 FLOOR = 1e-3
 OWN = len(FUNCTIONS)
 """Number of the first function of a user; others follow it."""
@@ -124,6 +131,7 @@ ARRAY_FUNCTIONS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     ABSOLUTE: np.abs,
     LOG: lambda z: np.log(np.maximum(np.abs(z), FLOOR)),
     ARCTAN: np.arctan,
+    CUBE: lambda z: z**3,
 }
 
 
@@ -155,6 +163,7 @@ def differentiable_values(x: Any, rows: np.ndarray, operator: Operator) -> Any:
         ABSOLUTE: torch.abs,
         LOG: lambda z: torch.log(torch.clamp(torch.abs(z), min=FLOOR)),
         ARCTAN: torch.arctan,
+        CUBE: lambda z: z**3,
         **{number: tensor_function(f) for number, f in enumerate(operator.own, start=OWN)},
     }
     return torch.stack([functions[int(code)](z[o]) for o, code in enumerate(operator.function[rows])])

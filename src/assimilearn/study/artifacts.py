@@ -63,7 +63,10 @@ ARTIFACTS: dict[str, Artifact] = {
     "truth": Artifact(
         "truth.nc",
         ("simulate", "ingest-truth"),
-        ("observe", "train-assimilator", "tune-analysis", "score-analysis", "score-forecasts", "figure"),
+        (
+            *("observe", "assimilate", "train-assimilator", "tune-analysis", "score-analysis", "score-forecasts"),
+            "figure",
+        ),
         lambda scenario: ["truth"] if scenario.data is None or scenario.data.truth is not None else [],
     ),
     "withheld": Artifact(

@@ -85,6 +85,14 @@ def _assimilators(scenario: Scenario) -> Iterator[Problem]:
             yield Problem(f"loops.{name}.analysis.method", analysis.method, "a loop cannot use a trained step")
 
 
+def _beginnings(scenario: Scenario) -> Iterator[Problem]:
+    """An analysis can begin beside a truth only where there is one."""
+    for name, node in scenario.analyses.items():
+        if node.beside_truth and scenario.data is not None and scenario.data.truth is None:
+            advice = "no truth is known of the data, beside which the analysis could begin: give start_mean too"
+            yield Problem(f"analyses.{name}.start_std", node.start_std, advice)
+
+
 def _needs_itself(scenario: Scenario) -> Iterator[Problem]:
     """An emulator may not learn from an analysis that needs the emulator, nor a loop start from what needs the loop."""
     needs: dict[str, list[str]] = {}
@@ -288,6 +296,7 @@ def _learning(scenario: Scenario) -> Iterator[tuple[str, Any]]:
 CHECKS: dict[Callable[[Scenario], Iterator[Problem]], tuple[str, ...]] = {
     _loop_settings: (),
     _assimilators: ("data",),
+    _beginnings: ("data",),
     _sweeps: (),
     _periods: ("periods",),
     _forecasts: ("models", "truth", "periods", "observations", "forecasts"),

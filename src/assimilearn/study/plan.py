@@ -11,6 +11,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+from assimilearn.assimilation.beginning import BeginningSettings
 from assimilearn.figures import FIGURES
 from assimilearn.observations.record_settings import RecordSettings
 from assimilearn.settings import Settings
@@ -191,6 +192,15 @@ class ScenarioPlan:
     def climate(self) -> str:
         """Path of the first physical model, whose free run is the climatology, or of that of a record without any."""
         return self.model_file(self.first_model)
+
+    def beginning(self, analysis: str) -> str:
+        """Where an analysis begins, if not at the climatology, as canonical JSON."""
+        node = self.settings.analyses[analysis]
+        return canonical({name: getattr(node, name) for name in BeginningSettings.model_fields})
+
+    def beginning_truth(self, analysis: str) -> list[str]:
+        """Path of the truth, for an analysis that begins beside it, or nothing."""
+        return self.truth if self.settings.analyses[analysis].beside_truth else []
 
     def assimilator_of(self, node: Any) -> list[str]:
         """Path of the learned step of an analysis, or nothing."""

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import Field, StringConstraints, model_validator
 
 from assimilearn.assimilation import AnyAnalysis
+from assimilearn.assimilation.beginning import BeginningSettings
 from assimilearn.assimilation.twin import TwinSettings
 from assimilearn.assimilators import AssimilatorSettings
 from assimilearn.emulators import KINDS, AnyEmulator
@@ -33,7 +34,7 @@ Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=100)]
 FigureName = Annotated[str, StringConstraints(pattern="^(" + "|".join(FIGURES) + ")$")]
 
 
-class OfAnalysis(Tuned):
+class OfAnalysis(BeginningSettings, Tuned):
     """What the study adds to the settings of the method of an analysis."""
 
     model: Name | None = Field(

@@ -9,6 +9,7 @@ import numpy as np
 
 from assimilearn.assimilation.background.climatology import Background
 from assimilearn.assimilation.cycling.scales import scale
+from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.settings import AnalysisSettings
 from assimilearn.models.protocol import Model, residual_std
 
@@ -17,7 +18,7 @@ MODEL_ERROR = {"std": 1.0, "walk": 0.02}
 FIRST_SHARE, SMALLEST_SHARE = 0.1, 1e-4  # of the climatological standard deviation: first guess of the model error
 
 
-def quantities(settings: AnalysisSettings) -> dict[str, str]:
+def quantities(settings: AnalysisSettings, problem: Problem) -> dict[str, str]:
     """Names and long names of the series (time,) that a filter with these settings writes besides the usual ones."""
     names = {}
     if settings.after_update.adapts:
@@ -27,6 +28,9 @@ def quantities(settings: AnalysisSettings) -> dict[str, str]:
     for name in settings.estimates:
         names[f"parameter_{name}"] = f"ensemble mean of the {name} of the model"
         names[f"parameter_{name}_spread"] = f"ensemble standard deviation of the {name} of the model"
+    for name in problem.biases:
+        names[f"bias_{name}"] = f"ensemble mean of the bias of {name}"
+        names[f"bias_{name}_spread"] = f"ensemble standard deviation of the bias of {name}"
     return names
 
 

@@ -59,7 +59,7 @@ def cycle(step, error, update, moments, treat, observe, whiten, constants, scale
     """
     kernels = Kernels(step, error, update, moments, treat, observe, whiten)
     mean, spread = np.empty(E.shape[1]), np.empty(E.shape[1])
-    treatment, n = constants.treatment.copy(), constants.static_variance.size
+    treatment = constants.treatment.copy()
     first_parameter = E.shape[1] - noise.walk.shape[2]
     stepped = kept = 0
     for k in range(observations.steps.size):
@@ -70,7 +70,7 @@ def cycle(step, error, update, moments, treat, observe, whiten, constants, scale
         if not record(mean, spread, constants, output.forecast_mean[k], output.forecast_spread[k]):
             return k
         d, d_std, used = output.innovation[k], output.innovation_std[k], output.used[k]
-        expected, expected_std = expected_by(kernels, E, mean, spread, observations.sites[k], constants.operator, n)
+        expected, expected_std = expected_by(kernels, E, mean, spread, observations.sites[k], constants.operator)
         y, variance, sites = select(
             *(observations.value[k], observations.variance[k], observations.sites[k], observations.valid[k]),
             *(expected, expected_std, constants.limit, d, d_std, used),
@@ -128,7 +128,7 @@ def read_columns(whole, E):
 
 
 @register_jitable
-def expected_by(kernels, E, mean, spread, sites, operator, n):
+def expected_by(kernels, E, mean, spread, sites, operator):
     """Mean and standard deviation of the observations at ``sites`` that the forecast E expects, each (observation,).
 
     ``mean`` and ``spread (site + parameter,)`` are those of E.
@@ -136,7 +136,7 @@ def expected_by(kernels, E, mean, spread, sites, operator, n):
     if operator.function.size == 0:
         return at_sites(mean, spread, sites)
     expected, std = np.empty(sites.size), np.empty(sites.size)
-    kernels.moments(observed(kernels, at_all_sites(E, n), sites, operator), expected, std)
+    kernels.moments(observed(kernels, E, sites, operator), expected, std)
     for o in range(std.size):
         std[o] = np.sqrt(std[o])
     return expected, std
@@ -158,7 +158,7 @@ def analyse(kernels, constants, treatment, update_noise, treatment_noise, E, spr
     """
     n = constants.static_variance.size
     prior = E.copy() if treatment.size > 0 and treatment[2] > 0 else E[:0]
-    Y = observed(kernels, at_all_sites(E, n), sites, constants.operator)
+    Y = observed(kernels, E, sites, constants.operator)
     if constants.correlation.length > 0:
         kernels.whiten(Y, variance, sites, constants.correlation)
         kernels.whiten(y.reshape(1, y.size), variance, sites, constants.correlation)
@@ -191,12 +191,6 @@ def write_adapted(scales, mean, variance, adapted):
     for i in range(mean.size):
         adapted[q + 2 * i] = mean[i]
         adapted[q + 2 * i + 1] = np.sqrt(variance[i])
-
-
-@njit(cache=True, error_model="numpy")
-def at_all_sites(E, n):
-    """E without what its members may carry after their n sites."""
-    return E if E.shape[1] == n else E[:, :n].copy()
 
 
 @njit(cache=True, error_model="numpy")

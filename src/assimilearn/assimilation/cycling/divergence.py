@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from assimilearn.assimilation.cycling.biases import with_biases
 from assimilearn.assimilation.cycling.record import FAR, Record
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.settings import AnalysisSettings
@@ -40,7 +41,7 @@ def guarded(
     run. At the first time, which is no forecast, it is looked for here.
     """
     with np.errstate(all="ignore"):
-        record = run(problem, settings, rng)
+        record = run(with_biases(problem, settings), settings, rng)
     if record.diverged is not None and record.mean.size > 0 and not is_state(record, record.mean[0]):
         give_up(record, 0)
     return record

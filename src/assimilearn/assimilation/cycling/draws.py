@@ -39,7 +39,7 @@ class Draws:
         rngs: list[np.random.Generator],
     ) -> None:
         self.problem, self.error, self.update_noise, self.step_noise = problem, error, update_noise, step_noise
-        self.parameters, self.rotation_noise = settings.estimates, treatment_noise(settings)
+        self.parameters, self.rotation_noise = {**settings.estimates, **problem.biases}, treatment_noise(settings)
         self.model_rng, self.update_rng, self.rotation_rng, self.walk_rng, self.step_rng = rngs
 
     def per_time(self, rows: int) -> int:

@@ -9,6 +9,7 @@ import numpy as np
 from tqdm import tqdm
 
 from assimilearn.assimilation.cycling.adaptive import quantities
+from assimilearn.assimilation.cycling.biases import Carrying
 from assimilearn.assimilation.cycling.compiling import compiling_all_but_the_update
 from assimilearn.assimilation.cycling.cycle import compiled_cycle, cycle, ensemble_moments, write_adapted
 from assimilearn.assimilation.cycling.divergence import give_up
@@ -91,7 +92,7 @@ def run_filter(
     start_rng, *rngs = rng.spawn(6)
     draws = Draws(problem, settings, run.error, method.noise, draws_of(run.model), rngs)
     record = (problem.new_record or empty_record)(problem)
-    record.adapts(quantities(settings))
+    record.adapts(quantities(settings, problem))
     E = first_time(problem, method, settings, run.scales, record, start_rng, rngs[3])
     keep = kept_times(settings, problem.period)
     fitting = noise_size // draws.per_time(len(E)), LARGEST_CHUNK // problem.model.size, LONGEST_CHUNK // E.size
@@ -139,6 +140,8 @@ def prepare(problem: Problem, method: Filter, settings: AnalysisSettings) -> Run
     """Everything that does not depend on chance; the cycle is compiled where model and update are."""
     error, treatment = model_error(settings, problem), treatment_for(settings)
     model, static_variance = forecast_model(problem.model, settings), method.static_variance
+    if problem.biases:
+        model = Carrying(model, len(problem.biases))
     lowest, highest = state_bounds(problem)
     constants = Constants(
         step=np.empty(0) if model.compiled is None else model.compiled.parameters,
@@ -203,8 +206,9 @@ def first_time(
     head = record.part(begin)
     E = first_analysis(problem, settings, method.start, head, rng, method.moments)
     record.kept, record.members, record.forecast_members = head.kept, head.members, head.forecast_members
-    E = np.ascontiguousarray(with_parameters(with_memory(problem.model, E), settings.estimates, parameter_rng))
-    own = np.ascontiguousarray(E[:, E.shape[1] - len(settings.estimates) :])
+    estimated = {**settings.estimates, **problem.biases}
+    E = np.ascontiguousarray(with_parameters(with_memory(problem.model, E), estimated, parameter_rng))
+    own = np.ascontiguousarray(E[:, E.shape[1] - len(estimated) :])
     mean, variance = np.empty((2, own.shape[1]))
     ensemble_moments(own, mean, variance)
     write_adapted(scales, mean, variance, head.adapted[0])

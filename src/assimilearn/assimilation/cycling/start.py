@@ -47,10 +47,10 @@ def first_analysis(
     ndarray (row, site) : the ensemble with which the cycle goes on.
     """
     law = problem.at_start
-    background, expected, sites = law.background, law.expected, problem.sites[0]
+    background, expected, sites = law.background, law.expected, law.sites[0]
     record.forecast_mean[0], record.forecast_spread[0] = background.mean, np.sqrt(background.variance)
     select(
-        *(problem.value[0], problem.variance[0], sites, problem.valid[0], expected.mean[sites]),
+        *(law.value[0], law.variance[0], sites, law.valid[0], expected.mean[sites]),
         *(np.sqrt(expected.variance[sites]), check_limit(settings)),
         *(record.innovation[0], record.innovation_std[0], record.used[0]),
     )

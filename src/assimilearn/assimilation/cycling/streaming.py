@@ -13,7 +13,9 @@ import numpy as np
 import xarray as xr
 
 from assimilearn import store
+from assimilearn.assimilation.background.climatology import Background
 from assimilearn.assimilation.cycling.adaptive import quantities
+from assimilearn.assimilation.cycling.biases import with_biases
 from assimilearn.assimilation.cycling.divergence import guarded, innovation_sums, lost, outcome
 from assimilearn.assimilation.cycling.filtering import LARGEST_CHUNK
 from assimilearn.assimilation.cycling.record import (
@@ -51,6 +53,7 @@ def assimilate_to_file(
     model_file: xr.Dataset,
     rng: np.random.Generator,
     path: Path,
+    start: Background | None = None,
     /,
     **provenance: Any,
 ) -> None:
@@ -61,6 +64,8 @@ def assimilate_to_file(
     observations : Dataset
         From :func:`assimilearn.store.opened`: its values are read when they are needed.
     path, provenance : as for :func:`assimilearn.store.write`
+    start : Background, optional
+        As for :func:`assimilearn.assimilation.assimilate`.
 
     Raises
     ------
@@ -70,9 +75,13 @@ def assimilate_to_file(
     check_in_parts(observations, model.size)
     read = Reader(observations)
     problem = laid_out(observations, model, model_file, *(Entries(read, k) for k in range(4)))
+    problem = replace(problem, start=start)
     refuse_misfit(problem, settings)
     around = with_periods(xr.Dataset(coords=coordinates_of(problem)), problem.period)
-    with store.stream(around, declared(problem, settings), path, **provenance) as (targets, found):
+    with store.stream(around, declared(with_biases(problem, settings), settings), path, **provenance) as (
+        targets,
+        found,
+    ):
         record = StreamedRecord(problem, targets)
         run_rng, _ = rng.spawn(2)
         guarded(run_of(settings), replace(problem, new_record=lambda _: record), settings, run_rng)
@@ -89,7 +98,7 @@ def declared(problem: Problem, settings: AnalysisSettings) -> dict[str, store.Se
         for group, dim, width in ((SITE_VARIABLES, "site", n), (OBSERVATION_VARIABLES, "observation", p))
         for name, text in group.items()
     }
-    for name, text in quantities(settings).items():
+    for name, text in quantities(settings, problem).items():
         variables[name] = store.Series(("time",), (times,), single, {"units": "1", "long_name": text})
     if settings.rejects_beyond is not None:
         variables["rejected"] = store.Series(("time", "observation"), (times, p), np.dtype(np.int8), REJECTED)
