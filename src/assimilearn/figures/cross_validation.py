@@ -172,6 +172,6 @@ def scale_axes(axes: "Axes", values: np.ndarray, score: np.ndarray, law: str = "
         names = np.unique(values.astype(str))
         axes.set_xticks(range(len(names)), list(names))
     elif law == "log_uniform" or (not law and spans_decades(values)):
-        axes.set_xscale("log")
+        plain_log(axes, "x")
     if spans_decades(score):
         plain_log(axes, "y")

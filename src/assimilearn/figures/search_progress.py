@@ -1,21 +1,24 @@
-"""Best score found so far against what the search has spent, one line a search."""
+"""Best score found so far against what the search has spent, one line a search, coloured by its method."""
 
 import json
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 
-from assimilearn.figures.cross_validation import in_words
+from assimilearn.figures.cross_validation import in_words, sought
 from assimilearn.figures.inputs import Group, having, need
 from assimilearn.figures.style import (
+    BLUE,
     CENTIMETRE,
+    GREEN,
+    GREY,
+    ORANGE,
     TWO_COLUMNS,
-    colour,
+    VERMILION,
     label,
-    legend_columns,
     letter,
-    marker,
     new_figure,
     style,
 )
@@ -25,11 +28,18 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+COLUMNS = 3
+HUES = {"grid": GREY, "random": ORANGE, "tpe": BLUE, "gp": GREEN, "hyperband": VERMILION}
+SHAPES = {"grid": "s", "random": "v", "tpe": "o", "gp": "D", "hyperband": "^"}
+"""Colour and marker of a method of search."""
+
+
 def plot(*, tuning: Group | None = None) -> "Figure":
-    """One panel for each score that chooses, with all searches for it.
+    """One panel for each set of settings sought by one score, with all searches of it, told apart by their method.
 
     Cost is counted in trials with the whole budget: a trial with a third of the epochs or cycles counts a third. What
-    was found at a smaller budget is no result, so a line begins with the first trial that had all of it.
+    was found at a smaller budget is no result, so a line begins with the first trial that had all of it. Panels show
+    the best half of what was found; lines come down from above.
 
     Parameters
     ----------
@@ -42,35 +52,64 @@ def plot(*, tuning: Group | None = None) -> "Figure":
     """
     need("search_progress", tuning=tuning)
     assert tuning is not None
-    searches = having(tuning, "mean_score", "evaluation", "best")
-    scores = list(dict.fromkeys(search.attrs["objective"] for search in searches.values()))
+    groups: dict[tuple[str, ...], dict[str, xr.Dataset]] = {}
+    for name, search in having(tuning, "mean_score", "evaluation", "best").items():
+        groups.setdefault((search.attrs["objective"], *sorted(sought(search))), {})[name] = search
+    columns = min(COLUMNS, len(groups))
+    rows = -(-len(groups) // columns)
     with style():
-        figure = new_figure(TWO_COLUMNS, 6.6 * CENTIMETRE)
-        panels = figure.subplots(1, len(scores), squeeze=False)[0]
-        for index, (axes, score) in enumerate(zip(panels, scores, strict=True)):
-            here = {name: search for name, search in searches.items() if search.attrs["objective"] == score}
-            for name, search in here.items():
-                one_search(axes, name, search)
-            first = next(iter(here.values()))
-            axes.set_xlabel(label("Cost in whole trials", "1"))
-            axes.set_ylabel(label(in_words(first), first["mean_score"].attrs.get("units")))
-            axes.grid(axis="y")
-            letter(axes, index, in_words(first).replace("\n", " "))
+        figure = new_figure(TWO_COLUMNS, (1.2 + 5.4 * rows) * CENTIMETRE)
+        panels = figure.subplots(rows, columns, squeeze=False).ravel()
+        for axes in panels[len(groups) :]:
+            axes.remove()
+        for index, (axes, group) in enumerate(zip(panels, groups.values(), strict=False)):
+            one_group(axes, group)
+            letter(axes, index, in_common(list(group)))
         handles = dict(
-            (text, handle) for axes in panels for handle, text in zip(*axes.get_legend_handles_labels(), strict=True)
+            (text, handle)
+            for axes in figure.axes
+            for handle, text in zip(*axes.get_legend_handles_labels(), strict=True)
         )
-        columns = legend_columns(len(handles))
-        figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=columns)
+        figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=len(handles))
     return figure
 
 
-def one_search(axes: "Axes", name: str, search: xr.Dataset) -> None:
-    """Best so far, with a mark where it is found."""
-    cost, best = progress(search)
-    text = f"{name} ({json.loads(search.attrs['search'])['method']})"
-    axes.step(cost, best, where="post", color=colour(name), label=text)
-    found = np.flatnonzero(np.diff(best, prepend=np.nan) != 0)
-    axes.plot(cost[found], best[found], marker(name), color=colour(name), markersize=3, linestyle="")
+def one_group(axes: "Axes", searches: dict[str, xr.Dataset]) -> None:
+    """Best so far of each, with a mark where it is found."""
+    lines = []
+    for search in searches.values():
+        method = json.loads(search.attrs["search"])["method"]
+        cost, best = progress(search)
+        axes.step(cost, best, where="post", color=HUES[method])
+        found = np.flatnonzero(np.diff(best, prepend=np.nan) != 0)
+        axes.plot(cost[found], best[found], SHAPES[method], color=HUES[method], markersize=3, label=method)
+        lines.append(best)
+    show_best(axes, lines)
+    first = next(iter(searches.values()))
+    axes.set_xlabel(label("Cost in whole trials", "1"))
+    axes.set_ylabel(label(in_words(first), first["mean_score"].attrs.get("units")))
+    axes.grid(axis="y")
+
+
+def show_best(axes: "Axes", lines: list[np.ndarray]) -> None:
+    """Limit the panel to the better half of all scores found, where a first bad one would hide the others."""
+    values = np.concatenate([np.unique(best) for best in lines])
+    ends = [best[-1] for best in lines if best.size]
+    if not ends or np.ptp(values) == 0:
+        return
+    falls = all(best[0] >= best[-1] for best in lines if best.size)
+    good = np.median(values)
+    worst = max([good, *ends]) if falls else min([good, *ends])
+    best = min(ends) if falls else max(ends)
+    margin = 0.08 * abs(worst - best) or 0.01 * abs(best)
+    axes.set_ylim(min(worst, best) - margin, max(worst, best) + margin)
+
+
+def in_common(names: list[str]) -> str:
+    """What the names of a group begin with; the first one and how many more where they begin with nothing."""
+    same = takewhile(lambda letters: len(set(letters)) == 1, zip(*names, strict=False))
+    start = "".join(letters[0] for letters in same).rstrip("-_.")
+    return start or f"{names[0]} and {len(names) - 1} more"
 
 
 def progress(search: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:

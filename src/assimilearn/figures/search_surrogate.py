@@ -116,11 +116,12 @@ def surrogate(x: np.ndarray, y: np.ndarray, where: np.ndarray) -> tuple[np.ndarr
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.gaussian_process import GaussianProcessRegressor
     from sklearn.gaussian_process.kernels import Matern, WhiteKernel
+    from threadpoolctl import threadpool_limits
 
     low, span = where.min(), np.ptp(where)
-    kernel = Matern(0.3, (0.05, 3.0), nu=2.5) + WhiteKernel(1e-2, (1e-6, 1.0))
-    process = GaussianProcessRegressor(kernel, normalize_y=True, n_restarts_optimizer=3, random_state=0)
-    with warnings.catch_warnings():
+    kernel = Matern(0.3, (0.1, 3.0), nu=2.5) + WhiteKernel(1e-2, (1e-6, 1.0))
+    process = GaussianProcessRegressor(kernel, normalize_y=True, n_restarts_optimizer=1, random_state=0)
+    with warnings.catch_warnings(), threadpool_limits(1):  # threads only hinder one another on matrices this small
         warnings.simplefilter("ignore", ConvergenceWarning)  # a length at the end of its range
         process.fit(((x - low) / span)[:, None], y)
     mean, std = process.predict(((where - low) / span)[:, None], return_std=True)

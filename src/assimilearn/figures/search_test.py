@@ -93,8 +93,8 @@ def one_score(axes: "Axes", points: list[Point]) -> None:
     if searched == tested:
         ends = [value for point in points for value in (point.search[0], point.test[0])]
         axes.plot(*[[min(ends), max(ends)]] * 2, color=GREY, lw=0.8, zorder=0, label="as in the search")
-    axes.set_xlabel(label(f"Search: {searched}".replace("\n", " "), units[0]))
-    axes.set_ylabel(label(f"Test: {tested}".replace("\n", " "), units[1]))
+    axes.set_xlabel(label(f"Search: {searched}", units[0]))
+    axes.set_ylabel(label(f"Test: {tested}", units[1]))
 
 
 def of_analysis(name: str, search: xr.Dataset, scores: Group) -> Point | None:
