@@ -38,7 +38,7 @@ PANELS = {
     "fitting": 2,
     "skill_against_data": 2,
     "cross_validation": 3,
-    "search_progress": 1,
+    "search_progress": 2,
     "search_surrogate": 8,
     "search_test": 2,
     "learning_curves": 3,
