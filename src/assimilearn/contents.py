@@ -147,6 +147,25 @@ CONTENTS: dict[str, Contents] = {
         {"offset": ("input",), "physical_strength": ("output", "input")},
         {"method": str, "jacobian_error": float, "stencil_found": float},
     ),
+    "classifiers": Contents(
+        "a classifier",
+        {
+            **{"time": ("time",), "probability": ("time", "point", "category")},
+            **{"boundary": ("threshold",), "base_rate": ("category",)},
+        },
+        {"loss": ("epoch",), "validation_loss": ("epoch",)},
+        {"method": str, "settings": dict, "size": int, "interval": float},
+        ("boundary", "base_rate"),
+    ),
+    "classifier_scores": Contents(
+        "scores of a classifier",
+        {
+            **{"mean_probability": ("category", "bin"), "frequency": ("category", "bin"), "cases": ("category", "bin")},
+            "confusion": ("observed", "forecast"),
+        },
+        {},
+        {"method": str, "brier_score": float, "brier_skill": float, "verified_against": str},
+    ),
     "costs": Contents(
         "the cost of a model", {"step_seconds": (), "training_seconds": ()}, {}, {"method": str, "model_kind": str}
     ),
@@ -173,6 +192,7 @@ CONTENTS: dict[str, Contents] = {
             "valid_time_uncertainty": ("initial",),
             "forecast": ("lead", "site"),
             "verifying": ("lead", "site"),
+            "error_at": ("initial", "told_lead"),
             "increment": ("sample",),
             "true_increment": ("sample",),
             "free_run_state": ("run_time",),

@@ -12,6 +12,7 @@ from assimilearn.assimilation.settings import ParameterSettings
 from assimilearn.errors import SettingsError
 from assimilearn.models import Lorenz96, Lorenz96Settings
 from assimilearn.models.integrate import advance
+from assimilearn.models.lorenz96_cubic import Lorenz96CubicSettings, build
 
 RNG = np.random.default_rng
 CLIMATE = lorenz96_climatology()
@@ -116,3 +117,15 @@ def test_what_the_model_does_not_have_cannot_be_estimated():
     settings = METHODS["etkf"](parameters=GUESS)
     with pytest.raises(SettingsError, match="has none that could be estimated: forcing"):
         assimilate(few, linear, settings, climatology_file(np.zeros(4), np.eye(4)), RNG(0))
+
+
+def test_members_of_a_model_by_its_tendency_may_have_any_of_its_parameters_for_their_own():
+    cubic = build(Lorenz96CubicSettings())
+    x = np.random.default_rng(0).standard_normal((3, 40))
+    own = np.array([[8.0, 0.0], [8.5, 0.02], [9.0, 0.03]])
+    stepped = cubic.carrying(("forcing", "nu")).step(np.hstack([x, own]))
+    for k, (forcing, nu) in enumerate(own):
+        alone = build(Lorenz96CubicSettings(forcing=forcing, nu=nu)).step(x[k])
+        assert stepped[k] == pytest.approx([*alone, forcing, nu], rel=1e-14)
+    with pytest.raises(SettingsError, match="cannot estimate size"):
+        cubic.carrying(("size",))

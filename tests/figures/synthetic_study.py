@@ -430,6 +430,16 @@ def make_one_step(noise, rng):
     )
 
 
+def make_classifier_scores(k):
+    """A classifier of an event that is the surer of itself the larger k."""
+    said = (np.arange(10) + 0.5) / 10
+    frequency = 0.5 + (said - 0.5) * (1 - 0.15 * k)
+    table = {"mean_probability": [1 - said, said], "frequency": [1 - frequency, frequency]}
+    cases = 1000 * np.abs(said - 0.5) + 50
+    scores = {name: (("category", "bin"), values) for name, values in (table | {"cases": [cases[::-1], cases]}).items()}
+    return xr.Dataset(scores, attrs={"brier_skill": 0.5 - 0.1 * k, "accuracy": 0.9 - 0.05 * k})
+
+
 def make_cost(k):
     """Seconds of the k-th model; the first is not trained."""
     return xr.Dataset({"training_seconds": ((), 2.0 * k), "step_seconds": ((), 1e-6 * 3.0**k)})
@@ -532,6 +542,7 @@ def make_study():
         "forecast_scores": {name: make_forecast_scores(name, truth, model, rng) for name in names},
         "tuning": tuning,
         "one_steps": {name: make_one_step(0.02 * k, rng) for k, name in enumerate((*names, "gru", "tree"))},
+        "classifier_scores": {name: make_classifier_scores(k) for k, name in enumerate(("logistic", "network"))},
         "costs": {name: make_cost(k) for k, name in enumerate(names)},
         "complexities": {
             "forest": make_complexity(rng, "max_depth", np.array([2, 4, 8, 16]), 8),

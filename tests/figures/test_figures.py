@@ -35,6 +35,7 @@ PANELS = {
     "lyapunov_spectrum": 2,
     "one_step_and_free_run": 2 * 8,
     "cost_against_skill": 2,
+    "reliability": 3,
     "fitting": 2,
     "skill_against_data": 2,
     "cross_validation": 3,

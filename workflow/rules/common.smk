@@ -53,6 +53,7 @@ wildcard_constraints:
     analysis="[a-z0-9-]+",
     emulator="[a-z0-9-]+",
     assimilator=PLAN.names("assimilators"),
+    classifier=PLAN.names("classifiers"),
     loop=PLAN.names("loops"),
     sweep=PLAN.names("sweeps"),
     cycle="[1-9][0-9]*",

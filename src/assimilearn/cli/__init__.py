@@ -37,6 +37,8 @@ VERBS = {
     "explain": "Say of each observation of one time why its increment is as large as it is",
     "explain-model": "Say which inputs a model uses and how, and how its Jacobian compares with the physical one",
     "score-forecasts": "Score the forecasts and the free run of a model",
+    "train-classifier": "Train a classifier of events on an analysis, and forecast with it",
+    "score-classifier": "Score the probabilities of a classifier",
     "measure-cost": "Measure what the training and a step of a model cost",
     "figure": "Draw a figure",
     "scorecard": "Collect the numbers of a study and hold them against published ones",

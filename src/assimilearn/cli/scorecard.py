@@ -11,7 +11,10 @@ from assimilearn.cli.health import tell_health
 from assimilearn.cli.options import FILE, Output, settings_option
 from assimilearn.verification import Claim, scorecard, write_scorecard
 
-KINDS = ("model", "analysis_scores", "forecast_scores", "sweeps", "assimilators", "explanations", "tuning")
+KINDS = (
+    *("model", "analysis_scores", "forecast_scores", "sweeps", "assimilators", "explanations", "tuning"),
+    "classifier_scores",
+)
 
 
 @click.command("scorecard")
@@ -21,8 +24,8 @@ KINDS = ("model", "analysis_scores", "forecast_scores", "sweeps", "assimilators"
 def command(output: Path, files: tuple[Path, ...], claims: dict[str, Claim]) -> None:
     """Collect the scores of FILES into the table OUTPUT, beside published numbers.
 
-    The files are models, scores of analyses and forecasts, sweeps, searches, assimilators and explanations of models;
-    each says itself what it is.
+    The files are models, scores of analyses, forecasts and classifiers, sweeps, searches, assimilators and
+    explanations of models; each says itself what it is.
     """
     given: dict[str, dict[str, dict[str, Any]]] = defaultdict(lambda: defaultdict(dict))
     for path in files:
@@ -32,5 +35,5 @@ def command(output: Path, files: tuple[Path, ...], claims: dict[str, Claim]) -> 
     for scenario, nodes in analyses.items():
         for node, scores in nodes.items():
             tell_health(f"{scenario}/{node}", scores.attrs)
-    others = given["sweeps"], given["assimilators"], given["explanations"], given["tuning"]
+    others = given["sweeps"], given["assimilators"], given["explanations"], given["tuning"], given["classifier_scores"]
     write_scorecard(scorecard(analyses, forecasts, given["model"], claims, *others), output)

@@ -35,6 +35,7 @@ KINDS = (
     "data_curves",
     "costs",
     "tuned_analyses",
+    "classifier_scores",
     "emulators",
     "polynomials",
     "loop_scores",
@@ -85,6 +86,7 @@ FIGURES: dict[str, Reads] = {
     "lyapunov_spectrum": Reads(("spectra",)),
     "one_step_and_free_run": Reads(("one_steps",)),
     "cost_against_skill": Reads(("costs", "forecast_scores")),
+    "reliability": Reads(("classifier_scores",)),
     "fitting": Reads(("complexities",)),
     "skill_against_data": Reads(("data_curves",)),
     "cross_validation": Reads(("tuning",)),
@@ -111,11 +113,11 @@ def plot(name: str, **datasets: Any) -> "Figure":
     **datasets
         By kind: ``truth``, ``observations``, ``model`` are Datasets; ``analyses``, ``analysis_scores``,
         ``forecast_scores``, ``spectra``, ``one_steps``, ``verified_forecasts``, ``tuning``, ``complexities`` (searches
-        of one number), ``data_curves`` (those of the number of analyses), ``costs``, ``emulators``, ``polynomials``,
-        ``explanations``, ``sweeps``, ``grids`` (sweeps that go over more than members) map names to Datasets,
-        ``loop_scores`` names with the number of the cycle ("paper.3"), ``claims`` rows of the scorecard to published
-        numbers, ``variations`` settings to their values by scenario; ``rows`` are those of the scorecard. Kinds that
-        the figure does not read are left aside.
+        of one number), ``data_curves`` (those of the number of analyses), ``costs``, ``classifier_scores``,
+        ``emulators``, ``polynomials``, ``explanations``, ``sweeps``, ``grids`` (sweeps that go over more than members)
+        map names to Datasets, ``loop_scores`` names with the number of the cycle ("paper.3"), ``claims`` rows of the
+        scorecard to published numbers, ``variations`` settings to their values by scenario; ``rows`` are those of the
+        scorecard. Kinds that the figure does not read are left aside.
 
     Raises
     ------

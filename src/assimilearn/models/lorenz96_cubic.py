@@ -8,7 +8,7 @@ code, with which its climate and scores were found; the one in its text is mirro
 Integrated by RK4.
 """
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numba import njit
@@ -22,6 +22,8 @@ from assimilearn.models.settings import ModelSettings
 
 class Lorenz96CubicSettings(ModelSettings):
     """Lorenz-96 with a cubic term, weak friction and strong forcing."""
+
+    estimable: ClassVar[tuple[str, ...]] = ("forcing", "friction", "nu")
 
     method: Literal["lorenz96-cubic"] = "lorenz96-cubic"
     size: int = Field(40, ge=6, description="number of sites on the ring")

@@ -14,7 +14,7 @@ Cost: 4 tendencies a step.
 """
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
@@ -22,9 +22,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numba import njit
 
+from assimilearn.errors import SettingsError
 from assimilearn.kernels import FAST, compile_alike
 from assimilearn.models.geometry import Geometry
-from assimilearn.models.protocol import CompiledStep
+from assimilearn.models.protocol import CompiledStep, Model
 
 compile_alike()
 
@@ -117,6 +118,18 @@ class RungeKuttaModel:
         """The step for the compiled cycle."""
         return CompiledStep(self.kernel, np.array([*self.values, self.time_step]))
 
+    def carrying(self, names: Sequence[str]) -> Model:
+        """The same model for states that carry these parameters, each its own, after their sites.
+
+        Raises
+        ------
+        SettingsError
+            If there are others among them than the settings say can be estimated.
+        """
+        if unknown := [name for name in names if name not in self.settings.estimable]:
+            raise SettingsError(f"{self.settings.method} cannot estimate {', '.join(unknown)}")
+        return OwnParameters(self, tuple(names))
+
     def step(self, states: Any) -> Any:
         """One step of ``states (..., site)``, NumPy or torch."""
         return rk4(self.tendency, states, self.time_step, *self.values)
@@ -129,3 +142,29 @@ class RungeKuttaModel:
         """One step of a torch tensor (..., site) with some parameters at other values, tensors too."""
         parameters = [values.get(name, value) for name, value in zip(self.parameters, self.values, strict=True)]
         return rk4(self.tendency, tensor, self.time_step, *parameters)
+
+
+@dataclass(frozen=True)
+class OwnParameters:
+    """A model for states (..., site + parameter) with parameters of their own, which a step leaves as they are."""
+
+    model: RungeKuttaModel
+    names: tuple[str, ...]
+    compiled: None = None
+
+    @property
+    def size(self) -> int:
+        """Number of sites and parameters."""
+        return self.model.size + len(self.names)
+
+    @property
+    def time_step(self) -> float:
+        """Length of one step in MTU."""
+        return self.model.time_step
+
+    def step(self, states: np.ndarray) -> np.ndarray:
+        """One RK4 step of ``states (..., site + parameter)``."""
+        n = self.model.size
+        x, own = states[..., :n], states[..., n:]
+        values = {name: own[..., k : k + 1] for k, name in enumerate(self.names)}
+        return np.concatenate([self.model.differentiable_at(x, values), own], axis=-1)

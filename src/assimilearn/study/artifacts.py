@@ -65,7 +65,7 @@ ARTIFACTS: dict[str, Artifact] = {
         ("simulate", "ingest-truth"),
         (
             *("observe", "assimilate", "train-assimilator", "tune-analysis", "score-analysis", "score-forecasts"),
-            "figure",
+            *("score-classifier", "figure"),
         ),
         lambda scenario: ["truth"] if scenario.data is None or scenario.data.truth is not None else [],
     ),
@@ -89,7 +89,16 @@ ARTIFACTS: dict[str, Artifact] = {
         "analyses/{}.nc",
         ("assimilate", "best-cycle"),
         (
-            *("tune", "tune-analysis", "train", "learn-again", "assimilate-again", "score-analysis"),
+            *(
+                "tune",
+                "tune-analysis",
+                "train",
+                "train-classifier",
+                "score-classifier",
+                "learn-again",
+                "assimilate-again",
+                "score-analysis",
+            ),
             *("score-forecasts", "explain-model", "measure-cost", "figure"),
         ),
         lambda scenario: [*scenario.analyses, *scenario.loops],
@@ -122,6 +131,15 @@ ARTIFACTS: dict[str, Artifact] = {
         ("explain-model",),
         ("scorecard", "figure"),
         lambda scenario: [*scenario.emulators, *scenario.loops] if scenario.explain and scenario.models else [],
+    ),
+    "classifiers": Artifact(
+        "classifiers/{}.nc", ("train-classifier",), ("score-classifier",), lambda scenario: scenario.classifiers
+    ),
+    "classifier_scores": Artifact(
+        "scores/classifiers/{}.nc",
+        ("score-classifier",),
+        ("scorecard", "figure"),
+        lambda scenario: scenario.classifiers,
     ),
     "costs": Artifact(
         "costs/{}.nc",

@@ -282,6 +282,10 @@ class ScenarioPlan:
         inputs = self.training_inputs(emulator).items()
         return [word for need, path in inputs if need != "analysis" for word in option(f"--{need}", [path])]
 
+    def classifier_analysis(self, classifier: str) -> str:
+        """Path of the analysis that a classifier learns from."""
+        return self.analysis(self.settings.classifiers[classifier].trained_on)
+
     # ---- searches ---------------------------------------------------------------------------------------------
 
     def tuning(self, emulator: str) -> list[str]:
@@ -365,6 +369,10 @@ class ScenarioPlan:
         """Code of a learned step: its method and its forecast model."""
         node: Any = self.settings.assimilators[name]
         return code_of(node, *self._model_nodes(node.model))
+
+    def classifier_code(self, name: str) -> Code:
+        """Code of a classifier."""
+        return code_of(self.settings.classifiers[name])
 
     def cycle_code(self, loop: str) -> Code:
         """Code of a cycle of a loop: its method, its emulator, the operators of its observations."""
@@ -457,7 +465,10 @@ class ScenarioPlan:
         models = [self.model_file(name) for name in self.settings.models]
         scores = [
             path
-            for kind in ("analysis_scores", "forecast_scores", "sweeps", "tuning", "assimilators", "explanations")
+            for kind in (
+                *("analysis_scores", "forecast_scores", "sweeps", "tuning", "assimilators", "explanations"),
+                "classifier_scores",
+            )
             for path in self.files(kind)
         ]
         return [*models, *scores]
@@ -507,6 +518,10 @@ class ScenarioPlan:
     def emulator_settings(self, name: str) -> str:
         """Settings of an emulator, without what only the plan needs."""
         return canonical(_without(self.settings.emulators[name], OfEmulator.model_fields))
+
+    def classifier_settings(self, name: str) -> str:
+        """Settings of a classifier, without what only the plan needs."""
+        return canonical(_without(self.settings.classifiers[name], {"trained_on"}))
 
     def assimilator_settings(self, name: str) -> str:
         """Settings of a learned step, without what only the plan needs."""

@@ -48,7 +48,7 @@ class Reference(NamedTuple):
 
 def references(scenario: Scenario) -> Iterator[Reference]:
     """Every reference of every node."""
-    for section in ("analyses", "emulators", "assimilators", "loops", "sweeps"):
+    for section in ("analyses", "emulators", "classifiers", "assimilators", "loops", "sweeps"):
         for name, node in getattr(scenario, section).items():
             for place, settings in {f"{section}.{name}": node, **_inside(f"{section}.{name}", node)}.items():
                 for setting, target in named(settings).items():

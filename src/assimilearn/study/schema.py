@@ -10,6 +10,8 @@ from assimilearn.assimilation.beginning import BeginningSettings
 from assimilearn.assimilation.twin import TwinSettings
 from assimilearn.assimilators import AssimilatorSettings
 from assimilearn.emulators import KINDS, AnyEmulator
+from assimilearn.emulators.classifiers.estimators import EstimatorSettings
+from assimilearn.emulators.classifiers.network import NetworkClassifierSettings
 from assimilearn.figures import FIGURES
 from assimilearn.loops import Stopping
 from assimilearn.models import AnyModel
@@ -54,6 +56,22 @@ class OfEmulator(Settings):
 
     trained_on: Name = Field(description="the analysis that it learns from: a name under `analyses` or `loops`")
     tune: TuneSettings | None = Field(None, description="search of its settings by cross-validation in time")
+
+
+class NetworkClassifierNode(NetworkClassifierSettings):
+    """A network as a classifier, and what it learns from."""
+
+    trained_on: Name = Field(description="the analysis that it learns from: a name under `analyses` or `loops`")
+
+
+class EstimatorNode(EstimatorSettings):
+    """A classifier of scikit-learn, and what it learns from."""
+
+    trained_on: Name = Field(description="the analysis that it learns from: a name under `analyses` or `loops`")
+
+
+ClassifierNode: TypeAlias = Annotated[NetworkClassifierNode | EstimatorNode, Field(discriminator="method")]
+"""Settings of any classifier with what the study adds, told apart by `method`."""
 
 
 class OfAssimilator(Settings):
@@ -173,6 +191,7 @@ class Scenario(Settings):
     data: BroughtData | None = Field(None, description="files to use instead of `truth` and `observations`")
     analyses: dict[Name, AnalysisNode] = Field({}, description="analyses, by name")
     emulators: dict[Name, EmulatorNode] = Field({}, description="learned forecast models, by name")
+    classifiers: dict[Name, ClassifierNode] = Field({}, description="probabilities of events, learned; by name")
     assimilators: dict[Name, AssimilatorNode] = Field({}, description="learned analysis steps, by name")
     loops: dict[Name, LoopNode] = Field({}, description="cycles of learning and assimilating, by name")
     sweeps: dict[Name, SweepNode] = Field({}, description="scores of a method over many settings, by name")

@@ -21,6 +21,7 @@ Stage = Literal[
     "withholding",
     "explanation",
     "cost",
+    "classifiers",
 ]
 
 

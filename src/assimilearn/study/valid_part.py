@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 from assimilearn.study.problems import written_path
 
-NODES = ("models", "analyses", "emulators", "assimilators", "loops", "sweeps")
+NODES = ("models", "analyses", "emulators", "classifiers", "assimilators", "loops", "sweeps")
 
 NAMING = ("model", "trained_on", "start", "assimilator")
 """Settings that name another node; they are looked at even where the rest of the node cannot be used."""
@@ -17,6 +17,7 @@ STAND_INS: dict[str, dict[str, Any]] = {
     "models": {"method": "lorenz96"},
     "analyses": {"method": "interpolation"},
     "emulators": {"method": "persistence", "trained_on": "none"},
+    "classifiers": {"method": "sklearn-classifier", "trained_on": "none"},
     "assimilators": {"method": "recurrent-gain"},
     "loops": {"start": "none", "emulator": {"method": "persistence"}, "analysis": {"method": "interpolation"}},
     "sweeps": {"analysis": {"method": "interpolation"}},

@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 from pydantic import Field
 
-from assimilearn.errors import FileError
+from assimilearn.errors import FileError, SettingsError
 from assimilearn.models.fields import field_scales, geometry_in, with_geometry
 from assimilearn.models.geometry import geometry_of
 from assimilearn.models.lyapunov import lyapunov_exponents
@@ -39,6 +39,7 @@ class ForecastSettings(Settings):
     members: int = Field(
         20, ge=2, description="forecasts from each start where a model has chance in its steps: their mean is scored"
     )
+    leads: tuple[float, ...] = Field((), description="leads in MTU whose root mean square errors the scorecard states")
     threshold: float = Field(0.5, gt=0, description="error, in climatological standard deviations, that ends the skill")
     free_run: float = Field(100.0, ge=0, description="MTU of each free run that the climate is measured over; 0: none")
     free_runs: int = Field(10, ge=1, description="number of free runs, which advance together")
@@ -140,6 +141,7 @@ def score_forecasts(
     dataset = dataset.merge(climate, combine_attrs="override")
     if settings.lyapunov_duration > 0:
         dataset = _with_lyapunov_exponents(dataset, model, analysis, model_file, settings.lyapunov_duration, rng)
+    dataset = dataset.merge(_errors_at(dataset, settings.leads), combine_attrs="override")
     facts = {"lyapunov_time": lyapunov_time(model_file), "free_run": free_run, **_status(errors)}
     clock = clock_of(analysis.attrs)
     dataset = dataset.assign_coords(clock.coordinates(starts, "start", "start_date"))
@@ -312,6 +314,27 @@ def _valid_times(dataset: xr.Dataset, settings: ForecastSettings) -> xr.Dataset:
                 {"units": "MTU", "long_name": "standard error of valid_time_mean"},
             ),
         }
+    )
+
+
+def _errors_at(dataset: xr.Dataset, leads: tuple[float, ...]) -> xr.Dataset:
+    """Root mean square errors over all starts at some of the leads.
+
+    Raises
+    ------
+    SettingsError
+        If one of them is no lead of the forecasts.
+    """
+    if not leads:
+        return xr.Dataset()
+    for lead in leads:
+        if np.abs(dataset["lead"].values - lead).min() > 1e-6:
+            raise SettingsError(f"forecasts.leads: {lead:g} MTU is no lead at which forecasts are verified")
+    chosen = dataset["error"].sel(lead=list(leads), method="nearest").values
+    told = {"units": "1", "long_name": "root mean square error over all starts, in climatological standard deviations"}
+    return xr.Dataset(
+        {"error_at": (("initial", "told_lead"), np.sqrt(np.mean(chosen**2, axis=1)), told)},
+        {"told_lead": ("told_lead", np.array(leads), {"units": "MTU", "long_name": "lead time"})},
     )
 
 

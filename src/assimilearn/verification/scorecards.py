@@ -29,6 +29,7 @@ from assimilearn.models.protocol import WithIdentities
 from assimilearn.observations.dates import clock_of
 from assimilearn.registry import registry
 from assimilearn.verification.claims import Claim
+from assimilearn.verification.classifiers import CLASSIFIER_SCORES
 from assimilearn.verification.climate import pooled_std
 from assimilearn.verification.free_runs import DISTANCES
 from assimilearn.verification.sweeps import MEDIAN, SWEPT_SCORES, best_settings
@@ -65,8 +66,9 @@ def scorecard(
     assimilators: Files | None = None,
     explanations: Files | None = None,
     tuning: Files | None = None,
+    classifiers: Files | None = None,
 ) -> list[Row]:
-    """All rows of a study: of analyses, forecasts, models, sweeps, searches, assimilators, explanations, in this order.
+    """All rows of a study: of analyses, forecasts, models, sweeps, searches, assimilators, explanations, classifiers.
 
     Parameters
     ----------
@@ -77,7 +79,7 @@ def scorecard(
         Published numbers. A claim about a row that is not there gets a row of its own, which fails; one about
         ``*/{node}/{score}``, or any other pattern of names of scenarios, a row with the median over those that match
         and have this row; one about ``{row} over {row}`` a row with their ratio.
-    sweeps, assimilators, explanations, tuning : {scenario: {node: Dataset}}
+    sweeps, assimilators, explanations, tuning, classifiers : {scenario: {node: Dataset}}
     """
     rows = [
         *(row for name, file in _nodes(analyses) for row in analysis_rows(name, file)),
@@ -88,10 +90,18 @@ def scorecard(
         *(row for name, file in _nodes(tuning or {}) for row in search_rows(name, file)),
         *(row for name, file in _nodes(assimilators or {}) for row in assimilator_rows(name, file)),
         *(row for name, file in _nodes(explanations or {}) for row in explanation_rows(name, file)),
+        *(row for name, file in _nodes(classifiers or {}) for row in classifier_rows(name, file)),
     ]
     bounds = {name: bound for scenario, files in analyses.items() for name, bound in rmse_bounds(scenario, files)}
     rows = [replace(row, bound=bounds.get(row.name)) for row in rows]
     return _with_claims([*rows, *(ratio for row in rows for ratio in _ratio_to_bound(row))], claims or {})
+
+
+def classifier_rows(name: str, scores: xr.Dataset) -> Iterator[Row]:
+    """Scores of the probabilities of a classifier."""
+    for score in CLASSIFIER_SCORES:
+        uncertainty = scores.attrs.get(f"{score}_uncertainty")
+        yield Row(f"{name}/{score}", float(scores.attrs[score]), None if uncertainty is None else float(uncertainty))
 
 
 def assimilator_rows(name: str, file: xr.Dataset) -> Iterator[Row]:
@@ -187,6 +197,11 @@ def forecast_rows(name: str, scores: xr.Dataset) -> list[Row]:
             unit = scores.attrs["lyapunov_time"]
             rows.append(_row(f"{name}/valid_time{suffix}", value, uncertainty, failed, note))
             rows.append(_row(f"{name}/valid_time{suffix}_lyapunov", value / unit, uncertainty / unit, failed, note))
+    if "error_at" in scores:
+        for initial, suffix in (("analysis", ""), ("truth", "_from_truth")):
+            for lead in scores["told_lead"].values if initial in scores["initial"].values else ():
+                value = float(scores["error_at"].sel(initial=initial, told_lead=lead))
+                rows.append(_row(f"{name}/error_at_{lead:g}{suffix}", value, None, failed))
     rows += skill_rows(name, scores, failed)
     broken = "the free run diverged" if scores.attrs.get("free_run") == "diverged" else ""
     if scores.attrs.get("free_run") != "none":

@@ -44,6 +44,7 @@ TRUSTED = {
     *("sklearn.metrics._dist_metrics.EuclideanDistance64", "sklearn.metrics._dist_metrics.ManhattanDistance64"),
     *("sklearn.neighbors._kd_tree.KDTree", "sklearn.neighbors._ball_tree.BallTree"),
     *("sklearn.neural_network._stochastic_optimizers.AdamOptimizer",),
+    *("sklearn._loss.loss.HalfBinomialLoss", "sklearn._loss.loss.HalfMultinomialLoss"),
     *("sklearn.neural_network._stochastic_optimizers.SGDOptimizer", "sklearn._loss.loss.HalfTweedieLossIdentity"),
 }
 """Types that a stored estimator may hold besides those that skops trusts by itself."""
@@ -119,17 +120,17 @@ def nearest(name: str, allowed: Iterable[str]) -> str:
 @cache
 def regressors() -> Mapping[str, Callable[..., Any]]:
     """Regressors of scikit-learn by name."""
-    return _estimators("regressor")
+    return estimators("regressor")
 
 
 @cache
 def transformers() -> Mapping[str, Callable[..., Any]]:
     """Transformers of scikit-learn by name."""
-    return _estimators("transformer")
+    return estimators("transformer")
 
 
-def _estimators(kind: str) -> Mapping[str, Callable[..., Any]]:
-    """Estimators that can be made without arguments."""
+def estimators(kind: str) -> Mapping[str, Callable[..., Any]]:
+    """Estimators of a kind ("regressor", "classifier", "transformer") that can be made without arguments, by name."""
     import inspect
 
     from sklearn.utils.discovery import all_estimators
