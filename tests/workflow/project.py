@@ -66,7 +66,7 @@ class Project:
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            timeout=300,
+            timeout=1200,  # against a run that hangs; a busy machine is slow
             check=False,
         )
         assert done.returncode == status, done.stdout
