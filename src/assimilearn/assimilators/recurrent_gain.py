@@ -48,7 +48,8 @@ def module(geometry: Geometry, settings: RecurrentGainSettings) -> Any:
     import torch
 
     fields, width, kernel, memory = len(geometry.fields), settings.width, settings.kernel, settings.memory_channels
-    gains = fields * fields * (2 * settings.reach + 1)
+    span = 2 * settings.reach + 1
+    gains = fields * fields * span
     periodic = geometry.axes[0].periodic
 
     class RecurrentGain(torch.nn.Module):
@@ -62,9 +63,11 @@ def module(geometry: Geometry, settings: RecurrentGainSettings) -> Any:
             layers += [torch.nn.Conv2d(width, width, (1, kernel)) for _ in range(settings.depth - 1)]
             self.layers = torch.nn.ModuleList(layers)
             self.last = torch.nn.Conv2d(width, gains + 2 * memory, (1, kernel))
+            near = torch.eye(span).repeat(fields, 1)[:, None] * torch.eye(fields).repeat_interleave(span, 0)[:, :, None]
+            self.register_buffer("offsets", near, persistent=False)  # a convolution that gives departures near by
             with torch.no_grad():  # the first analyses draw each observed site a little towards its observation
                 self.last.weight *= 0.1
-                own = (2 * settings.reach + 1) * (fields + 1) * torch.arange(fields) + settings.reach
+                own = span * (fields + 1) * torch.arange(fields) + settings.reach
                 self.last.bias[own] += 0.2  # type: ignore[index]  # it has one
 
         def forward(self, state: Any, innovation: Any, observed: Any, error: Any, memory_before: Any) -> Any:
@@ -82,16 +85,9 @@ def module(geometry: Geometry, settings: RecurrentGainSettings) -> Any:
 
         def applied(self, gain: Any, departures: Any) -> Any:
             """The sum over fields and offsets of gain times departure, (row, field, point)."""
-            total: list[Any] = [0.0] * fields
-            number = 0
-            for to in range(fields):
-                for source in range(fields):
-                    for offset in range(2 * settings.reach + 1):
-                        end = offset - 2 * settings.reach
-                        moved = departures[:, source, offset : end if end < 0 else None]
-                        total[to] = total[to] + gain[:, number] * moved
-                        number += 1
-            return torch.stack(total, dim=1)
+            around = torch.nn.functional.conv1d(departures, self.offsets)  # type: ignore[arg-type]  # a buffer
+            gain = gain.reshape(gain.shape[0], fields, fields * span, gain.shape[2])
+            return (gain * around[:, None]).sum(dim=2)
 
     return RecurrentGain()
 

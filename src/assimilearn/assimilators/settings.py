@@ -48,8 +48,11 @@ class NetworkSettings(AssimilatorSettings):
     learning_rate: float = Field(3e-3, gt=0, description="largest step size of Adam; it falls as a cosine")
     warm_up: int = Field(100, ge=0, description="iterations over which the step size rises from 0")
     clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
+    averaging: float = Field(
+        0.998, ge=0, lt=1, description="decay, in a step, of the running mean of the weights, which is what is kept"
+    )
     restarts: float = Field(
-        0.01, ge=0, le=1, description="share of the trajectories that start anew, elsewhere, after each cycle"
+        0.003, ge=0, le=1, description="share of the trajectories that start anew, elsewhere, after each cycle"
     )
     checkpoints: bool = Field(
         False, description="recompute each cycle in the backward pass instead of keeping its activations"

@@ -10,6 +10,10 @@ of a cycle is
 
 the error of an observation is independent of the forecast, so that the forecast with the smallest innovations is the
 best one, and no truth is needed. s is the climatological, sigma the observation error's standard deviation.
+
+Trajectories that have just begun are far from the truth, and their squares would outweigh those of all others: above
+``CAP`` times the median the loss of a trajectory counts as its square root does (Huber 1964, Ann. Math. Statist. 35).
+What is validated and kept is a running mean of the weights (Polyak & Juditsky 1992, SIAM J. Control Optim. 30).
 """
 
 import copy
@@ -29,6 +33,7 @@ from assimilearn.periods import TRAIN, VALIDATION
 logger = logging.getLogger(__name__)
 
 STARTS = 500  # places in the training period where trajectories may start
+CAP = 4.0  # times the median loss of trajectories, from which on one has less weight
 FAR = 10.0  # climatological standard deviations beyond which a trajectory is lost, and starts anew
 VALIDATION_ROWS, VALIDATION_SPINUP = 20, 50  # pieces of the validation period, and their first analyses, not scored
 
@@ -140,6 +145,8 @@ def train_network(
     rows = Trajectories(problem, cycle, settings, rng)
     optimizer = torch.optim.Adam(module.parameters(), lr=settings.learning_rate)
     rate = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda k: rate_factor(settings, k))
+    averaged = running_mean(module, settings.averaging)
+    judged = Cycle(problem, averaged.module)
     best, best_score = copy.deepcopy(module.state_dict()), np.inf
     stages, total, count = [], 0.0, 0
     ends = np.unique(np.linspace(0, settings.iterations, settings.validations + 1).astype(int)[1:])
@@ -151,23 +158,34 @@ def train_network(
         norm = torch.nn.utils.clip_grad_norm_(module.parameters(), settings.clip)
         if torch.isfinite(norm):  # else some forecast has blown up: its trajectory starts anew, this step is not taken
             optimizer.step()
+            averaged.update_parameters(module)
             total, count = total + float(loss.detach()), count + 1
         rate.step()
         rows.replace_lost()
         if k in ends:
-            module.eval()
-            score = validation_score(cycle, series, problem, truth is not None)
-            module.train()
+            averaged.eval()
+            score = validation_score(judged, series, problem, truth is not None)
             stages.append((total / max(count, 1), score, k))
             logger.info("%d of %d iterations: loss %.5f, validation %.5f", k, settings.iterations, *stages[-1][:2])
             total, count = 0.0, 0
             if score < best_score:
-                best, best_score = copy.deepcopy(module.state_dict()), score
+                best, best_score = copy.deepcopy(averaged.module.state_dict()), score
     module.load_state_dict(best)
     module.eval()
     history = np.array(stages)
     failure = "" if np.isfinite(best_score) else "the analyses of the validation period diverged at every stage"
     return Trained(history[:, 0], history[:, 1], history[:, 2].astype(int), failure)
+
+
+def running_mean(module: Any, decay: float) -> Any:
+    """The running mean of the weights of a module; at the beginning over the few steps that there are."""
+    import torch
+    from torch.optim.swa_utils import AveragedModel
+
+    def move(mean: Any, now: Any, count: Any) -> None:
+        torch._foreach_lerp_(mean, now, 1 - min(decay, (1 + float(count)) / (10 + float(count))))
+
+    return AveragedModel(module, multi_avg_fn=move)
 
 
 def rate_factor(settings: NetworkSettings, iteration: int) -> float:
@@ -241,7 +259,7 @@ def unrolled_loss(cycle: Cycle, series: Series, rows: Trajectories, settings: Ne
         else:
             x, innovation, memory = one(x, memory, at)
         if against_truth:
-            total = total + (((x - series.truth[at]) / cycle.std) ** 2).mean()
+            total = total + tempered((((x - series.truth[at]) / cycle.std) ** 2).mean(dim=1))
         elif k > 0:  # the first innovation tells of an analysis that this iteration has not made
             total = total + innovation_loss(innovation, series.observed[at])
     rows.x, rows.memory, rows.at = x.detach(), memory.detach(), at
@@ -256,7 +274,13 @@ def unrolled_loss(cycle: Cycle, series: Series, rows: Trajectories, settings: Ne
 
 def innovation_loss(innovation: Any, observed: Any) -> Any:
     """Mean square of the innovations over sigma, of those there are."""
-    return (innovation**2).sum() / observed.sum().clamp(min=1)
+    return tempered((innovation**2).sum(dim=1) / observed.sum(dim=1).clamp(min=1))
+
+
+def tempered(loss: Any) -> Any:
+    """Mean of the losses (row,) of which none has more than its share, see the top of this file."""
+    given = loss.detach()
+    return (loss * (CAP * given.median() / given.clamp(min=1e-12)).clamp(max=1.0).sqrt()).mean()
 
 
 def validation_score(cycle: Cycle, series: Series, problem: Problem, against_truth: bool) -> float:

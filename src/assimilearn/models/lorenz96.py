@@ -36,9 +36,12 @@ class Lorenz96Settings(ModelSettings):
 
 def tendency(x: Any, forcing: Any) -> Any:
     """Time derivative of ``x (..., site)``, NumPy or torch, per MTU."""
-    i = np.arange(x.shape[-1])
-    n = x.shape[-1]
-    return (x[..., (i + 1) % n] - x[..., i - 2]) * x[..., i - 1] - x + forcing
+    return (moved(x, 1) - moved(x, -2)) * moved(x, -1) - x + forcing
+
+
+def moved(x: Any, by: int) -> Any:
+    """x_(i + by) at site i, round the ring, of ``x (..., site)``, NumPy or torch."""
+    return np.roll(x, -by, axis=-1) if isinstance(x, np.ndarray) else x.roll(-by, -1)
 
 
 @njit(fastmath=FAST, inline="always")
