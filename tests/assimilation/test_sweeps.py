@@ -13,11 +13,14 @@ from assimilearn.assimilation.background.independent import IndependentBackgroun
 from assimilearn.assimilation.twin import Twin, TwinSettings, simulate_twin
 from assimilearn.errors import SettingsError
 from assimilearn.models import Lorenz96, Lorenz96Settings
+from assimilearn.models.geometry import ring
+from assimilearn.models.regions import Region, masks
 from assimilearn.models.truth import TruthSettings
 from assimilearn.observations.networks import AllSites
 from assimilearn.observations.observe import ObservationSettings
 from assimilearn.tuning.halving import SweepBudget, lengths
 from assimilearn.tuning.sweep import sweep
+from assimilearn.verification import score_analysis
 
 MODEL = Lorenz96(Lorenz96Settings(size=12))
 OVER = {"inflation": [1.02, 1.1], "members": [8, 10, 12]}
@@ -71,6 +74,43 @@ def test_a_start_beside_the_truth_has_the_errors_that_it_states(climate, method)
     ensemble = {} if method == "ekf" else {"members": 20}
     scores = sweep(twins(20, length), MODEL, METHODS[method](**ensemble), {}, climate)
     assert float(scores["rmse_mean"]) == pytest.approx(0.02, rel=0.2)
+
+
+def test_parts_of_the_state_have_an_rmse_of_their_own(climate):
+    """Half of the sites are observed; a region is cut out by its coordinates. The squares of parts add up."""
+    length = TwinSettings(steps=80, burn_in=30)
+    [twin] = [
+        simulate_twin(
+            *(MODEL, length, TruthSettings(), ObservationSettings(network={"method": "every", "stride": 2})),
+            *(np.random.default_rng([stage, 5]) for stage in range(3)),
+        )
+    ]
+    regions = {"land": Region(within={"x": (3, 5)})}
+    settings = METHODS["blue"]()
+    scores = sweep([twin], MODEL, settings, {}, climate, regions=regions).isel(realization=0)
+    analysis = assimilate(twin.observations, MODEL, settings, climate, deepcopy(twin.rng))
+    error = (analysis["mean"].values - twin.truth["state"].values)[30:].astype(float)
+    for name, sites in (("observed", slice(0, None, 2)), ("unobserved", slice(1, None, 2)), ("land", slice(3, 6))):
+        expected = np.sqrt((error[:, sites] ** 2).mean(axis=1)).mean()
+        assert float(scores[f"rmse_{name}"]) == pytest.approx(expected, rel=1e-6)
+    analysis = analysis.isel(time=slice(30, None))
+    of_analysis = score_analysis(analysis, twin.observations, twin.truth, np.random.default_rng(0), regions=regions)
+    assert float(of_analysis["rmse_land"].mean()) == pytest.approx(float(scores["rmse_land"]), rel=1e-6)
+    assert of_analysis["rmse_land"].attrs["long_name"] == "spatial RMSE of the analysis mean, of the region land"
+
+
+@pytest.mark.parametrize(
+    ("region", "name", "message"),
+    [
+        ({"fields": ["y"]}, "land", "regions.land: there is no field 'y'; there are x"),
+        ({"within": {"z": (0, 1)}}, "land", "regions.land: there is no axis 'z'; there are x"),
+        ({"within": {"x": (50, 60)}}, "land", "regions.land: no site belongs to it"),
+        ({"within": {"x": (0, 1)}}, "observed", "regions.observed: rmse_observed is another score"),
+    ],
+)
+def test_a_region_that_is_no_part_of_the_state_is_refused(region, name, message):
+    with pytest.raises(SettingsError, match=message):
+        masks({name: Region(**region)}, ring(12))
 
 
 def test_an_analysis_that_begins_beside_the_truth_is_that_of_the_sweep(climate):

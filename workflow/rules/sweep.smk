@@ -19,6 +19,7 @@ rule sweep:
         settings=lambda w: plan_of(w).sweep_settings(w.sweep),
         truth=lambda w: plan_of(w).truth_settings,
         observations=lambda w: plan_of(w).part("observations"),
+        regions=lambda w: plan_of(w).regions,
         content=lambda w: plan_of(w).network_content,
         assimilator=lambda w: option(
             "--assimilator", plan_of(w).swept_assimilator(w.sweep)
@@ -29,5 +30,5 @@ rule sweep:
     shell:
         "python -m assimilearn sweep {output:q} --model {input.model:q} --truth-model {input.truth_model:q} "
         "--climate {input.climate:q} {params.assimilator:q} --settings {params.settings:q} --truth {params.truth:q} "
-        "--observations {params.observations:q} --workers {threads} --on {resources.workers:q} --seed {params.seed:q} "
+        "--observations {params.observations:q} --regions {params.regions:q} --workers {threads} --on {resources.workers:q} --seed {params.seed:q} "
         "--label {wildcards.study:q}/{wildcards.scenario:q}/{wildcards.sweep:q} {params.plugins:q} 2> {log:q}"

@@ -13,12 +13,13 @@ rule score_analysis:
     params:
         truth=lambda w: plan_of(w).truth_option,
         withheld=lambda w: plan_of(w).withheld_option,
+        regions=lambda w: plan_of(w).regions,
         seed=seed_of,
         plugins=lambda w: plan_of(w).observing_code.options,
         code=lambda w: plan_of(w).observing_code.digest("score-analysis"),
     shell:
         "python -m assimilearn score-analysis {input.analysis:q} {output:q} --observations {input.observations:q} "
-        "{params.truth:q} {params.withheld:q} --seed {params.seed:q} {params.plugins:q} "
+        "{params.truth:q} {params.withheld:q} --regions {params.regions:q} --seed {params.seed:q} {params.plugins:q} "
         "--label {wildcards.study:q}/{wildcards.scenario:q}/{wildcards.analysis:q} 2> {log:q}"
 
 

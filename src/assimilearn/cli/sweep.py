@@ -12,6 +12,7 @@ from assimilearn.cli.steps import read_step
 from assimilearn.cli.workers import Workers, workers_options
 from assimilearn.models.fields import geometry_in, model_geometry
 from assimilearn.models.projection import projection
+from assimilearn.models.regions import Region
 from assimilearn.models.truth import TruthSettings
 from assimilearn.observations.observe import ObservationSettings
 from assimilearn.study.schema import SweepNode
@@ -28,6 +29,7 @@ from assimilearn.tuning.sweep import sweep
 @settings_option(SweepNode, default='{"analysis": {"method": "etkf"}}')
 @settings_option(TruthSettings, "--truth", help="settings of the simulated truths")
 @settings_option(ObservationSettings, "--observations", help="settings of the simulated observations")
+@settings_option(dict[str, Region], "--regions", help="named parts of the state that have an rmse of their own")
 @workers_options("threads")
 @origin_options
 def command(
@@ -39,6 +41,7 @@ def command(
     settings: SweepNode,
     truth: TruthSettings,
     observations: ObservationSettings,
+    regions: dict[str, Region],
     workers: Workers,
     origin: Origin,
 ) -> None:
@@ -55,6 +58,7 @@ def command(
         step=read_step(assimilator),
         budget=settings.budget,
         by=settings.by,
+        regions=regions,
     )
     dataset.attrs |= {"model_kind": kind, "by": json.dumps(settings.by)}
     parts = {"sweep": settings, "truth": truth, "observations": observations}

@@ -49,6 +49,8 @@ KNOWN: dict[str, tuple[str, Any, str]] = {
     "eakf": (BLACK, SOLID, "X"),
     "ekf": (GREY, DASHES[2], "D"),
     "ridge": (ORANGE, SOLID, "X"),
+    "lim": (BLUE, DASHES[1], "s"),
+    "analogs": (GREEN, DASHES[2], "v"),
     "forest": (GREEN, SOLID, "P"),
     "mlp": (PURPLE, SOLID, "*"),
     "cnn": (VERMILION, SOLID, "p"),

@@ -16,6 +16,7 @@ from assimilearn.models.climate import refuse_misfit
 from assimilearn.models.fields import model_geometry
 from assimilearn.models.geometry import Geometry, stations
 from assimilearn.models.projection import projection
+from assimilearn.models.regions import masks
 from assimilearn.registry import FromPlugin
 from assimilearn.study.geometries import geometry_of_states
 from assimilearn.study.lengths import SIZES_AND_LENGTHS
@@ -83,6 +84,16 @@ def _assimilators(scenario: Scenario) -> Iterator[Problem]:
     for name, analysis in looped.items():
         if analysis.needs:
             yield Problem(f"loops.{name}.analysis.method", analysis.method, "a loop cannot use a trained step")
+
+
+def _regions(scenario: Scenario) -> Iterator[Problem]:
+    """A region is a part of the states of the first model."""
+    if scenario.regions and _truth_exists(scenario):
+        try:
+            masks(scenario.regions, geometry_of_states(scenario))
+        except SettingsError as error:
+            place, _, reason = str(error).partition(": ")
+            yield Problem(place, None, reason)
 
 
 def _beginnings(scenario: Scenario) -> Iterator[Problem]:
@@ -297,6 +308,7 @@ CHECKS: dict[Callable[[Scenario], Iterator[Problem]], tuple[str, ...]] = {
     _loop_settings: (),
     _assimilators: ("data",),
     _beginnings: ("data",),
+    _regions: ("models", "truth", "data"),
     _sweeps: (),
     _periods: ("periods",),
     _forecasts: ("models", "truth", "periods", "observations", "forecasts"),

@@ -507,6 +507,11 @@ class ScenarioPlan:
         """One section of the scenario (`climate`, `periods`, `truth`, ...), as canonical JSON."""
         return getattr(self.settings, name).canonical()
 
+    @property
+    def regions(self) -> str:
+        """Parts of the state that have scores of their own, as canonical JSON."""
+        return canonical({name: region.model_dump(mode="json") for name, region in self.settings.regions.items()})
+
     def model_settings(self, name: str) -> str:
         """Settings of a physical model."""
         return self.settings.models[name].canonical()

@@ -16,6 +16,7 @@ from assimilearn.figures import FIGURES
 from assimilearn.loops import Stopping
 from assimilearn.models import AnyModel
 from assimilearn.models.climate import ClimateSettings
+from assimilearn.models.regions import Region
 from assimilearn.models.truth import TruthSettings
 from assimilearn.observations.climatology import RecordClimatology
 from assimilearn.observations.observe import ObservationSettings
@@ -195,6 +196,11 @@ class Scenario(Settings):
     assimilators: dict[Name, AssimilatorNode] = Field({}, description="learned analysis steps, by name")
     loops: dict[Name, LoopNode] = Field({}, description="cycles of learning and assimilating, by name")
     sweeps: dict[Name, SweepNode] = Field({}, description="scores of a method over many settings, by name")
+    regions: dict[Name, Region] = Field(
+        {},
+        description="named parts of the state, such as `land: {within: {x: [0, 19]}}`, of which analyses and sweeps "
+        "have an rmse of their own, `rmse_land`; none by default",
+    )
     forecasts: ForecastSettings = Field(ForecastSettings(), description="how forecasts and free runs are scored")
     explain: ExplainModelSettings | None = Field(
         None, description="explain every learned model: which inputs it uses, and its Jacobian; none by default"

@@ -24,16 +24,21 @@ from assimilearn.assimilation.selection import candidate
 from assimilearn.assimilation.settings import AnalysisSettings
 from assimilearn.assimilation.twin import Twin
 from assimilearn.errors import SettingsError
+from assimilearn.models.geometry import Geometry
 from assimilearn.models.protocol import Model
+from assimilearn.models.regions import Region, Regions, masks
 from assimilearn.periods import TEST
 from assimilearn.tuning.halving import SweepBudget, kept, lengths, shortened
 from assimilearn.tuning.workers import AnyWorkers, Pool, pool
+from assimilearn.verification.matching import observed_sites, root_mean_square
 
 log = logging.getLogger(__name__)
 
 OK, LOST, DIVERGED, STOPPED = 0, 1, 2, 3
 STATUS = {"ok": OK, "lost": LOST, "diverged": DIVERGED, "stopped": STOPPED}
 NAN = float("nan")
+NO_REGIONS: Mapping[str, Region] = {}
+NO_PARTS: Mapping[str, float] = {}
 NOTHING = (NAN, NAN, NAN, NAN, NAN)  # what a diverged run has of errors and spread
 
 
@@ -47,6 +52,7 @@ class Scores(NamedTuple):
     spread: float
     lost_fraction: float
     status: int
+    of_parts: Mapping[str, float] = NO_PARTS  # rmse of parts of the state, by name
 
 
 STOPPED_EARLY = Scores(*NOTHING, NAN, STOPPED)
@@ -63,6 +69,23 @@ LONG_NAMES = {
 }
 
 
+class Posed(NamedTuple):
+    """One realization, checked and laid out once for all settings.
+
+    Attributes
+    ----------
+    problem : Problem
+    truth : ndarray (time, site)
+    parts : {name: bool (time, site) or (1, site)}, parts of the state that have an rmse of their own
+    rng : numpy.random.Generator
+    """
+
+    problem: Problem
+    truth: np.ndarray
+    parts: Mapping[str, np.ndarray]
+    rng: np.random.Generator
+
+
 def sweep(
     twins: Iterable[Twin],
     model: Model,
@@ -74,6 +97,7 @@ def sweep(
     step: AnalysisStep | None = None,
     budget: SweepBudget | None = None,
     by: Sequence[str] = (),
+    regions: Regions = NO_REGIONS,
 ) -> xr.Dataset:
     """Score a method for all combinations of settings in all realizations.
 
@@ -99,12 +123,16 @@ def sweep(
         is stopped on the way has no scores.
     by : names of settings
         With a budget, the best are sought apart for each combination of their values.
+    regions : {name: Region}, optional
+        Parts of the state that have an rmse of their own.
 
     Returns
     -------
     Dataset
         ``rmse``, ``rmse_pooled``, ``rmse_typical``, ``forecast_rmse``, ``spread``, ``lost_fraction`` and ``status``
         with the dimensions of ``over`` in their order and ``realization``; scores are those of the test period.
+        Besides ``rmse_{part}``, in the same way, of the sites that are observed and those that are not, of each of
+        several fields and of each region.
         ``rmse_median``, ``rmse_mean`` and ``rmse_std`` over the realizations: a diverged run counts as the worst in
         the median, and makes the other two NaN. With a budget, the attribute ``cycle_share``: what was spent of the
         cycles of all settings.
@@ -112,17 +140,17 @@ def sweep(
     Raises
     ------
     SettingsError
-        If a name or a value in ``over`` is not valid, or there is nothing to run.
+        If a name or a value in ``over`` is not valid, a region is not a part of the state, or there is nothing to run.
     """
     points = combinations(settings, over)
-    problems = posed(twins, model, model_file, step)
+    problems = posed(twins, model, model_file, step, regions)
     groups = [tuple(getattr(point, name) for name in by) for point in points]
     log.info("%d settings in every realization", len(points))
     with pool(kind, workers, experiment) as hands:
         if budget is not None:
             results, facts = halve(hands, list(problems), points, groups, budget)
         else:
-            calls = ((problem, truth, point, deepcopy(rng)) for problem, truth, rng in problems for point in points)
+            calls = ((*posed, point, deepcopy(rng)) for *posed, rng in problems for point in points)
             results, facts = list(hands.results(calls)), {}
     if not results:
         raise SettingsError("a sweep needs one realization or more")
@@ -131,7 +159,7 @@ def sweep(
 
 def halve(
     hands: Pool,
-    problems: Sequence[tuple[Problem, np.ndarray, np.random.Generator]],
+    problems: Sequence[Posed],
     points: Sequence[AnalysisSettings],
     groups: Sequence[object],
     budget: SweepBudget,
@@ -143,8 +171,8 @@ def halve(
     found = [[STOPPED_EARLY] * len(points) for _ in problems]
     for length in lengths(budget, full):
         calls = (
-            (shortened(problem, length), truth[:length], points[i], deepcopy(rng))
-            for problem, truth, rng in problems
+            (shortened(problem, length), truth[:length], cut(parts, length), points[i], deepcopy(rng))
+            for problem, truth, parts, rng in problems
             for i in alive
         )
         results = list(hands.results(calls))
@@ -173,22 +201,42 @@ def combinations(settings: AnalysisSettings, over: Mapping[str, Sequence[Any]]) 
 
 
 def posed(
-    twins: Iterable[Twin], model: Model, model_file: xr.Dataset, step: AnalysisStep | None
-) -> Iterator[tuple[Problem, np.ndarray, np.random.Generator]]:
-    """Each realization, checked and laid out once for all settings; its truth, (time, site); its generator."""
+    twins: Iterable[Twin], model: Model, model_file: xr.Dataset, step: AnalysisStep | None, regions: Regions
+) -> Iterator[Posed]:
+    """Each realization, for all settings."""
     for twin in twins:
         problem = replace(pose(twin.observations, model, model_file), start=twin.start, step=step)
-        yield problem, twin.truth["state"].values, twin.rng
+        yield Posed(problem, twin.truth["state"].values, parts_of(twin, problem.geometry, regions), twin.rng)
 
 
-def experiment(problem: Problem, truth: np.ndarray, settings: AnalysisSettings, rng: np.random.Generator) -> Scores:
+def parts_of(twin: Twin, geometry: Geometry, regions: Regions) -> dict[str, np.ndarray]:
+    """The parts of the state that have an rmse of their own: sites that are observed and not, fields, regions."""
+    parts = {name: sites[None] for name, sites in masks(regions, geometry).items()}
+    if len(geometry.fields) > 1:
+        parts |= {name: (geometry.field_of == number)[None] for number, name in enumerate(geometry.names)}
+    observed = observed_sites(twin.observations, geometry.size)
+    return parts if observed.all() else {"observed": observed, "unobserved": ~observed, **parts}
+
+
+def cut(parts: Mapping[str, np.ndarray], length: int) -> dict[str, np.ndarray]:
+    """The parts at the first ``length`` times."""
+    return {name: sites[:length] for name, sites in parts.items()}
+
+
+def experiment(
+    problem: Problem,
+    truth: np.ndarray,
+    parts: Mapping[str, np.ndarray],
+    settings: AnalysisSettings,
+    rng: np.random.Generator,
+) -> Scores:
     """Run one setting in one realization, as :func:`assimilearn.assimilation.assimilate` would, and score it."""
     refuse_misfit(problem, settings)
     record = guarded(run_of(settings), problem, settings, rng.spawn(2)[0])
     lost = lost_windows(record, problem)
     lost_fraction = float(lost.mean()) if lost.size else 0.0
     if record.diverged is not None:
-        return Scores(*NOTHING, lost_fraction, DIVERGED)
+        return Scores(*NOTHING, lost_fraction, DIVERGED, dict.fromkeys(parts, NAN))
     counted = problem.period == TEST
     squares, forecast, variance = (
         (values[counted].astype(float) ** 2).mean(axis=1)
@@ -203,19 +251,33 @@ def experiment(problem: Problem, truth: np.ndarray, settings: AnalysisSettings, 
         spread=float(np.sqrt(variance).mean()),
         lost_fraction=lost_fraction,
         status=LOST if lost.any() else OK,
+        of_parts=errors_of_parts(record.mean - truth, parts, counted),
     )
+
+
+def errors_of_parts(error: np.ndarray, parts: Mapping[str, np.ndarray], counted: np.ndarray) -> dict[str, float]:
+    """Time mean of the RMSE of each part, of ``error (time, site)``, over the times ``counted``."""
+    found = {}
+    for name, sites in parts.items():
+        here = sites if len(sites) == 1 else sites[counted]
+        rmse = root_mean_square(error[counted].astype(float), np.broadcast_to(here, error[counted].shape))
+        found[name] = float(np.nanmean(rmse)) if np.isfinite(rmse).any() else NAN
+    return found
 
 
 def table(results: Sequence[Scores], over: Mapping[str, Sequence[Any]]) -> xr.Dataset:
     """The scores of all experiments, realization by realization, as one Dataset."""
     shape = (-1, *map(len, over.values()))
     dims = (*over, "realization")
-    columns = np.moveaxis(np.array(results, dtype=float).reshape(*shape, len(Scores._fields)), 0, -2)
+    names = list(dict.fromkeys(name for scores in results for name in scores.of_parts))
+    numbers = [[*scores[: len(LONG_NAMES)], *(scores.of_parts.get(name, NAN) for name in names)] for scores in results]
+    columns = np.moveaxis(np.array(numbers, dtype=float).reshape(*shape, len(LONG_NAMES) + len(names)), 0, -2)
+    texts = LONG_NAMES | {f"rmse_{name}": f"{LONG_NAMES['rmse']}, of {told(name)}" for name in names}
     dataset = xr.Dataset(coords={name: (name, coordinate(values), described(name)) for name, values in over.items()})
     realization = {"units": "1", "long_name": "index of the realization"}
     dataset.coords["realization"] = ("realization", np.arange(columns.shape[-2]), realization)
-    for k, name in enumerate(Scores._fields):
-        dataset[name] = (dims, columns[..., k].copy(), {"units": "1", "long_name": LONG_NAMES[name]})
+    for k, (name, text) in enumerate(texts.items()):
+        dataset[name] = (dims, columns[..., k].copy(), {"units": "1", "long_name": text})
     flags = {"flag_values": np.array(list(STATUS.values()), dtype=np.int8), "flag_meanings": " ".join(STATUS)}
     dataset["status"] = dataset["status"].astype(np.int8).assign_attrs(dataset["status"].attrs | flags)
     values = columns[..., Scores._fields.index("rmse")]
@@ -229,6 +291,11 @@ def table(results: Sequence[Scores], over: Mapping[str, Sequence[Any]]) -> xr.Da
         attributes = {"units": "1", "long_name": f"{name} of rmse over realizations"}
         dataset[f"rmse_{name}"] = (tuple(over), summary, attributes)
     return dataset
+
+
+def told(part: str) -> str:
+    """A part of the state in words."""
+    return {"observed": "the sites observed at that time", "unobserved": "the sites not observed then"}.get(part, part)
 
 
 def coordinate(values: Sequence[Any]) -> np.ndarray:

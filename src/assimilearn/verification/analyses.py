@@ -9,6 +9,7 @@ What a run that diverged has left is kept in time, but not averaged: its means a
 is "lost" has its scores: they are what it is worth.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ import xarray as xr
 from assimilearn.errors import FileError
 from assimilearn.models.fields import geometry_in
 from assimilearn.models.geometry import Geometry, geometry_of
+from assimilearn.models.regions import Region, Regions, masks
 from assimilearn.observations.dates import clock_of
 from assimilearn.observations.operators import operator_of, rows_of
 from assimilearn.observations.rows import observed_values
@@ -84,6 +86,7 @@ LONG_NAMES = {
 SQUARED = {"desroziers_observation", "desroziers_forecast", "desroziers_analysis"}
 WITHOUT_UNITS = {"innovation_chi_square", "withheld_chi_square", "log_score", "innovation_log_score"}
 SPREAD_BINS = 10
+NO_REGIONS: dict[str, Region] = {}
 
 
 def score_analysis(
@@ -92,6 +95,7 @@ def score_analysis(
     truth: xr.Dataset | None,
     rng: np.random.Generator,
     withheld: xr.Dataset | None = None,
+    regions: Regions = NO_REGIONS,
 ) -> xr.Dataset:
     """Scores of ``analysis`` at every analysis time and their means over the test period.
 
@@ -107,6 +111,8 @@ def score_analysis(
         Breaks ties of ranks, and perturbs the forecast members by the observation error where there is no truth.
     withheld : Dataset, optional
         Values of a record that the analysis was not given: it is verified against them.
+    regions : {name: Region}, optional
+        Parts of the state that have scores of their own, ``rmse_{name}`` and ``spread_{name}``, where there is a truth.
 
     Returns
     -------
@@ -120,6 +126,8 @@ def score_analysis(
     ------
     FileError
         If observations or truth have no entry at an analysis time, or sizes do not match.
+    SettingsError
+        If a region is not a part of these states.
     """
     times = analysis["time"].values
     test = test_period(analysis)
@@ -145,6 +153,7 @@ def score_analysis(
     calibration = calibrated(analysis, "innovation", "innovation_std", test)
     if state is not None:
         series |= state_scores(analysis, state, observed)
+        series |= scores_of_regions(analysis, state, masks(regions, geometry))
         calibration = calibrated(analysis.assign(error=analysis["mean"] - state), "error", "spread", test)
         if "members" in analysis and status["status"] != "diverged":
             histogram = _ranks_of_truth(analysis, state, test, rng)
@@ -223,6 +232,18 @@ def state_scores(analysis: xr.Dataset, truth: np.ndarray, observed: np.ndarray) 
         series["forecast_rmse"] = root_mean_square(_finite(analysis["forecast_mean"]) - truth)
     if _has(analysis, "forecast_spread"):
         series["forecast_spread"] = root_mean_square(_finite(analysis["forecast_spread"]))
+    return series
+
+
+def scores_of_regions(
+    analysis: xr.Dataset, truth: np.ndarray, regions: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """RMSE and spread of parts of the state, ``regions`` bool (site,), at every analysis time."""
+    error, series = _finite(analysis["mean"]) - truth, {}
+    for name, sites in regions.items():
+        series[f"rmse_{name}"] = root_mean_square(error[:, sites])
+        if _has(analysis, "spread"):
+            series[f"spread_{name}"] = root_mean_square(_finite(analysis["spread"])[:, sites])
     return series
 
 
@@ -415,9 +436,14 @@ def _binned(found: SpreadSkill, truth: xr.Dataset | None) -> dict[str, xr.Variab
 
 
 def _long_name(name: str, geometry: Geometry) -> str:
-    """What a series is, of all fields together or of one."""
-    field = next((f for f in geometry.names if name not in LONG_NAMES and name.endswith(f"_{f}")), None)
-    return LONG_NAMES[name] if field is None else f"{LONG_NAMES[name.removesuffix(f'_{field}')]}, of the field {field}"
+    """What a series is, of all fields together, of one, or of a region."""
+    if name in LONG_NAMES:
+        return LONG_NAMES[name]
+    field = next((f for f in geometry.names if name.endswith(f"_{f}")), None)
+    if field is None:
+        score, _, region = name.partition("_")
+        return f"{LONG_NAMES[score]}, of the region {region}"
+    return f"{LONG_NAMES[name.removesuffix(f'_{field}')]}, of the field {field}"
 
 
 def _dataset(

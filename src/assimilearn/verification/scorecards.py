@@ -32,7 +32,7 @@ from assimilearn.verification.claims import Claim
 from assimilearn.verification.classifiers import CLASSIFIER_SCORES
 from assimilearn.verification.climate import pooled_std
 from assimilearn.verification.free_runs import DISTANCES
-from assimilearn.verification.sweeps import MEDIAN, SWEPT_SCORES, best_settings
+from assimilearn.verification.sweeps import MEDIAN, best_settings, swept_scores
 
 Files = Mapping[str, Mapping[str, xr.Dataset]]
 """Datasets as {scenario: {node: Dataset}}."""
@@ -280,7 +280,7 @@ def sweep_rows(name: str, sweep: xr.Dataset) -> list[Row]:
     return share + [
         _row(f"{name}/{best.place}{score}", value, uncertainty, "" if np.isfinite(value) else best.note, best.note)
         for best in best_settings(sweep)
-        for score, (value, uncertainty) in ((score, best.median(score)) for score in SWEPT_SCORES)
+        for score, (value, uncertainty) in ((score, best.median(score)) for score in swept_scores(sweep))
     ]
 
 

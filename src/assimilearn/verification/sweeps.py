@@ -43,6 +43,12 @@ class Best(NamedTuple):
         return (median if np.isfinite(median) else float("nan")), error
 
 
+def swept_scores(sweep: xr.Dataset) -> list[str]:
+    """The scores that have rows: those of whole states, then the rmse of their parts."""
+    of_parts = [str(name) for name in sweep if str(name).startswith("rmse_") and "realization" in sweep[name].dims]
+    return [*SWEPT_SCORES, *(name for name in of_parts if name not in (*SWEPT_SCORES, "rmse_typical"))]
+
+
 def best_settings(sweep: xr.Dataset) -> Iterator[Best]:
     """The settings with the lowest median RMSE over realizations, for all values of the settings in ``by``.
 
