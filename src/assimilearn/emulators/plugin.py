@@ -8,13 +8,16 @@
 
 What ``fit`` learned are the attributes whose names end in an underscore: numbers, or arrays of them. They are kept in
 the file as arrays, and set again on a new object when it is opened; no object is pickled. ``fit`` may ask for ``rng``.
+A method ``differentiable(states)`` of torch tensors, float64, which does what ``predict`` does, gives 4D-Var and the
+EKF their derivatives.
 """
 
 import inspect
 import io
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -89,7 +92,19 @@ class Learner:
         return []
 
     def mapping(self, weights: Mapping[str, np.ndarray], settings: LearnerSettings, geometry: Geometry) -> Step:
-        """The step: ``predict`` of a new object with what was learned.
+        """The step: ``predict`` of a new object with what was learned."""
+        made = self._learned(weights, settings, geometry)
+
+        def step(states: np.ndarray) -> np.ndarray:
+            found = np.asarray(self._called(made.predict, _read_only(states)), dtype=float)
+            if found.shape != states.shape:
+                raise self.part.error(f"predicts the shape {found.shape}, given {states.shape}")
+            return found
+
+        return step
+
+    def _learned(self, weights: Mapping[str, np.ndarray], settings: LearnerSettings, geometry: Geometry) -> Any:
+        """A new object with what was learned.
 
         Raises
         ------
@@ -104,14 +119,18 @@ class Learner:
                     setattr(made, name, value[()])
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise FileError(f"what the emulator {self.part.name} learned cannot be read: {error}") from error
+        return made
 
-        def step(states: np.ndarray) -> np.ndarray:
-            found = np.asarray(self._called(made.predict, _read_only(states)), dtype=float)
-            if found.shape != states.shape:
-                raise self.part.error(f"predicts the shape {found.shape}, given {states.shape}")
-            return found
+    @property
+    def differentiates(self) -> bool:
+        """Whether the class has a step of tensors."""
+        return callable(getattr(self.part.target, "differentiable", None))
 
-        return step
+    def tensor_step(
+        self, weights: Mapping[str, np.ndarray], settings: LearnerSettings, geometry: Geometry
+    ) -> Callable[[Any], Any]:
+        """The step of tensors: ``differentiable`` of a new object with what was learned."""
+        return partial(self._called, self._learned(weights, settings, geometry).differentiable)
 
     def try_out(self, settings: LearnerSettings, geometry: Geometry) -> None:
         """Learn from a few random states and forecast two, to see that it can be done."""

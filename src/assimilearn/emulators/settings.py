@@ -63,6 +63,11 @@ class EmulatorSettings(Settings):
         return 1
 
     @property
+    def memory_steps(self) -> int:
+        """Analyses from which a memory is formed, before its forecasts count."""
+        return 0
+
+    @property
     def stencil_radius(self) -> int | None:
         """Sites of its stencil to either side, the setting ``radius``; None where there is none."""
         radius: int | None = self.model_dump(include={"radius"}).get("radius")

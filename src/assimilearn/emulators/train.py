@@ -18,7 +18,7 @@ from assimilearn.emulators.weights import weight_problems
 from assimilearn.errors import FileError, SettingsError
 from assimilearn.models.geometry import Geometry, geometry_of
 from assimilearn.models.integrate import forecast
-from assimilearn.models.protocol import PhysicalModel
+from assimilearn.models.protocol import PhysicalModel, with_memory
 from assimilearn.registry import Part, first_line, part_in_file, registry
 from assimilearn.unions import OneOf
 
@@ -105,9 +105,9 @@ def train(
         emulator = emulator_of(settings, weights, training.geometry, time_step)
         held_out = pairs.windows(analysis, "validation")
         with np.errstate(over="ignore", invalid="ignore"):
-            errors = forecast(emulator, held_out.inputs, 1) - held_out.targets
+            errors, counted = one_step_errors(emulator, held_out)
             residual_std = float(np.sqrt(np.mean(errors**2)))
-            status = status_of(errors, held_out.targets, training)
+            status = status_of(errors, held_out.targets[counted], training)
     attributes = {
         "method": settings.method,
         "settings": settings.canonical(),
@@ -121,6 +121,27 @@ def train(
     }
     epochs_before = int(previous["epoch"][-1]) if start and previous is not None and "epoch" in previous else 0
     return as_dataset(fitted, attributes, epochs_before)
+
+
+def one_step_errors(emulator: Emulator, held_out: pairs.Windows) -> tuple[np.ndarray, np.ndarray]:
+    """Errors of one-step forecasts from analyses, (pair, site), and which of the pairs count, bool (pair,).
+
+    A memory is carried from one analysis to the next, as a filter does, and the first forecasts, before it is formed,
+    do not count: all forecasts do where no stretch of analyses is as long.
+    """
+    steps, pair_count = emulator.settings.memory_steps, len(held_out.inputs)
+    if emulator.memory == 0 or steps == 0:
+        return forecast(emulator, held_out.inputs, 1) - held_out.targets, np.ones(pair_count, dtype=bool)
+    n, age, states = emulator.size, np.zeros(pair_count, dtype=int), np.empty(0)
+    errors = np.empty_like(held_out.targets)
+    for k, state in enumerate(held_out.inputs):
+        follows = k > 0 and np.array_equal(state, held_out.targets[k - 1])
+        age[k] = age[k - 1] + 1 if follows else 0
+        states = np.concatenate([state, states[n:]]) if follows else with_memory(emulator, state)
+        states = emulator.step(states)
+        errors[k] = states[:n] - held_out.targets[k]
+    counted = age >= steps if (age >= steps).any() else age >= 0
+    return errors[counted], counted
 
 
 def part_of(settings: EmulatorSettings) -> Part:
@@ -283,6 +304,6 @@ def emulator_of(
     local = method.LOCAL and settings.local
     made = (settings, weights, geometry, time_step, float("nan"), compiled, mapping, local)
     more = method.more(weights, settings, geometry) if settings.more else {}
-    if settings.differentiates:
+    if getattr(method, "differentiates", settings.differentiates):
         return DifferentiableEmulator(*made, partial(method.tensor_step, weights, settings, geometry), **more)
     return Emulator(*made, **more)

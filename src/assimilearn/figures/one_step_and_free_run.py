@@ -76,7 +76,8 @@ def scatter(axes: "Axes", scores: xr.Dataset, limit: float, shade: str) -> None:
     axes.plot([-limit, limit], [-limit, limit], color=GREY, linewidth=0.6)
     found = scores["increment"].values
     axes.plot(scores["true_increment"].values, found, ".", color=shade, ms=1.5, mew=0, rasterized=True)
-    text = f"unexplained:\n{100 * unexplained(scores):.2g} %"
+    share = 100 * unexplained(scores)
+    text = f"unexplained:\n{f'{share:.2g}' if share < 99 else f'{share:.0f}'} %"
     axes.text(0.04, 0.96, text, transform=axes.transAxes, va="top", fontsize=6, color=BLACK)
     axes.set(xlim=(-limit, limit), ylim=(-limit, limit), xlabel="True increment (–)", ylabel="Increment (–)")
 

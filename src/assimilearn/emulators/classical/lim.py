@@ -11,7 +11,7 @@ standardised states: what is outside them is forecast to be the mean, and is par
 Cost of a step: sites^2 a member.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -34,6 +34,7 @@ class LimSettings(EmulatorSettings):
     """Linear inverse model of the whole state."""
 
     more: ClassVar[bool] = True
+    differentiates: ClassVar[bool] = True
 
     method: Literal["lim"] = "lim"
     modes: int | None = Field(
@@ -90,6 +91,14 @@ def compiled(weights: Mapping[str, np.ndarray], settings: LimSettings, geometry:
     root = square_root(weights["noise"]).ravel() if settings.stochastic else np.empty(0)
     parts = ([geometry.size], weights["mean"], weights["propagator"].ravel(), root)
     return CompiledStep(propagate, np.concatenate(parts, dtype=float))
+
+
+def tensor_step(weights: Mapping[str, np.ndarray], settings: LimSettings, geometry: Geometry) -> Callable[[Any], Any]:
+    """The step of a torch tensor (..., site), without what is drawn."""
+    import torch
+
+    mean, propagator = torch.as_tensor(weights["mean"]), torch.as_tensor(weights["propagator"])
+    return lambda x: mean + (x - mean) @ propagator.T
 
 
 def square_root(covariance: np.ndarray) -> np.ndarray:

@@ -15,10 +15,10 @@ What remains is the error of the middle analysis in the regressors; :mod:`assimi
 Cost: of the fit, rows x monomials^2; of a step, 4 x substeps x three flops a monomial, site and member.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import combinations_with_replacement
 from math import comb
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import xarray as xr
@@ -26,7 +26,9 @@ from numba import njit
 from pydantic import Field
 
 from assimilearn.emulators.classical.stencil import check_radius, stencil
+from assimilearn.emulators.classical.tensors import integrated
 from assimilearn.emulators.emulator import Fitted
+from assimilearn.emulators.fields import view
 from assimilearn.emulators.pairs import Windows
 from assimilearn.emulators.settings import EmulatorSettings
 from assimilearn.emulators.weights import Shape
@@ -46,6 +48,7 @@ class PolynomialSettings(EmulatorSettings):
     """A polynomial tendency on a local stencil."""
 
     homogeneous: ClassVar[bool] = True
+    differentiates: ClassVar[bool] = True
 
     method: Literal["polynomial"] = "polynomial"
     radius: int = Field(2, ge=0, description="sites of the stencil to either side")
@@ -195,6 +198,16 @@ def problems(weights: Mapping[str, np.ndarray], settings: PolynomialSettings) ->
 def compiled(weights: Mapping[str, np.ndarray], settings: PolynomialSettings, geometry: Geometry) -> CompiledStep:
     """Parameters: see :func:`step_parameters`."""
     return CompiledStep(polynomial_step, step_parameters(weights["coefficient"], settings))
+
+
+def tensor_step(
+    weights: Mapping[str, np.ndarray], settings: PolynomialSettings, geometry: Geometry
+) -> Callable[[Any], Any]:
+    """The step of a torch tensor (..., site) through which gradients flow."""
+    import torch
+
+    factors, coefficients = torch.as_tensor(weights["factor"]), torch.as_tensor(weights["coefficient"])
+    return integrated(view(geometry, settings.radius), factors, coefficients[:, None], settings.substeps)
 
 
 def step_parameters(coefficients: np.ndarray, settings: PolynomialSettings, direction: float = 1.0) -> np.ndarray:

@@ -14,13 +14,14 @@ weights are the same for all blocks. Their Lorenz-96 has blocks of 2 points that
 Cost of the fit: samples x features^2; of a step: features x (inputs + outputs) a block and member.
 """
 
-from collections.abc import Mapping
-from typing import ClassVar, Literal
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import xarray as xr
 from pydantic import Field, model_validator
 
+from assimilearn.emulators.classical.tensors import regression
 from assimilearn.emulators.classical.threads import one_thread
 from assimilearn.emulators.classical.triangular import ridge
 from assimilearn.emulators.emulator import Fitted, Step
@@ -39,6 +40,7 @@ class RandomFeatureSettings(EmulatorSettings):
     """Random features with internal weights that suit the data."""
 
     compiles: ClassVar[bool] = False
+    differentiates: ClassVar[bool] = True
 
     method: Literal["random-features"] = "random-features"
     features: int = Field(512, ge=1, le=20_000, description="number of features")
@@ -166,3 +168,14 @@ def mapping(weights: Mapping[str, np.ndarray], settings: RandomFeatureSettings, 
         return scaling.added(states, found) if settings.skip else scaling.unstandardised(found)
 
     return step
+
+
+def tensor_step(
+    weights: Mapping[str, np.ndarray], settings: RandomFeatureSettings, geometry: Geometry
+) -> Callable[[Any], Any]:
+    """The step of a torch tensor (..., site) through which gradients flow."""
+    import torch
+
+    seen, scaling = view(geometry, settings.radius, settings.block), field_scaling_from(weights, geometry)
+    internal, bias, external = (torch.as_tensor(weights[name]) for name in ("internal", "bias", "external"))
+    return regression(seen, scaling, lambda rows: torch.tanh(rows @ internal + bias) @ external, settings.skip)

@@ -10,18 +10,19 @@ a run of the reservoir along the analyses of the training period, of which the f
 without a gap are left out. Inputs go on to the output (`z`) as well, so that a linear model is a special case.
 
 A forecast from a state alone begins with the hidden state that a linear regression on z expects; in a filter the hidden
-state of a member goes on from cycle to cycle. One-step errors of the file are those of forecasts that begin so.
+state of a member goes on from cycle to cycle.
 
 Cost of a step: units x (units + inputs) a grid point and member.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 import xarray as xr
 from pydantic import Field
 
+from assimilearn.emulators.classical.tensors import tensor_view
 from assimilearn.emulators.classical.threads import one_thread
 from assimilearn.emulators.classical.triangular import ridge
 from assimilearn.emulators.emulator import Fitted, Step
@@ -41,6 +42,7 @@ class ReservoirSettings(EmulatorSettings):
 
     compiles: ClassVar[bool] = False
     more: ClassVar[bool] = True
+    differentiates: ClassVar[bool] = True
 
     method: Literal["reservoir"] = "reservoir"
     units: int = Field(200, ge=1, le=10_000, description="units of a reservoir")
@@ -61,6 +63,11 @@ class ReservoirSettings(EmulatorSettings):
     def refuse_unlike(self, geometry: Geometry) -> None:
         """Raise SettingsError where one function cannot serve all blocks."""
         view(geometry, self.radius, self.block)
+
+    @property
+    def memory_steps(self) -> int:
+        """Analyses after which the hidden state has forgotten how it began."""
+        return self.washout
 
     def needed_times(self, period: Literal["train", "validation"]) -> int:
         """The washout of the training period comes before what is learned from."""
@@ -200,5 +207,30 @@ def mapping(weights: Mapping[str, np.ndarray], settings: ReservoirSettings, geom
             hidden = driven(members[:, n:].reshape(-1, settings.units), rows, weights, settings)
             increments = seen.states(read_out(hidden, rows) @ weights["output"])
         return np.concatenate([scaling.added(members[:, :n], increments), hidden.reshape(len(members), -1)], axis=1)
+
+    return step
+
+
+def tensor_step(
+    weights: Mapping[str, np.ndarray], settings: ReservoirSettings, geometry: Geometry
+) -> Callable[[Any], Any]:
+    """The step of a torch tensor (..., site + memory) through which gradients flow."""
+    import torch
+
+    seen = tensor_view(checked_view(weights, settings, geometry))
+    scaling, n = field_scaling_from(weights, geometry), geometry.size
+    mean, std, scale = (
+        torch.as_tensor(part[scaling.field_of]) for part in (scaling.mean, scaling.std, scaling.increment_std)
+    )
+    given = {name: torch.as_tensor(weights[name]) for name in ("connections", "internal", "bias", "output")}
+
+    def step(x: Any) -> Any:
+        members = x.reshape(-1, x.shape[-1])
+        rows, hidden = seen.rows((members[:, :n] - mean) / std), members[:, n:].reshape(-1, settings.units)
+        argument = hidden @ given["connections"] + rows @ given["internal"] + given["bias"]
+        hidden = (1 - settings.leak) * hidden + settings.leak * torch.tanh(argument)
+        features = torch.cat([hidden, rows, rows.new_ones(len(rows), 1)], 1)
+        after = members[:, :n] + scale * seen.states(features @ given["output"])
+        return torch.cat([after, hidden.reshape(len(members), -1)], 1).reshape(x.shape)
 
     return step

@@ -13,16 +13,17 @@ The fit adds up the normal equations block by block, so that memory does not gro
 of scikit-learn's Ridge. Cost of the fit: rows x monomials^2; of a step: one flop or two a monomial, site and member.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import combinations_with_replacement
 from math import comb
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import xarray as xr
 from numba import njit
 from pydantic import Field
 
+from assimilearn.emulators.classical.tensors import regression
 from assimilearn.emulators.emulator import Fitted
 from assimilearn.emulators.fields import SCALING_SHAPES, field_scaling, field_scaling_from, scaling_problems, view
 from assimilearn.emulators.pairs import Windows
@@ -40,6 +41,8 @@ BLOCK = 1000  # rows of the regression whose features are held at once: they sta
 
 class RidgeSettings(EmulatorSettings):
     """Ridge regression on polynomials of a stencil, or of the whole state."""
+
+    differentiates: ClassVar[bool] = True
 
     method: Literal["ridge"] = "ridge"
     radius: int | None = Field(
@@ -157,6 +160,20 @@ def compiled(weights: Mapping[str, np.ndarray], settings: RidgeSettings, geometr
         *(seen.inputs.ravel(), seen.outputs.ravel(), pairs.ravel(), tables.ravel()),
     )
     return CompiledStep(polynomial_step, np.concatenate(parts, dtype=float))
+
+
+def tensor_step(weights: Mapping[str, np.ndarray], settings: RidgeSettings, geometry: Geometry) -> Callable[[Any], Any]:
+    """The step of a torch tensor (..., site) through which gradients flow."""
+    import torch
+
+    seen, scaling = view(geometry, settings.radius), field_scaling_from(weights, geometry)
+    factors, coefficients = torch.as_tensor(weights["factor"]), torch.as_tensor(weights["coefficient"]).T
+
+    def predict(rows: Any) -> Any:
+        z = torch.cat([rows.new_ones(len(rows), 1), rows], 1)
+        return z[:, factors].prod(dim=2) @ coefficients
+
+    return regression(seen, scaling, predict)
 
 
 @njit(cache=True, nogil=True)

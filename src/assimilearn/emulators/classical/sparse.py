@@ -18,12 +18,13 @@ Cost: of the fit, rows x monomials^2; of a step, 4 x substeps x a few flops a te
 from collections.abc import Callable, Mapping
 from itertools import combinations_with_replacement
 from math import comb
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import xarray as xr
 from pydantic import Field
 
+from assimilearn.emulators.classical import tensors
 from assimilearn.emulators.emulator import Fitted, Step
 from assimilearn.emulators.fields import View, view
 from assimilearn.emulators.pairs import Windows
@@ -44,6 +45,7 @@ class SparseSettings(EmulatorSettings):
     """Sparse regression on a library of polynomials."""
 
     compiles: ClassVar[bool] = False
+    differentiates: ClassVar[bool] = True
 
     method: Literal["sparse"] = "sparse"
     radius: int | None = Field(
@@ -248,3 +250,14 @@ def mapping(weights: Mapping[str, np.ndarray], settings: SparseSettings, geometr
         return integrated(states, coefficients, seen, factors, settings.substeps)
 
     return step
+
+
+def tensor_step(
+    weights: Mapping[str, np.ndarray], settings: SparseSettings, geometry: Geometry
+) -> Callable[[Any], Any]:
+    """The step of a torch tensor (..., site) through which gradients flow."""
+    import torch
+
+    left = weights["coefficient"].any(axis=0)
+    factors, coefficients = torch.as_tensor(weights["factor"][left]), torch.as_tensor(weights["coefficient"][:, left])
+    return tensors.integrated(view(geometry, settings.radius), factors, coefficients.T, settings.substeps)

@@ -109,6 +109,11 @@ class NetworkSettings(EmulatorSettings):
         return self.delays
 
     @property
+    def memory_steps(self) -> int:
+        """The same: after so many analyses, a memory has taken them up."""
+        return self.warm_up
+
+    @property
     def noisy(self) -> bool:
         """Whether noise enters the network."""
         return self.loss == "crps"
