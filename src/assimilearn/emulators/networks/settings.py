@@ -48,13 +48,17 @@ class NetworkSettings(EmulatorSettings):
     curriculum: int = Field(
         0, ge=0, description="epochs over which the steps in the loss grow from 1 to `lead`; 0: `lead` from the start"
     )
-    loss: Literal["mse", "mae", "huber", "quantile", "gaussian_nll", "crps", "spectral"] = Field(
+    loss: Literal["mse", "mae", "huber", "quantile", "gaussian_nll", "crps", "flow", "spectral"] = Field(
         "mse",
         description="what is minimised; gaussian_nll: a second network of the same kind forecasts the standard "
-        "deviation of the error, state by state; crps: noise enters as a further field, and forecasts are random",
+        "deviation of the error, state by state; crps: noise enters as a further field, and forecasts are random; "
+        "flow: random too, noise is carried to them by a velocity field, which is learned by flow matching",
     )
     level: float = Field(0.5, gt=0, lt=1, description="which quantile the loss `quantile` forecasts")
     samples: int = Field(4, ge=2, le=100, description="random forecasts of each window in the loss `crps`")
+    flow_steps: int = Field(
+        4, ge=1, le=100, description="steps of the midpoint rule by which the loss `flow` carries noise to a forecast"
+    )
     ensemble: int = Field(
         1,
         ge=1,
@@ -89,6 +93,9 @@ class NetworkSettings(EmulatorSettings):
             raise ValueError("weight_decay: l-bfgs has none: leave it at 0")
         if self.loss == "gaussian_nll" and self.lead > 1:
             raise ValueError("loss: gaussian_nll forecasts the error of one step: leave `lead` at 1")
+        if self.loss == "flow" and (self.lead > 1 or self.delays or self.conserves or self.ensemble > 1 or self.rk4):
+            raise ValueError("loss: flow gives whole increments of one step: it goes with none of lead, delays, "
+                             "conserves, ensemble, rk4")  # fmt: skip
         if self.substeps > 1 and self.integrator == "none":
             raise ValueError("substeps: there is nothing to integrate: set `integrator: rk4`")
         if self.dropout and not self.dense:
@@ -116,7 +123,12 @@ class NetworkSettings(EmulatorSettings):
     @property
     def noisy(self) -> bool:
         """Whether noise enters the network."""
-        return self.loss == "crps"
+        return self.loss in ("crps", "flow")
+
+    @property
+    def rk4(self) -> bool:
+        """Whether the network is a tendency."""
+        return self.integrator == "rk4"
 
     @property
     def local(self) -> bool:

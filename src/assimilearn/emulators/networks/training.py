@@ -84,7 +84,8 @@ class Examples(NamedTuple):
 
         if not step.draws:
             return self
-        shape = (*self.weights.shape[:2], settings.samples, step.draws)
+        samples = settings.samples if settings.loss == "crps" else 1
+        shape = (*self.weights.shape[:2], samples, step.draws)
         return self._replace(noise=torch.randn(shape).to(self.z.device))
 
 
@@ -193,6 +194,8 @@ def rollout_loss(step: Any, given: Examples, settings: NetworkSettings, lead: in
 
     from assimilearn.emulators.networks.modules.losses import LOSSES
 
+    if settings.loss == "flow":
+        return flow_loss(step, given)
     size, first, ratio = step.size, settings.warm_up, step.ratio
     z, total = step.begin(given.z[:, 0]), 0.0
     for k in range(first):
@@ -207,6 +210,22 @@ def rollout_loss(step: Any, given: Examples, settings: NetworkSettings, lead: in
         total = total + LOSSES[settings.loss](*in_units, given.weights[:, k], log_std, settings.level)
         z = torch.cat([forecast, outputs[-1]], 1) if step.memory else forecast
     return total / lead
+
+
+def flow_loss(step: Any, given: Examples) -> Any:
+    """Flow matching (Lipman et al. 2023, ICLR; Albergo & Vanden-Eijnden 2023, ICLR), with straight paths.
+
+    From noise y_0 to the increment y_1 of a window leads y_s = (1 - s) y_0 + s y_1, and the velocity at y_s, given s
+    and the state, is fitted to y_1 - y_0 by least squares: it then carries all of the noise to what follows that state.
+    The s of a batch are spread evenly over its rows, which are in random order.
+    """
+    import torch
+
+    now, noise = given.z[:, 0], given.noise[:, 0, 0]
+    increment = (given.z[:, 1] - now) / step.ratio
+    s = ((torch.arange(len(now), device=now.device) + 0.5) / len(now))[:, None]
+    found = step.velocity(now, (1 - s) * noise + s * increment, s)
+    return (given.weights[:, 0] * (found - (increment - noise)).square()).mean()
 
 
 def evaluated(step: Any, given: Examples, settings: NetworkSettings) -> float:

@@ -22,7 +22,10 @@ def seen_geometry(geometry: Geometry, settings: NetworkSettings) -> Geometry:
     past = [f"{field.name} {k} steps before" for k in range(1, settings.delays + 1) for field in geometry.fields]
     shapes = [field.shape for field in geometry.fields] * settings.delays
     more = [FieldGrid(name=name, shape=shape) for name, shape in zip(past, shapes, strict=True)]
-    if settings.noisy:
+    if settings.loss == "flow":
+        more += [FieldGrid(name=f"{field.name} on its way", shape=field.shape) for field in geometry.fields]
+        more.append(FieldGrid(name="part of the way", shape=geometry.fields[0].shape))
+    elif settings.noisy:
         more.append(FieldGrid(name="noise", shape=geometry.fields[0].shape))
     rest = {name: getattr(geometry, name) for name in Geometry.model_fields if name != "fields"}
     return Geometry(fields=(*geometry.fields, *more), **rest) if more else geometry
@@ -74,10 +77,11 @@ class Step(nn.Module):
         self.ratio: torch.Tensor
         self.register_buffer("ratio", ratio[:1].clone() if same else ratio.clone(), persistent=False)
         self.size, self.delays, self.substeps = geometry.size, settings.delays, settings.substeps
-        self.rk4 = settings.integrator == "rk4"
+        self.rk4, self.flow_steps = settings.rk4, settings.flow_steps if settings.loss == "flow" else 0
+        self.points = geometry.fields[0].size
         self.conserved = [geometry.slices[name] for name in settings.conserves]
         self.own_memory = int(getattr(modules[0], "memory", 0))
-        self.draws = geometry.fields[0].size if settings.noisy else 0
+        self.draws = geometry.size if self.flow_steps else self.points if settings.noisy else 0
         self.memory = self.own_memory or self.delays * self.size
 
     def forward(self, z: torch.Tensor, noise: torch.Tensor | None = None) -> tuple[torch.Tensor, ...]:
@@ -86,6 +90,8 @@ class Step(nn.Module):
         if self.own_memory:
             increments, memory = self.parts[0](z[:, : self.size], z[:, self.size :])
             return self._projected(increments), memory
+        if self.flow_steps:
+            return (self._carried(z, torch.zeros_like(z) if noise is None else noise),)
         now, given = (z[:, : self.size], [z[:, self.size :]]) if self.memory else (z, [])
         given += [] if noise is None else [noise]
         outputs = [self._projected(self._increments(now, given))]
@@ -94,6 +100,19 @@ class Step(nn.Module):
         if self.memory:
             outputs.append(z[:, : self.memory])
         return tuple(outputs)
+
+    def velocity(self, z: torch.Tensor, y: torch.Tensor, s: torch.Tensor) -> torch.Tensor:
+        """Of points y (row, site) on the way from noise to increments, given states z; s (row, 1) is the part of it."""
+        return self.parts[0](torch.cat([z, y, s.expand(-1, self.points)], 1))[:, : self.size]
+
+    def _carried(self, z: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        """Noise y carried to increments along the velocity field, by the midpoint rule."""
+        h = 1 / self.flow_steps
+        for k in range(self.flow_steps):
+            s = torch.full_like(z[:, :1], k * h)
+            middle = y + 0.5 * h * self.velocity(z, y, s)
+            y = y + h * self.velocity(z, middle, s + 0.5 * h)
+        return y
 
     def _once(self, part: Any, now: torch.Tensor, given: Sequence[torch.Tensor]) -> torch.Tensor:
         """One module, without what it gives for fields that are no field of the state."""
