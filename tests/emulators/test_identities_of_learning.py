@@ -32,7 +32,7 @@ def descended(matrix, right, rate, steps):
     return np.array(distances)
 
 
-def test_gradient_descent_on_ridge_has_the_rate_of_its_condition_number_and_diverges_beyond_twice_the_inverse_of_the_largest():
+def test_gradient_descent_on_ridge_has_the_rate_of_its_condition_number_or_diverges():
     """The best rate, 2 / (l_1 + l_n), shrinks the distance by (c - 1) / (c + 1) a step, with c = l_n / l_1."""
     features = torch.as_tensor(RNG(0).standard_normal((50, 5)) * [1, 1.5, 2, 2.5, 3])
     matrix = features.T @ features / 50 + 0.1 * torch.eye(5, dtype=torch.float64)  # the Hessian of ridge: convex
