@@ -140,6 +140,17 @@ def test_a_sweep_with_a_learned_model_needs_its_file_and_not_its_name():
     assert "model" not in json.loads(scenario.sweep_settings("etkf"))
 
 
+def test_a_sweep_elsewhere_has_its_own_truth_and_observations():
+    models = {"lorenz96": {"method": "lorenz96"}, "larger": {"method": "lorenz96", "size": 80}}
+    elsewhere = {"model": "larger", "truth_model": "larger", "observations": {"error_std": 0.5}}
+    scenario = base(models=models, sweeps={"blue": SWEEPS["blue"], "other": SWEEPS["blue"] | elsewhere})
+    assert scenario.swept_truth("other") == scenario.swept_model("other") == "results/example/base/models/larger.nc"
+    assert scenario.swept_truth("blue") == "results/example/base/models/lorenz96.nc"
+    assert json.loads(scenario.swept_observations("other"))["error_std"] == 0.5
+    assert scenario.swept_observations("blue") == scenario.part("observations")
+    assert not {"truth_model", "observations"} & {*json.loads(scenario.sweep_settings("other"))}
+
+
 def test_claims_are_handed_to_the_figures_that_show_them_only():
     plan = plan_of(sweeps=SWEEPS, claims={"base/blue/rmse": {"published": 0.95, "source": "it's a paper"}})
     scenario = plan.scenarios["base"]

@@ -152,6 +152,7 @@ def sweep(**changes):
         (sweep(over={"inflaton": [1.0]}), "sweeps.s.over.inflaton: there is no setting 'inflaton'; did you mean"),
         (sweep(over={"members": [20, 1]}), "sweeps.s.over.members: "),
         (sweep(over={"members": []}), "sweeps.s.over.members: needs a value or more"),
+        (sweep(truth_model="lorenz69"), "sweeps.s.truth_model: there is no model 'lorenz69'; did you mean 'lorenz96'?"),
         (sweep(by=["members"]), "by: members is not under `over`"),
         (sweep(burn_in=10, steps=10), "burn_in (10) must be shorter than steps (10)"),
         (sweep(analysis={"method": "etkf", "tune": {"inflation": [1.0]}}), "sweeps.s.analysis.tune: "),

@@ -1,7 +1,7 @@
 rule sweep:
     input:
         model=lambda w: plan_of(w).swept_model(w.sweep),
-        truth_model=lambda w: plan_of(w).model_file(plan_of(w).truth_model),
+        truth_model=lambda w: plan_of(w).swept_truth(w.sweep),
         climate=lambda w: plan_of(w).climate_of(
             plan_of(w).settings.sweeps[w.sweep].model
         ),
@@ -18,7 +18,7 @@ rule sweep:
     params:
         settings=lambda w: plan_of(w).sweep_settings(w.sweep),
         truth=lambda w: plan_of(w).truth_settings,
-        observations=lambda w: plan_of(w).part("observations"),
+        observations=lambda w: plan_of(w).swept_observations(w.sweep),
         regions=lambda w: plan_of(w).regions,
         content=lambda w: plan_of(w).network_content,
         assimilator=lambda w: option(

@@ -173,14 +173,16 @@ def _fields_of_truth(scenario: Scenario) -> Iterator[Problem]:
             projection(model_geometry(build(whole)), kept, truth.fields)
         except SettingsError as error:
             yield Problem("truth.fields", None, str(error))
-    nodes: list[tuple[str, str | None]] = [(f"analyses.{n}", a.model) for n, a in scenario.analyses.items()]
-    nodes += [(f"sweeps.{n}", s.model) for n, s in scenario.sweeps.items()]
-    for path, name in nodes:
+    nodes: list[tuple[str, str | None, int]] = [
+        (f"analyses.{n}", a.model, kept.size) for n, a in scenario.analyses.items()
+    ]
+    for n, sweep in scenario.sweeps.items():
+        own = scenario.models.get(sweep.truth_model or "")
+        nodes.append((f"sweeps.{n}", sweep.model, kept.size if own is None else build(own).size))
+    for path, name, size in nodes:
         physical = scenario.models.get(name or next(iter(scenario.models)))
-        if physical is not None and build(physical).size != kept.size:
-            message = (
-                f"has {build(physical).size} sites, the truth {kept.size}: say in `truth.fields` what is kept of it"
-            )
+        if physical is not None and build(physical).size != size:
+            message = f"has {build(physical).size} sites, the truth {size}: say in `truth.fields` what is kept of it"
             yield Problem(f"{path}.model", name, message)
 
 

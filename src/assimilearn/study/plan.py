@@ -13,6 +13,7 @@ from typing import Any
 
 from assimilearn.assimilation.beginning import BeginningSettings
 from assimilearn.figures import FIGURES
+from assimilearn.observations.observe import ObservationSettings
 from assimilearn.observations.record_settings import RecordSettings
 from assimilearn.settings import Settings
 from assimilearn.study import artifacts
@@ -382,14 +383,14 @@ class ScenarioPlan:
     def sweep_code(self, name: str) -> Code:
         """Code of a sweep: its method, its forecast model, the model of its truths, the operators that see them."""
         node = self.settings.sweeps[name]
-        models = (*self._model_nodes(node.model), *self._model_nodes(self.truth_model))
-        return code_of(node.analysis, *models, *self._step_nodes(node.analysis), *self._operator_nodes)
+        models = (*self._model_nodes(node.model), *self._model_nodes(node.truth_model or self.truth_model))
+        operators = operators_of(node.observations or self.settings.observations)
+        return code_of(node.analysis, *models, *self._step_nodes(node.analysis), *operators)
 
     @property
     def _operator_nodes(self) -> list[Settings]:
         """The observation operators of users."""
-        operators = [one.operator for one in self.settings.observations.each.values()]
-        return [operator for operator in operators if operator.own]
+        return operators_of(self.settings.observations)
 
     def _step_nodes(self, node: Any) -> list[Any]:
         """The learned step of an analysis, if it has one."""
@@ -444,9 +445,17 @@ class ScenarioPlan:
         """Path of the forecast model of a sweep."""
         return self.model_file(self.settings.sweeps[sweep].model or self.first_model)
 
+    def swept_truth(self, sweep: str) -> str:
+        """Path of the model of the truths of a sweep."""
+        return self.model_file(self.settings.sweeps[sweep].truth_model or self.truth_model)
+
+    def swept_observations(self, sweep: str) -> str:
+        """Settings of the observations of a sweep."""
+        return (self.settings.sweeps[sweep].observations or self.settings.observations).canonical()
+
     def sweep_settings(self, sweep: str) -> str:
         """Settings of a sweep, without what only the plan needs."""
-        return canonical(_without(self.settings.sweeps[sweep], {"model"}))
+        return canonical(_without(self.settings.sweeps[sweep], {"model", "truth_model", "observations"}))
 
     def sweep_threads(self, sweep: str) -> int:
         """Threads that a sweep can use: one for each experiment, up to 8."""
@@ -604,6 +613,12 @@ def option(name: str, values: Iterable[str]) -> list[str]:
 def canonical(content: Any) -> str:
     """One JSON text for equal content."""
     return json.dumps(content, sort_keys=True, separators=(",", ":"))
+
+
+def operators_of(observations: ObservationSettings) -> list[Settings]:
+    """The observation operators of users among them."""
+    operators = [one.operator for one in observations.each.values()]
+    return [operator for operator in operators if operator.own]
 
 
 def _without(node: Settings, fields: Iterable[str]) -> dict[str, Any]:

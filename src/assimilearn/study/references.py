@@ -16,7 +16,11 @@ class Target(NamedTuple):
 FORECASTS = Target("model, emulator or loop", ("models", "emulators", "loops"))
 ESTIMATES = Target("analysis", ("analyses", "loops"))
 STEPS = Target("assimilator", ("assimilators",))
-NAMES = {"model": FORECASTS, "trained_on": ESTIMATES, "start": ESTIMATES, "assimilator": STEPS}
+MODELS = Target("model", ("models",))
+NAMES = {
+    **{"model": FORECASTS, "truth_model": MODELS},
+    **{"trained_on": ESTIMATES, "start": ESTIMATES, "assimilator": STEPS},
+}
 """Setting of a node -> what it names."""
 
 

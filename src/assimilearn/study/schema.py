@@ -115,7 +115,15 @@ class SweepNode(TwinSettings):
     """One method over many settings, in realizations of a twin experiment of their own.
 
     Truth and observations are simulated as `truth` and `observations` say, with all settings meeting the same ones.
+    With others of its own, a sweep says how far what was learned in the study holds elsewhere.
     """
+
+    truth_model: Name | None = Field(
+        None, description="model of the truth: a name under `models`; by default that of the study"
+    )
+    observations: ObservationSettings | None = Field(
+        None, description="the simulated observations; by default those of the study"
+    )
 
     model: Name | None = Field(
         None,
@@ -149,6 +157,9 @@ class SweepNode(TwinSettings):
         for name in self.by:
             if name not in self.over:
                 raise ValueError(f"by: {name} is not under `over`")
+        networks = [one.network for one in self.observations.each.values()] if self.observations else []
+        if any(network.file is not None for network in networks):
+            raise ValueError("observations: a network from a file is one of the study, not of a sweep alone")
         if self.budget is not None and self.budget.smallest >= self.steps:
             raise ValueError(f"budget: the smallest must be shorter than the {self.steps} steps of an experiment")
         return self
