@@ -338,6 +338,13 @@ def make_emulator(method, epochs, floor, rng):
     )
 
 
+def make_training(method, batch, epochs, rng, status="ok"):
+    """The same with the loss of every step, of some windows at a time."""
+    emulator = make_emulator(method, epochs, 0.05, rng).assign_attrs(status=status)
+    steps = epochs * (640 // batch)
+    return emulator.assign(step_loss=("step", np.linspace(2, 0.05, steps), {"units": "1"}))
+
+
 def make_polynomial(rng):
     """Coefficients of all monomials up to the second degree on five sites."""
     places = [f"x[{a:+d}]".replace("+0", "0") for a in range(-2, 3)]
@@ -558,6 +565,12 @@ def make_study():
         "claims": make_claims(),
         "variations": make_variations(),
         "rows": make_rows(rng),
+        "trainings": {
+            "all": make_training("mlp", 640, 40, rng),
+            "minibatch": make_training("mlp", 64, 30, rng),
+            "stochastic": make_training("mlp", 1, 20, rng),
+            "large-rate": make_training("mlp", 64, 5, rng, status="diverged"),
+        },
         "emulators": {
             "ridge": ridge,
             "mlp": make_emulator("mlp", 90, 0.09, rng),

@@ -43,6 +43,7 @@ PANELS = {
     "search_surrogate": 8,
     "search_test": 2,
     "learning_curves": 3,
+    "training": 2,
     "loop_convergence": 3,
     "coefficients": 2,
     "explanations": 4,
@@ -459,6 +460,20 @@ def test_learning_curves_mark_the_epoch_of_the_lowest_validation_loss(study, dra
         emulator = study["emulators"][name]
         expected = float(emulator.epoch[np.argmin(emulator.validation_loss.values)])
         assert drawn_levels(axes, "x") == [expected]
+
+
+def test_trainings_are_compared_by_passes_and_by_gradients(study, drawn):
+    by_epoch, by_step = panels(drawn["training"])
+    curves = {line.get_label(): line.get_xdata() for line in by_step.lines if not line.get_label().startswith("_")}
+    assert {name: len(x) for name, x in curves.items()} == {
+        "all": 40,
+        "minibatch": 30,
+        "stochastic": 20,
+        "large-rate": 5,
+    }
+    assert (curves["all"][0], curves["minibatch"][0], curves["stochastic"][0]) == (1, 10, 640)
+    failed = [line for line in by_epoch.lines if line.get_marker() == "x"]
+    assert [line.get_xdata().tolist() for line in failed] == [[5.0]]
 
 
 def test_learning_curves_without_networks_say_what_is_missing(study):

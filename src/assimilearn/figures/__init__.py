@@ -37,6 +37,7 @@ KINDS = (
     "tuned_analyses",
     "classifier_scores",
     "emulators",
+    "trainings",
     "polynomials",
     "loop_scores",
     "explanations",
@@ -94,6 +95,7 @@ FIGURES: dict[str, Reads] = {
     "search_surrogate": Reads(("surrogates",)),
     "search_test": Reads(("tuned_analyses", "analysis_scores"), ("tuning", "forecast_scores")),
     "learning_curves": Reads(("emulators",)),
+    "training": Reads(("trainings",)),
     "loop_convergence": Reads(("loop_scores",), ("analysis_scores",)),
     "coefficients": Reads(("polynomials",)),
     "explanations": Reads(("explanations",)),
@@ -114,10 +116,11 @@ def plot(name: str, **datasets: Any) -> "Figure":
         By kind: ``truth``, ``observations``, ``model`` are Datasets; ``analyses``, ``analysis_scores``,
         ``forecast_scores``, ``spectra``, ``one_steps``, ``verified_forecasts``, ``tuning``, ``complexities`` (searches
         of one number), ``data_curves`` (those of the number of analyses), ``costs``, ``classifier_scores``,
-        ``emulators``, ``polynomials``, ``explanations``, ``sweeps``, ``grids`` (sweeps that go over more than members)
-        map names to Datasets, ``loop_scores`` names with the number of the cycle ("paper.3"), ``claims`` rows of the
-        scorecard to published numbers, ``variations`` settings to their values by scenario; ``rows`` are those of the
-        scorecard. Kinds that the figure does not read are left aside.
+        ``emulators``, ``trainings`` (networks of one scenario beside each other), ``polynomials``, ``explanations``,
+        ``sweeps``, ``grids`` (sweeps that go over more than members) map names to Datasets, ``loop_scores`` names with
+        the number of the cycle ("paper.3"), ``claims`` rows of the scorecard to published numbers, ``variations``
+        settings to their values by scenario; ``rows`` are those of the scorecard.
+        Kinds that the figure does not read are left aside.
 
     Raises
     ------

@@ -151,8 +151,8 @@ def trouble(dataset: xr.Dataset) -> str | None:
 
 
 def diverged(dataset: xr.Dataset) -> str | None:
-    """What to write in place of a run that diverged; None for one that has numbers."""
-    if dataset.attrs.get("status", "ok") in ("ok", "lost"):
+    """What to write in place of a run that diverged; None for one that has numbers, also bad ones."""
+    if dataset.attrs.get("status", "ok") in ("ok", "lost", "poor"):
         return None
     when = dataset.attrs.get("diverged_at")
     return "diverged" if when is None else f"diverged at {float(when):.4g} MTU"

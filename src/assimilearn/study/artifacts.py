@@ -169,6 +169,8 @@ ARTIFACTS: dict[str, Artifact] = {
 }
 """Kind -> file."""
 
+COMPARED = 4  # networks in a scenario from which on one figure shows them beside each other
+
 VIEWS: dict[str, View] = {
     "model": View("model", lambda scenario, name: name == next(iter(scenario.models), None), lambda file: True),
     "spectra": View(
@@ -188,8 +190,13 @@ VIEWS: dict[str, View] = {
     ),
     "emulators": View(
         "emulators",
-        lambda scenario, name: name in scenario.emulators and learner(scenario, name).trained_in_epochs,
+        lambda scenario, name: name in networks(scenario),
         lambda file: True,
+    ),
+    "trainings": View(
+        "emulators",
+        lambda scenario, name: name in networks(scenario) and len(networks(scenario)) >= COMPARED,
+        lambda file: "step_loss" in file,
     ),
     "polynomials": View(
         "emulators",
@@ -260,6 +267,11 @@ def forecast_models(scenario: Scenario) -> list[str]:
 def learner(scenario: Scenario, name: str) -> Any:
     """Settings of an emulator, or of that of a loop."""
     return scenario.loops[name].emulator if name in scenario.loops else scenario.emulators[name]
+
+
+def networks(scenario: Scenario) -> list[str]:
+    """Emulators that are trained in epochs, without those of loops."""
+    return [name for name in scenario.emulators if learner(scenario, name).trained_in_epochs]
 
 
 def files(scenario: Scenario, kind: str) -> list[str]:
