@@ -5,7 +5,9 @@ import pytest
 from pydantic import ValidationError
 
 from assimilearn.models.geometry import ring
+from assimilearn.models.truth import truth_dataset
 from assimilearn.observations.errors import GaussianError, LaplaceError, OutlierError, correlated_fields, unit_errors
+from assimilearn.observations.observe import ObservationSettings, observe
 
 SHAPE = (20000, 20)
 COUNT = SHAPE[0] * SHAPE[1]
@@ -57,3 +59,20 @@ def test_errors_of_a_very_long_correlation_are_the_same_at_all_sites():
         apart = np.sqrt(2 * 20 / length)  # standard deviation of the difference of the sites farthest from each other
         assert np.abs(fields - fields[:, :1]).max() < 6 * apart + 1e-6
         assert 0.7 < fields[:, 0].std() < 1.3
+
+
+def test_errors_that_vary_by_site_and_in_time_have_the_std_that_the_file_tells():
+    truth = truth_dataset(0.1 * np.arange(4000), np.ones(4000, np.int8), np.zeros((4000, 20)), 0.1)
+    varying = {"by_site": 0.5, "amplitude": 0.6, "period": 8.0}
+    seen = observe(
+        truth, ObservationSettings(network={"method": "all"}, error_variation=varying), np.random.default_rng(0)
+    )
+    std, value = seen["error_std"].values, seen["value"].values
+    assert (value / std).std() == pytest.approx(1, abs=0.01)
+    np.testing.assert_allclose(std[:80], std[80:160])
+    np.testing.assert_allclose(std / std[0], np.tile((1 + 0.6 * np.sin(np.pi * seen["time"] / 4)).values[:, None], 20))
+    assert np.log(std[0]).std() == pytest.approx(0.5, abs=0.15)
+    settings = ObservationSettings(network={"method": "all"}, error_variation={**varying, "told": False})
+    blind = observe(truth, settings, np.random.default_rng(0))
+    np.testing.assert_array_equal(blind["value"], value)
+    assert (blind["error_std"] == 1).all()

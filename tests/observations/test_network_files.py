@@ -5,11 +5,14 @@ import pytest
 import xarray as xr
 
 from assimilearn import store
+from assimilearn.assimilation import METHODS, assimilate
+from assimilearn.assimilation.background.climatology import ClimatologyModel
 from assimilearn.errors import FileError
-from assimilearn.models.geometry import grid
+from assimilearn.models.geometry import grid, ring
 from assimilearn.models.truth import truth_dataset
 from assimilearn.observations import ObservationSettings, observe
 from assimilearn.observations.network_files import sites_from_file
+from assimilearn.observations.network_sums import sums_from_file
 from assimilearn.observations.networks import MovingRandom
 
 TIMES = 0.1 * np.arange(6)
@@ -119,3 +122,40 @@ def test_points_may_move(table):
 def test_points_that_cannot_be_observed_are_refused(table, text, message):
     with pytest.raises(FileError, match=message):
         seen_on_plane(table(text))
+
+
+def test_weighted_sums_are_any_linear_operator_and_filters_use_it(table):
+    """The same from a full matrix H, and the Kalman gain of BLUE with it."""
+    H = np.zeros((3, 8))
+    H[0, [1, 2]], H[1, 5], H[2, [0, 4, 7]] = (0.5, 0.5), -1.0, (0.2, 0.3, 2.0)
+    entries = [f"{o},{s},{H[o, s]}" for o, s in zip(*np.nonzero(H), strict=True)]
+    path = str(table("\n".join(["observation,site,weight", *entries])))
+    states = np.random.default_rng(0).standard_normal((6, 8))
+    truth = truth_dataset(TIMES, np.ones(6, np.int8), states, 0.1)
+    network = {"method": "file", "path": path, "places": "sums"}
+    seen = observe(truth, ObservationSettings(network=network, error_std=1e-9), np.random.default_rng(0))
+    np.testing.assert_allclose(seen["value"], states @ H.T, atol=1e-7)
+    np.testing.assert_array_equal(seen["site_index"][0], [1, 5, 7])
+    B = 0.6 ** np.abs(np.subtract.outer(np.arange(8), np.arange(8)))
+    climatology = xr.Dataset({"mean": ("site", np.zeros(8)), "covariance": (("site", "other_site"), B)})
+    model = ClimatologyModel(np.zeros(8), 0.1)
+    blue = assimilate(
+        seen.assign(error_std=0 * seen["error_std"] + 0.5),
+        *(model, METHODS["blue"](), climatology, np.random.default_rng(0)),
+    )
+    K = B @ H.T @ np.linalg.inv(H @ B @ H.T + 0.25 * np.eye(3))
+    np.testing.assert_allclose(blue["mean"], seen["value"].values @ K.T, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("observation,site\n0,1", "weight must stand in the header once"),
+        ("observation,site,weight\n0,8,1", "line 2: site 8 is not one of 0 to 7"),
+        ("observation,site,weight\n0,1,1\n0,1,2", "observation 0 has two weights of site 1"),
+        ("observation,site,weight\n0,1,0\n1,2,2", "observation 0 has no weight but 0"),
+    ],
+)
+def test_weighted_sums_that_cannot_be_say_so(table, text, message):
+    with pytest.raises(FileError, match=message):
+        sums_from_file(table(text), ring(8), 3)

@@ -106,7 +106,7 @@ def test_two_instruments_of_one_function_with_other_settings_are_told_apart(expe
         "steep": {"operator": {"method": "own-arctan", "steepness": 3.0}},
     }
     found = seen(truth, {}, instruments=instruments, error_std=1e-3, **ALL)
-    assert found["function"].values[0].tolist() == [5] * 4 + [1] * 4 + [6] * 4
+    assert found["function"].values[0].tolist() == [OWN] * 4 + [1] * 4 + [OWN + 1] * 4
     x = truth["state"].values[:, ::2]
     exact = np.hstack([np.arctan(0.1 * x), x**2, np.arctan(3 * x)])
     np.testing.assert_allclose(found["value"].values, exact, atol=1e-2)

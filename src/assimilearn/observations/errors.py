@@ -42,6 +42,36 @@ class CorrelatedError(Settings):
 ErrorLaw = Annotated[GaussianError | LaplaceError | OutlierError | CorrelatedError, Field(discriminator="method")]
 
 
+class ErrorVariation(Settings):
+    """How the standard deviation of the errors differs from site to site, and changes in time.
+
+    It is ``error_std`` times a log-normal factor of the site times a cycle, exp(s g) (1 + a sin(2 pi t / period)), g
+    standard normal: heteroscedastic errors, as of instruments of unlike quality, or by day and night.
+    """
+
+    by_site: float = Field(
+        0.0, ge=0, description="standard deviation s of the logarithm of the factor that each site has for good"
+    )
+    amplitude: float = Field(0.0, ge=0, lt=1, description="relative amplitude a of the cycle in time")
+    period: float = Field(1.0, gt=0, description="of that cycle, in MTU")
+    told: bool = Field(
+        True, description="whether the file tells the filters of it, or gives all observations the same error_std"
+    )
+
+
+def relative_std(
+    variation: ErrorVariation, sites: np.ndarray, times: np.ndarray, size: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Standard deviation of the errors of ``sites (time, observation)`` at ``times (time,)`` over ``error_std``.
+
+    ``size`` is the number of sites that there are.
+    """
+    factor = np.exp(variation.by_site * rng.standard_normal(size))[sites]
+    cycle = 1 + variation.amplitude * np.sin(2 * np.pi * times / variation.period)
+    relative: np.ndarray = factor * cycle[:, None]
+    return relative
+
+
 def unit_errors(
     law: ErrorLaw,
     sites: np.ndarray,

@@ -16,6 +16,7 @@ from assimilearn.errors import SettingsError
 from assimilearn.models.geometry import Geometry, Row
 from assimilearn.observations.network_files import ABSENT, sites_from_file
 from assimilearn.observations.network_positions import points_from_file
+from assimilearn.observations.network_sums import sums_from_file
 from assimilearn.settings import Settings
 
 
@@ -122,21 +123,24 @@ class Half(OfFields):
 
 
 class NetworkFile(NetworkSettings):
-    """The sites or points that a file lists for each time; none at times that it does not list."""
+    """The sites, points or weighted sums that a file lists; of sites and points none at times that it does not list."""
 
     method: Literal["file"] = "file"
     path: str = Field(
         description="CSV with the columns time and site, or NetCDF with site_index(time, observation); of points "
-        "between sites CSV with the names of the axes: data/README.md"
+        "between sites CSV with the names of the axes, of weighted sums CSV with observation, site and weight: "
+        "data/README.md"
     )
-    places: Literal["sites", "anywhere"] = Field(
-        "sites", description="what the file lists: sites, or points anywhere in the domain, interpolated linearly"
+    places: Literal["sites", "anywhere", "sums"] = Field(
+        "sites",
+        description="what the file lists: sites, points anywhere in the domain, interpolated linearly, or weights of "
+        "sites whose sums are observed: any linear H",
     )
 
     @property
     def between_sites(self) -> bool:
-        """Whether it lists points."""
-        return self.places == "anywhere"
+        """Whether it lists anything but sites."""
+        return self.places != "sites"
 
     @property
     def file(self) -> Path:
@@ -222,7 +226,12 @@ def listed_places(network: NetworkFile, geometry: Geometry, times: np.ndarray) -
         If it cannot be used.
     """
     if network.between_sites:
-        points = points_from_file(network.path, geometry, times)
+        sums = network.places == "sums"
+        points = (
+            sums_from_file(network.path, geometry, len(times))
+            if sums
+            else points_from_file(network.path, geometry, times)
+        )
         return Places(points.sites.astype(np.int32), points.coordinates, points.row)
     return Places(sites_from_file(network.path, geometry.size, times).astype(np.int32))
 

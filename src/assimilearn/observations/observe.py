@@ -11,7 +11,14 @@ from assimilearn.clock import step_numbers
 from assimilearn.errors import FileError, SettingsError
 from assimilearn.models.geometry import Geometry, Row, geometry_of
 from assimilearn.observations import correlation, operators
-from assimilearn.observations.errors import CorrelatedError, ErrorLaw, GaussianError, unit_errors
+from assimilearn.observations.errors import (
+    CorrelatedError,
+    ErrorLaw,
+    ErrorVariation,
+    GaussianError,
+    relative_std,
+    unit_errors,
+)
 from assimilearn.observations.layout import pack
 from assimilearn.observations.networks import ABSENT, MovingRandom, Network, observed_places
 from assimilearn.observations.operators import AnyOperator, OperatorSettings, numbers_of
@@ -30,6 +37,9 @@ class InstrumentSettings(Settings):
     error_std: float = Field(1.0, gt=0, description="standard deviation of the observation error")
     assumed_error_std: float | None = Field(
         None, gt=0, description="standard deviation that the file tells the filters; by default error_std"
+    )
+    error_variation: ErrorVariation = Field(
+        ErrorVariation(), description="how error_std differs from site to site and changes in time; by default not"
     )
     law: ErrorLaw = Field(GaussianError(), description="distribution of the observation error")
     assumed_correlation: Literal["law", "none"] = Field(
@@ -146,7 +156,7 @@ def _seen_by(
     settings: InstrumentSettings, states: np.ndarray, times: np.ndarray, geometry: Geometry, rng: np.random.Generator
 ) -> Seen:
     """The report of one instrument on ``states (time, site)``."""
-    network_rng, error_rng, loss_rng = rng.spawn(3)
+    network_rng, error_rng, loss_rng, variation_rng = rng.spawn(4)
     footprints = operators.footprints(settings.operator, geometry)
     places = observed_places(settings.network, geometry, times, network_rng)
     sites = places.sites
@@ -159,10 +169,13 @@ def _seen_by(
         rows = operators.with_footprint(places.row, settings.operator, geometry)
         table = Operator(*rows, np.full(len(rows.sites), settings.operator.code), settings.operator.own)
         seen = observed_values(states, np.arange(sites.size).reshape(sites.shape), table)
+    varying, at = settings.error_variation, np.where(sites == ABSENT, 0, sites)
+    relative = relative_std(varying, at, times, geometry.size, variation_rng)
+    told = np.full(sites.shape, settings.assumed_error_std or settings.error_std)
     return Seen(
         sites=sites,
-        value=seen + (settings.bias + settings.error_std * errors),
-        error_std=np.full(sites.shape, settings.assumed_error_std or settings.error_std),
+        value=seen + (settings.bias + settings.error_std * relative * errors),
+        error_std=told * relative if varying.told else told,
         valid=(sites != ABSENT) & (loss_rng.random(sites.shape) >= settings.missing),
         coordinates=places.coordinates,
         rows=rows,
