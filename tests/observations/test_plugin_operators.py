@@ -10,6 +10,7 @@ from assimilearn.models import Lorenz96, Lorenz96Settings
 from assimilearn.models.climate import ClimateSettings, climate
 from assimilearn.models.truth import TruthSettings, simulate
 from assimilearn.observations import ObservationSettings, observe
+from assimilearn.observations.rows import OWN
 from assimilearn.periods import Periods, period_flags
 from assimilearn.registry import registry, use
 
