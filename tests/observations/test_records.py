@@ -244,3 +244,17 @@ def test_stations_have_no_stencil_and_neighbours_by_distance():
     assert not geometry.homogeneous and geometry.nearest(np.array([[51.0, -9.0]])) == 2
     with pytest.raises(Exception, match="a stencil needs points of a grid, and these sites are stations"):
         geometry.stencil(1)
+
+
+def test_sites_of_a_boundary_that_never_change_are_no_hindrance_to_the_climatology_of_analyses():
+    states = np.random.default_rng(0).standard_normal((60, 3))
+    states[:, 0] = 0.0
+    analysis = xr.Dataset(
+        {"mean": (("time", "site"), states), "spread": (("time", "site"), np.zeros((60, 3)))},
+        coords={"time": np.arange(60.0), "period": ("time", np.ones(60, np.int8))},
+        attrs={"interval": 1.0, "size": 3},
+    )
+    found = climatology_of_analyses(analysis)
+    assert found["std"].values[0] == 0
+    assert not found["covariance"].values[0].any()
+    assert np.isfinite(found["power_spectrum"]).all()

@@ -66,7 +66,8 @@ def climatology_of_record(observations: xr.Dataset, settings: RecordClimatology 
     Raises
     ------
     FileError
-        If a site has hardly any values in the training period, or functions of the state are observed.
+        If a site has hardly any values in the training period, or always the same, or functions of the state are
+        observed.
     """
     if operators.ATTRIBUTE in observations.attrs or "function" in observations:
         raise FileError(
@@ -81,6 +82,9 @@ def climatology_of_record(observations: xr.Dataset, settings: RecordClimatology 
             f"site {few[0]} has {np.isfinite(values[:, few[0]]).sum()} values in the training period ({few.size} sites "
             f"have fewer than {FEWEST}): nothing can be learned of it; leave it out, or lengthen `periods.train`"
         )
+    stuck = np.flatnonzero(np.nanvar(values, axis=0) == 0)
+    if stuck.size:
+        raise FileError(f"site {stuck[0]} has the same value at all times of the training period")
     dataset = sample_climatology(values, error, float(observations.attrs["time_step"]), geometry, settings)
     clock = clock_of(observations.attrs)
     return dataset.assign_attrs(clock.attributes)
@@ -108,6 +112,7 @@ def sample_climatology(
     Parameters
     ----------
     values : ndarray (time, site)
+        Sites that never change, such as those of a boundary, have no variance and no covariance.
     error_variance : ndarray (site,)
         Of the errors of the values.
     time_step : float
@@ -126,12 +131,13 @@ def sample_climatology(
     anomalies = values - mean
     raw = np.nanmean(anomalies**2, axis=0)
     variance = np.maximum(raw - error_variance, LEAST * raw)
-    if not (variance > 0).all():
-        raise FileError(f"site {int(np.argmin(variance))} has the same value at all times of the training period")
-    std = np.sqrt(variance)
+    std, moving = np.sqrt(variance), variance > 0
+    if not moving.any():
+        raise FileError("no site changes in the training period: nothing can be learned of it")
+    standardised = np.divide(anomalies, std, out=np.zeros_like(anomalies), where=moving)
     length = settings.segment or len(values) * time_step / 5
     lags = max(min(round(length / (2 * time_step)), len(values) // 2), 1)
-    correlation_in_time = autocorrelation(anomalies / std, lags)
+    correlation_in_time = autocorrelation(standardised[:, moving], lags)
     correlation_in_time[0] = 1.0  # that of the state: its errors are taken off
     decorrelation = decorrelation_time(correlation_in_time, time_step)
     dataset = mean_and_std(mean, std)
@@ -139,7 +145,7 @@ def sample_climatology(
     if settings.covariance == "by_distance":
         correlation, told = correlation_by_distance(anomalies, std, geometry)
     else:
-        correlation, told = shrunk_correlation(anomalies / std, max(round(decorrelation / time_step), 1))
+        correlation, told = shrunk_correlation(standardised, max(round(decorrelation / time_step), 1))
     text = {"units": "1", "long_name": "climatological covariance"}
     dataset["covariance"] = (("site", "other_site"), correlation * np.outer(std, std), text)
     several = len(geometry.fields) > 1
