@@ -86,6 +86,23 @@ def field_scaling_from(weights: Mapping[str, np.ndarray], geometry: Geometry) ->
     return FieldScaling(weights["mean"], weights["std"], weights["increment_std"], geometry.field_of)
 
 
+def places(geometry: Geometry) -> np.ndarray:
+    """Where the grid points are, as inputs of order one, (point, input): sine and cosine along a periodic axis.
+
+    Raises
+    ------
+    SettingsError
+        If the fields do not share a grid.
+    """
+    if not geometry.on_grid or len({field.shape for field in geometry.fields}) > 1:
+        raise SettingsError("position: the fields of this model do not share a grid, so that points have no position")
+    columns = []
+    for axis, x in zip(geometry.axes, geometry.grid_coordinates(geometry.fields[0].shape).T, strict=True):
+        part = (x - axis.origin) / axis.length
+        columns += [np.sin(2 * np.pi * part), np.cos(2 * np.pi * part)] if axis.periodic else [2 * part - 1]
+    return np.stack(columns, axis=1)
+
+
 @dataclass(frozen=True)
 class View:
     """What one function sees of a state, and what it gives: at every grid point or block, or once for the whole state.

@@ -23,7 +23,7 @@ from pydantic import Field, field_validator, model_validator
 
 from assimilearn.emulators.classical.threads import one_thread_of_all
 from assimilearn.emulators.emulator import Fitted, Step
-from assimilearn.emulators.fields import SCALING_SHAPES, field_scaling, field_scaling_from, view
+from assimilearn.emulators.fields import SCALING_SHAPES, View, field_scaling, field_scaling_from, places, view
 from assimilearn.emulators.pairs import Windows
 from assimilearn.emulators.settings import EmulatorSettings
 from assimilearn.emulators.weights import Shape
@@ -70,6 +70,9 @@ class RegressorSettings(EmulatorSettings):
         description="grid points of the stencil along each axis; null, or without space: the whole state",
     )
     shared: bool = Field(True, description="one function for all grid points; false: each has one of its own")
+    position: bool = Field(
+        False, description="where a grid point is counts among its inputs: sine and cosine along periodic axes"
+    )
     stride: int = Field(1, ge=1, description="every how many training times are used")
 
     @field_validator("estimator")
@@ -96,7 +99,12 @@ class RegressorSettings(EmulatorSettings):
 
     def refuse_unlike(self, geometry: Geometry) -> None:
         """Raise SettingsError if a stencil is asked for where grid points are not alike, or wider than an axis."""
-        view(geometry, self.radius, shared=self.shared)
+        seen_by(self, geometry)
+
+    @property
+    def local(self) -> bool:
+        """Not where positions count: they are those of one grid."""
+        return super().local and not self.position
 
     def unfitted(self, seed: int) -> Any:
         """The estimator with its parameters, its random state set where it has one."""
@@ -109,6 +117,23 @@ class RegressorSettings(EmulatorSettings):
         known = estimator.get_params()
         seeds = {name: seed for name in known if name.split("__")[-1] == "random_state"}
         return estimator.set_params(**seeds, **{k: v for k, v in self.parameters.items() if k in known})
+
+
+def seen_by(settings: RegressorSettings, geometry: Geometry) -> View:
+    """The view of the settings; points need not be alike where their position tells them apart."""
+    if settings.position and (settings.radius is None or not settings.shared):
+        raise SettingsError("position: only one function of a stencil, for all points, has use for where they are")
+    if settings.position:
+        places(geometry)
+    return view(geometry, settings.radius, shared=settings.shared and not settings.position)
+
+
+def inputs_of(states: np.ndarray, seen: View, settings: RegressorSettings, geometry: Geometry) -> np.ndarray:
+    """Inputs (row * point, input) from standardised ``states (row, site)``: the stencil, and perhaps the position."""
+    rows = seen.rows(states)
+    if not settings.position:
+        return rows
+    return np.hstack([rows, np.tile(places(geometry), (len(states), 1))])
 
 
 def nearest(name: str, allowed: Iterable[str]) -> str:
@@ -146,9 +171,9 @@ def estimators(kind: str) -> Mapping[str, Callable[..., Any]]:
 def fit(training: Windows, validation: Windows, settings: RegressorSettings, rng: np.random.Generator) -> Fitted:
     """Fit the estimator, or one for each grid point, on one thread: the result is the same on any number of cores."""
     scaling = field_scaling(training)
-    seen = view(training.geometry, settings.radius, shared=settings.shared)
+    seen = seen_by(settings, training.geometry)
     inputs, targets = training.inputs[:: settings.stride], training.targets[:: settings.stride]
-    rows = seen.rows(scaling.standardised(inputs))
+    rows = inputs_of(scaling.standardised(inputs), seen, settings, training.geometry)
     outputs = seen.targets(scaling.increments(targets - inputs))
     weights = seen.targets(training.weights[:: settings.stride, 0]).mean(axis=1)
     seed = int(rng.integers(2**31))
@@ -252,8 +277,9 @@ def problems(weights: Mapping[str, np.ndarray], settings: RegressorSettings) -> 
 def mapping(weights: Mapping[str, np.ndarray], settings: RegressorSettings, geometry: Geometry) -> Step:
     """The step: all members and points in one call of ``predict``, or one call a grid point."""
     estimator, scaling = restored(weights["estimator"]), field_scaling_from(weights, geometry)
-    seen = view(geometry, settings.radius, shared=settings.shared)
+    seen = seen_by(settings, geometry)
     points, inputs = seen.inputs.shape
+    inputs += places(geometry).shape[1] if settings.position else 0
     each = [estimator] if settings.shared else estimator
     if not isinstance(each, list) or len(each) != (1 if settings.shared else points):
         raise FileError("the stored estimators are not one for each grid point")
@@ -262,7 +288,7 @@ def mapping(weights: Mapping[str, np.ndarray], settings: RegressorSettings, geom
     alone = one_thread_of_all()  # after the estimator has loaded its libraries
 
     def step(states: np.ndarray) -> np.ndarray:
-        rows, count = seen.rows(scaling.standardised(states)), len(each)
+        rows, count = inputs_of(scaling.standardised(states), seen, settings, geometry), len(each)
         increments = np.empty((len(rows), seen.outputs.shape[1]))
         with alone():
             for k, one in enumerate(each):

@@ -23,6 +23,7 @@ class LatentSettings(NetworkSettings):
     """A perceptron in the space of the leading EOFs, or of an autoencoder."""
 
     side_by_side: ClassVar[bool] = True
+    sees_position: ClassVar[bool] = False
 
     method: Literal["latent"] = "latent"
     encoder: Literal["eof", "autoencoder"] = Field("eof", description="what the latent space is")

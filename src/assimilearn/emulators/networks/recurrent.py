@@ -27,6 +27,7 @@ class RecurrentSettings(NetworkSettings):
 
     side_by_side: ClassVar[bool] = True
     states_of_cell: ClassVar[int] = 1
+    sees_position: ClassVar[bool] = False
 
     width: int = Field(8, ge=1, le=1024, description="numbers of the hidden state at each grid point")
     kernel: int = Field(5, ge=1, le=31, description="points of a convolution along each axis, odd")

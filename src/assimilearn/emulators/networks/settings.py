@@ -4,6 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from assimilearn.emulators.fields import places
 from assimilearn.emulators.settings import EmulatorSettings
 from assimilearn.errors import SettingsError
 from assimilearn.models.geometry import Geometry
@@ -20,6 +21,7 @@ class NetworkSettings(EmulatorSettings):
     side_by_side : whether parts of a mini-batch may go through copies of the module on several threads: not where the
         module draws random numbers, or is a user's and might
     dense : whether it has dense hidden layers, whose units can be left out
+    sees_position : whether the position of grid points can enter as further fields
     """
 
     compiles: ClassVar[bool] = False
@@ -29,6 +31,7 @@ class NetworkSettings(EmulatorSettings):
     more: ClassVar[bool] = True
     side_by_side: ClassVar[bool] = False
     dense: ClassVar[bool] = False
+    sees_position: ClassVar[bool] = True
 
     optimizer: Literal["adam", "adamw", "adagrad", "sgd", "momentum", "l-bfgs"] = Field(
         "adam", description="gradient method; momentum: sgd with a momentum of 0.9"
@@ -67,6 +70,9 @@ class NetworkSettings(EmulatorSettings):
         "a part of that of its error",
     )
     delays: int = Field(0, ge=0, le=20, description="past states that the network sees besides the present one")
+    position: bool = Field(
+        False, description="where grid points are enters as further fields: sine and cosine along periodic axes"
+    )
     integrator: Literal["none", "rk4"] = Field(
         "none",
         description="none: the network gives the increment of the interval; rk4: it is the tendency that the "
@@ -96,6 +102,8 @@ class NetworkSettings(EmulatorSettings):
         if self.loss == "flow" and (self.lead > 1 or self.delays or self.conserves or self.ensemble > 1 or self.rk4):
             raise ValueError("loss: flow gives whole increments of one step: it goes with none of lead, delays, "
                              "conserves, ensemble, rk4")  # fmt: skip
+        if self.position and (not self.sees_position or self.loss == "flow"):
+            raise ValueError(f"position: {self.method} with the loss {self.loss} has no fields for it")
         if self.substeps > 1 and self.integrator == "none":
             raise ValueError("substeps: there is nothing to integrate: set `integrator: rk4`")
         if self.dropout and not self.dense:
@@ -133,7 +141,7 @@ class NetworkSettings(EmulatorSettings):
     @property
     def local(self) -> bool:
         """Whether each grid point sees its neighbourhood only, now and nothing else."""
-        return super().local and not self.delays and not self.noisy and not self.conserves
+        return super().local and not (self.delays or self.noisy or self.conserves or self.position)
 
     @property
     def threads(self) -> int:
@@ -145,6 +153,8 @@ class NetworkSettings(EmulatorSettings):
         """Raise SettingsError if the fields stand on different grids, of which a network cannot make channels."""
         if unknown := [name for name in self.conserves if name not in geometry.names]:
             raise SettingsError(f"conserves: there is no field {unknown[0]!r}; there are {', '.join(geometry.names)}")
+        if self.position:
+            places(geometry)
         if len({field.shape for field in geometry.fields}) > 1:
             raise SettingsError(f"{self.method} takes fields as channels, and those of this model have different grids")
 

@@ -23,6 +23,7 @@ class TriadSettings(NetworkSettings):
     """Quadratic tendency that conserves energy, and a linear one that need not."""
 
     side_by_side: ClassVar[bool] = True
+    sees_position: ClassVar[bool] = False
 
     method: Literal["triads"] = "triads"
     radius: int = Field(2, ge=1, le=10, description="sites over which a triad reaches, and linear terms to either side")

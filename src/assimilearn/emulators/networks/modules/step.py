@@ -8,9 +8,11 @@ of modules trained from different weights. So every network can have each of the
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
+from assimilearn.emulators.fields import places
 from assimilearn.emulators.networks.settings import NetworkSettings
 from assimilearn.models.geometry import FieldGrid, Geometry
 
@@ -27,6 +29,9 @@ def seen_geometry(geometry: Geometry, settings: NetworkSettings) -> Geometry:
         more.append(FieldGrid(name="part of the way", shape=geometry.fields[0].shape))
     elif settings.noisy:
         more.append(FieldGrid(name="noise", shape=geometry.fields[0].shape))
+    if settings.position:
+        columns = range(places(geometry).shape[1])
+        more += [FieldGrid(name=f"position {k}", shape=geometry.fields[0].shape) for k in columns]
     rest = {name: getattr(geometry, name) for name in Geometry.model_fields if name != "fields"}
     return Geometry(fields=(*geometry.fields, *more), **rest) if more else geometry
 
@@ -79,6 +84,9 @@ class Step(nn.Module):
         self.size, self.delays, self.substeps = geometry.size, settings.delays, settings.substeps
         self.rk4, self.flow_steps = settings.rk4, settings.flow_steps if settings.loss == "flow" else 0
         self.points = geometry.fields[0].size
+        where = places(geometry).T.ravel() if settings.position else np.empty(0)
+        self.places: torch.Tensor
+        self.register_buffer("places", torch.as_tensor(where, dtype=torch.float32)[None], persistent=False)
         self.conserved = [geometry.slices[name] for name in settings.conserves]
         self.own_memory = int(getattr(modules[0], "memory", 0))
         self.draws = geometry.size if self.flow_steps else self.points if settings.noisy else 0
@@ -94,6 +102,7 @@ class Step(nn.Module):
             return (self._carried(z, torch.zeros_like(z) if noise is None else noise),)
         now, given = (z[:, : self.size], [z[:, self.size :]]) if self.memory else (z, [])
         given += [] if noise is None else [noise]
+        given += [self.places.expand(z.shape[0], -1)] if self.places.shape[1] else []
         outputs = [self._projected(self._increments(now, given))]
         if len(self.parts) > 1:
             outputs.append(self._once(self.parts[1], now, given).clamp(-LARGEST, LARGEST))
