@@ -8,6 +8,8 @@ import pytest
 from assimilearn.cli import VERBS
 from assimilearn.figures import KINDS
 from assimilearn.study.artifacts import ARTIFACTS, VIEWS
+from assimilearn.study.plan import Plan
+from assimilearn.study.scenarios import resolve
 
 RULES = "".join(path.read_text() for path in (Path(__file__).parents[2] / "workflow" / "rules").glob("*.smk"))
 OPTIONS = {"claims", "rows", "variations"}  # what figures are given by options, or of the whole study
@@ -32,3 +34,17 @@ def test_figures_show_kinds_and_views_of_the_table():
     assert set(KINDS) - OPTIONS <= {*ARTIFACTS, *VIEWS}
     assert {view.of for view in VIEWS.values()} <= set(ARTIFACTS)
     assert {kind for kind, file in ARTIFACTS.items() if "figure" in file.read_by} <= set(KINDS)
+
+
+def test_an_analysis_with_a_search_may_have_the_name_of_an_emulator_without_one():
+    analyses = {
+        "etkf": {"method": "etkf"},
+        "ridge": {"method": "etkf", "model": "ridge", "tune": {"inflation": [1.0, 1.02, 1.04]}},
+    }
+    study = {
+        "study": "example",
+        "analyses": analyses,
+        "emulators": {"ridge": {"method": "ridge", "trained_on": "etkf"}},
+    }
+    names = Plan(resolve(study)).scenarios["base"].figure_names
+    assert "cross_validation" in names and not {"fitting", "skill_against_data"} & set(names)

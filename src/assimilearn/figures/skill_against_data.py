@@ -11,6 +11,7 @@ from assimilearn.figures.inputs import FigureError, Group, having, need
 from assimilearn.figures.style import (
     CENTIMETRE,
     TWO_COLUMNS,
+    colour,
     label,
     legend_columns,
     letter,
@@ -75,5 +76,5 @@ def curve(axes: "Axes", name: str, search: xr.Dataset, score: str) -> None:
     values = search[TIMES].values.astype(float)
     mean, error = over_folds(search[score])
     order = np.argsort(values)
-    look = {"marker": marker(name), "label": name, "elinewidth": 0.7, **line(name)}
-    axes.errorbar(values[order], mean[order], error[order], **look)
+    axes.plot(values[order], mean[order], marker=marker(name), label=name, **line(name))
+    axes.errorbar(values[order], mean[order], error[order], fmt="none", ecolor=colour(name), elinewidth=0.7)

@@ -210,12 +210,12 @@ VIEWS: dict[str, View] = {
     ),
     "complexities": View(
         "tuning",
-        lambda scenario, name: name in scenario.emulators and searched(scenario, name) not in (None, TIMES),
+        lambda scenario, name: search_of_emulator(scenario, name) and searched(scenario, name) not in (None, TIMES),
         lambda file: "training" in file and varied(file) not in (None, TIMES),
     ),
     "data_curves": View(
         "tuning",
-        lambda scenario, name: name in scenario.emulators and searched(scenario, name) == TIMES,
+        lambda scenario, name: search_of_emulator(scenario, name) and searched(scenario, name) == TIMES,
         lambda file: "training" in file and varied(file) == TIMES,
     ),
     "tuned_analyses": View(
@@ -235,15 +235,25 @@ def takes_record(scenario: Scenario) -> bool:
 
 def of_one_number(scenario: Scenario, name: str) -> bool:
     """Whether the search of a node draws one number, in 8 trials or more."""
-    search = (scenario.emulators.get(name) or scenario.analyses[name]).tune
+    search = search_of(scenario, name)
     laws = list(search.laws.values())
     one = not search.grid and len(laws) == 1 and laws[0].law in ("uniform", "log_uniform")
     return one and search.points >= 8
 
 
+def search_of_emulator(scenario: Scenario, name: str) -> bool:
+    """Whether it is an emulator of this name that has a search, not an analysis."""
+    return name in scenario.emulators and scenario.emulators[name].tune is not None
+
+
+def search_of(scenario: Scenario, name: str) -> Any:
+    """The search of the emulator or analysis of this name that has one."""
+    return (scenario.emulators if search_of_emulator(scenario, name) else scenario.analyses)[name].tune
+
+
 def searched(scenario: Scenario, name: str) -> str | None:
     """The one setting over whose numbers the search of a node goes as a grid of 3 or more; None for any other."""
-    grid = (scenario.emulators.get(name) or scenario.analyses[name]).tune.grid
+    grid = search_of(scenario, name).grid
     numbers = len(grid) == 1 and all(type(value) in (int, float) for value in next(iter(grid.values())))
     return next(iter(grid)) if numbers and len(next(iter(grid.values()))) >= 3 else None
 
