@@ -12,6 +12,7 @@ from assimilearn.models.integrate import advance
 from assimilearn.models.protocol import Model, with_memory
 
 FAR = 50.0  # climatological standard deviations: no state of a sound run is a tenth as far from the mean
+AT_REST = 0.1  # of the rms standard deviation: sites that vary less, as those of a boundary, count with that
 
 
 def runs(
@@ -40,19 +41,20 @@ def runs(
     ndarray (run, site), a fresh array each time.
     """
     n = model.size
-    states = _guarded(with_memory(model, np.array(initial, dtype=float)), mean, std)
+    least = np.maximum(std, AT_REST * np.sqrt(np.mean(np.square(std))))
+    states = _guarded(with_memory(model, np.array(initial, dtype=float)), mean, least)
     yield states[:, :n].copy()
     for _ in range(steps):
         alive = ~np.isnan(states[:, 0])
         if alive.any():
             with np.errstate(over="ignore", invalid="ignore"):
                 states[alive] = advance(model, states[alive], 1, rng)
-            states = _guarded(states, mean, std)
+            states = _guarded(states, mean, least)
         yield states[:, :n].copy()
 
 
-def _guarded(states: np.ndarray, mean: np.ndarray, std: np.ndarray | float) -> np.ndarray:
+def _guarded(states: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
     """``states (run, site + memory)`` with rows that have blown up set to NaN, as what holds a NaN counts too."""
-    sound = (np.abs(states[:, : len(mean)] - mean) <= FAR * np.asarray(std)).all(axis=1)
+    sound = (np.abs(states[:, : len(mean)] - mean) <= FAR * std).all(axis=1)
     states[~sound] = np.nan
     return states
