@@ -1,6 +1,6 @@
 """The cycle: one result whatever runs it, against the Kalman filter, with gaps, moving networks and divergence."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -8,10 +8,12 @@ import pytest
 from twins import climatology_file, kalman_filter, linear_model, lorenz96_climatology, lorenz96_truth, observe_states
 
 from assimilearn.assimilation import METHODS, assimilate
-from assimilearn.assimilation.cycling.filtering import Filter, run_filter
+from assimilearn.assimilation.cycling.filtering import Filter, ensemble_filter, prepare, run_filter
 from assimilearn.assimilation.cycling.start import first_ensemble
 from assimilearn.assimilation.methods.enkf import enkf_update
+from assimilearn.assimilation.methods.etkf import etkf_update
 from assimilearn.assimilation.problem import pose
+from assimilearn.models.called import called_step
 from assimilearn.models.integrate import advance
 
 CYCLED = {
@@ -47,6 +49,35 @@ def test_the_cycle_gives_the_same_compiled_and_interpreted(twin, settings):
     assert set(compiled) == set(interpreted)
     for name in compiled:
         np.testing.assert_allclose(compiled[name], interpreted[name], atol=1e-5, err_msg=name)
+
+
+def test_a_step_in_python_has_the_same_bits_in_the_compiled_cycle_and_in_the_interpreted_one(twin):
+    model, observations, climate = twin
+    problem, settings = pose(observations, model.interpreted(), climate), METHODS["etkf"](members=6, model_error=0.1)
+    method = ensemble_filter(etkf_update, settings)
+    assert prepare(problem, method, settings).kernels.step is called_step
+    forms = (method, replace(method, compiled=False))
+    compiled, interpreted = (run_filter(problem, form, settings, np.random.default_rng(2)) for form in forms)
+    for name in ("mean", "spread", "forecast_mean", "forecast_spread", "innovation", "innovation_std"):
+        np.testing.assert_array_equal(getattr(compiled, name), getattr(interpreted, name))
+
+
+@pytest.mark.parametrize("error", [ValueError("too deep"), KeyboardInterrupt()])
+def test_what_a_step_in_python_raises_ends_the_compiled_cycle(twin, error):
+    _, observations, climate = twin
+    steps = []
+
+    class Failing(type(linear_model())):
+        def step(self, states):
+            steps.append(1)
+            if len(steps) == 4:
+                raise error
+            return super().step(states)
+
+    model = Failing(linear_model().M, with_kernel=False)
+    with pytest.raises(type(error)):
+        assimilate(observations, model, METHODS["etkf"](members=6), climate, np.random.default_rng(2))
+    assert len(steps) == 4
 
 
 @pytest.mark.parametrize("settings", CYCLED.values(), ids=CYCLED)

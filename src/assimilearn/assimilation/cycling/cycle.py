@@ -1,8 +1,9 @@
 """The cycle of forecast and update, written once for every model and every method.
 
 Model step, update and moments enter as typed function pointers, so the cycle is compiled once for all pairs and cached
-on disk. A model without a compiled step is run by the very same lines, interpreted; all per-site work is compiled
-in both cases. The compiled cycle releases the GIL: experiments run side by side on threads.
+on disk. A step in Python is called from it (:mod:`assimilearn.models.called`). With an update or an operator in Python
+the very same lines are interpreted; all per-site work is compiled in both cases. The compiled cycle releases the GIL:
+experiments run side by side on threads.
 """
 
 from functools import cache
@@ -29,7 +30,7 @@ from assimilearn.kernels import FAST
 
 @cache
 def compiled_cycle() -> Any:
-    """:func:`cycle` for models with a compiled step; compiled on first use, since importing must stay cheap."""
+    """:func:`cycle` for compiled updates and operators; compiled on first use, since importing must stay cheap."""
     signature = int64(*KERNELS, CONSTANTS, SCALES, OBSERVATIONS, NOISE, OUTPUT, MATRIX)
     return njit(signature, cache=True, nogil=True)(cycle)
 

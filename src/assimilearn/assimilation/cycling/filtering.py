@@ -24,7 +24,8 @@ from assimilearn.assimilation.cycling.start import Start, first_analysis, first_
 from assimilearn.assimilation.cycling.treatment import treatment_for
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.settings import AnalysisSettings, MemberSettings
-from assimilearn.models.protocol import Model, draws_of, with_memory
+from assimilearn.models.called import CalledStep
+from assimilearn.models.protocol import CompiledStep, Model, draws_of, with_memory
 from assimilearn.models.signatures import by_pointer
 from assimilearn.observations.correlation_kernels import leave, whiten
 from assimilearn.observations.operator_kernels import observing
@@ -137,14 +138,16 @@ class Run(NamedTuple):
 
 
 def prepare(problem: Problem, method: Filter, settings: AnalysisSettings) -> Run:
-    """Everything that does not depend on chance; the cycle is compiled where model and update are."""
+    """Everything that does not depend on chance; the cycle is compiled where update and operator are."""
     error, treatment = model_error(settings, problem), treatment_for(settings)
     model, static_variance = forecast_model(problem.model, settings), method.static_variance
     if problem.biases:
         model = Carrying(model, len(problem.biases))
     lowest, highest = state_bounds(problem)
+    observe, compiled = observing(problem.instrument.operator)
+    step, raising = step_of(model)
     constants = Constants(
-        step=np.empty(0) if model.compiled is None else model.compiled.parameters,
+        step=step.parameters,
         update=np.ascontiguousarray(method.parameters, dtype=float),
         treatment=treatment.parameters,
         error_std=error.std,
@@ -155,10 +158,8 @@ def prepare(problem: Problem, method: Filter, settings: AnalysisSettings) -> Run
         operator=problem.instrument.operator.rows,
         correlation=problem.instrument.correlation,
     )
-    observe, compiled = observing(problem.instrument.operator)
-    whole = model.compiled if method.compiled and compiled else None
     kernels = Kernels(
-        step=in_place(model) if whole is None else whole.step,
+        step=step.step,
         error=error.kernel,
         update=method.update,
         moments=method.moments,
@@ -166,8 +167,19 @@ def prepare(problem: Problem, method: Filter, settings: AnalysisSettings) -> Run
         observe=observe,
         whiten=whiten if problem.instrument.correlated else leave,
     )
-    run = cycle if whole is None else compiled_for(kernels)
+    run = raising(compiled_for(kernels) if method.compiled and compiled else cycle)
     return Run(run, kernels, constants, Scales(treatment.scale, error.scale), error, model)
+
+
+Loop = Callable[..., int]
+
+
+def step_of(model: Model) -> tuple[CompiledStep, Callable[[Loop], Loop]]:
+    """The step that the cycle calls, and what makes of the cycle one that raises what a step in Python raised."""
+    if model.compiled is not None:
+        return model.compiled, lambda loop: loop
+    called = CalledStep(in_place(model))
+    return called.compiled, called.raising
 
 
 def compiled_for(kernels: Kernels) -> Callable[..., int]:
@@ -180,7 +192,7 @@ def compiled_for(kernels: Kernels) -> Callable[..., int]:
 
 
 def in_place(model: Model) -> Any:
-    """The step of a model in the form that the interpreted cycle calls."""
+    """The step of a model in Python, in the form that the cycle calls."""
     draws = draws_of(model)
 
     def step(E: np.ndarray, parameters: np.ndarray) -> None:

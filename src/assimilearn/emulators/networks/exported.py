@@ -5,6 +5,8 @@ it executes nothing else.
 """
 
 import io
+import threading
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,7 @@ from assimilearn.errors import FileError
 INPUT, NOISE = "z", "noise"
 OUTPUTS = ("increments", "log_std", "memory")
 TRIED = (2, 7, 15, 30)  # sizes of batches whose forecasts are compared with those of states alone
+MOST_KEPT = 4  # numbers of rows for which a thread keeps arrays
 SETTINGS = "assimilearn_settings"  # key in the graph's own description
 
 
@@ -76,7 +79,7 @@ class Graph:
     """
 
     def __init__(self, content: np.ndarray, size: int) -> None:
-        self.session, self.size = opened(content), size
+        self.session, self.size, self._kept = opened(content), size, threading.local()
         widths = {node.name: node.shape[1:] for node in (*self.session.get_inputs(), *self.session.get_outputs())}
         self.outputs = [node.name for node in self.session.get_outputs()]
         self.memory, self.draws = (sum(widths.get(name, [0])) for name in (OUTPUTS[2], NOISE))
@@ -89,14 +92,32 @@ class Graph:
             raise FileError(f"the graph of the network does not map states of {size} sites")
 
     def run(self, z: np.ndarray, noise: np.ndarray | None, together: bool) -> dict[str, np.ndarray]:
-        """What the graph gives for ``z (row, site + memory)`` by name; without noise for zeros."""
-        given = {INPUT: z.astype(np.float32)}
+        """What the graph gives for ``z (row, site + memory)`` by name; without noise for zeros.
+
+        Arrays are written anew by the next run in the same thread.
+        """
+        if not together and len(z) > 1:
+            ones = [slice(k, k + 1) for k in range(len(z))]
+            rows = [self._copied(z[one], None if noise is None else noise[one]) for one in ones]
+            return {name: np.concatenate([row[name] for row in rows]) for name in self.outputs}
+        bound = self.bound(len(z))
+        bound.given[INPUT][:] = z
         if self.draws:
-            given[NOISE] = np.zeros((len(z), self.draws), np.float32) if noise is None else noise.astype(np.float32)
-        if together:
-            return dict(zip(self.outputs, self.session.run(self.outputs, given), strict=True))
-        rows = [self.session.run(self.outputs, {n: x[k : k + 1] for n, x in given.items()}) for k in range(len(z))]
-        return {name: np.concatenate([row[i] for row in rows]) for i, name in enumerate(self.outputs)}
+            bound.given[NOISE][:] = 0 if noise is None else noise
+        return bound.run()
+
+    def _copied(self, z: np.ndarray, noise: np.ndarray | None) -> dict[str, np.ndarray]:
+        return {name: values.copy() for name, values in self.run(z, noise, together=True).items()}
+
+    def bound(self, rows: int) -> "Bound":
+        """Arrays of this thread for so many rows; those of the last few sizes are kept."""
+        kept: dict[Any, Bound] = self._kept.__dict__
+        if rows not in kept:
+            if len(kept) >= MOST_KEPT:
+                kept.clear()
+            widths = {INPUT: self.size + self.memory, NOISE: self.draws, OUTPUTS[2]: self.memory}
+            kept[rows] = Bound(self.session, rows, lambda name: widths.get(name, self.size))
+        return kept[rows]
 
     def alone_as_together(self) -> bool:
         """Whether a state has the same forecast, to the bit, alone and among others."""
@@ -108,6 +129,39 @@ class Graph:
             if not all(np.array_equal(found[name], alone[name][:count]) for name in self.outputs):
                 return False
         return True
+
+
+class Bound:
+    """Inputs and outputs of a session at fixed places, so that a run makes no arrays.
+
+    Parameters
+    ----------
+    session : of ONNX Runtime
+    rows : int
+    width : callable
+        Name of an input or output -> number of its columns.
+
+    Attributes
+    ----------
+    given, found : dict of name -> ndarray (row, column), float32
+        What :meth:`run` reads and writes.
+    """
+
+    def __init__(self, session: Any, rows: int, width: Callable[[str], int]) -> None:
+        from onnxruntime import OrtValue
+
+        self.session, self.binding = session, session.io_binding()
+        self.given = {node.name: np.zeros((rows, width(node.name)), np.float32) for node in session.get_inputs()}
+        self.found = {node.name: np.zeros((rows, width(node.name)), np.float32) for node in session.get_outputs()}
+        for name, values in self.given.items():
+            self.binding.bind_ortvalue_input(name, OrtValue.ortvalue_from_numpy(values))
+        for name, values in self.found.items():
+            self.binding.bind_ortvalue_output(name, OrtValue.ortvalue_from_numpy(values))
+
+    def run(self) -> dict[str, np.ndarray]:
+        """``found``, from what stands in ``given``."""
+        self.session.run_with_iobinding(self.binding)
+        return self.found
 
 
 def opened(content: np.ndarray) -> Any:

@@ -112,9 +112,11 @@ class NetworkMethod:
         mean, std, scale = (part[scaling.field_of] for part in (scaling.mean, scaling.std, scaling.increment_std))
 
         def step(states: np.ndarray, noise: np.ndarray | None = None) -> np.ndarray:
-            z = (states[:, :size] - mean) / std  # once a member and step: the scaling is laid out for all sites
+            z = states[:, :size] - mean
+            z /= std  # the scaling is laid out for all sites
             found = network.run(np.hstack([z, states[:, size:]]) if network.memory else z, noise, together)
-            forecast = states[:, :size] + scale * found["increments"]
+            forecast = np.multiply(scale, found["increments"], out=z)
+            forecast += states[:, :size]
             return np.hstack([forecast, found["memory"]]) if network.memory else forecast
 
         return step
