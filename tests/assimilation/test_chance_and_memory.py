@@ -130,7 +130,7 @@ def test_local_filters_carry_the_memory_and_leave_it(name):
     assert known == pytest.approx(np.sqrt(S**2 / (1 - PHI**2)), rel=0.05)
 
 
-TREATED = {"rotation": True, "inflation": 1.1, "relaxation_to_prior_spread": 0.2, "model_error": 0.1}
+INFLATED = {"rotation": True, "inflation": 1.1, "relaxation_to_prior_spread": 0.2, "model_error": 0.1}
 
 
 CARRYING = [name for name, of in METHODS.items() if of.models_with_memory and issubclass(of, MemberSettings)]
@@ -140,7 +140,7 @@ CARRYING = [name for name, of in METHODS.items() if of.models_with_memory and is
 def test_a_memory_that_acts_on_nothing_changes_no_bit_of_the_sites(name):
     settings, physics = METHODS[name], WithSilentMemory.physics
     fields = settings.model_fields
-    allowed = {key: value for key, value in TREATED.items() if key in fields and (key, name) != ("rotation", "enrts")}
+    allowed = {key: value for key, value in INFLATED.items() if key in fields and (key, name) != ("rotation", "enrts")}
     given = settings(members=8, keep_members="all", **allowed)
     truth = trajectory(physics, 2 + RNG(0).standard_normal(12), 25, None)
     seen = observe_states(truth, physics.time_step, 1.0, RNG(1), list(range(0, 12, 2)))

@@ -6,8 +6,8 @@ from pydantic import ValidationError
 from twins import climatology_file, linear_model, lorenz96_climatology, lorenz96_truth, observe_states
 
 from assimilearn.assimilation import METHODS, assimilate
+from assimilearn.assimilation.cycling.inflation import relax_and_inflate
 from assimilearn.assimilation.cycling.parameters import changes
-from assimilearn.assimilation.cycling.treatment import treat
 from assimilearn.assimilation.settings import ParameterSettings
 from assimilearn.errors import SettingsError
 from assimilearn.models import Lorenz96, Lorenz96Settings
@@ -83,7 +83,7 @@ def test_the_cycle_gives_the_same_compiled_and_interpreted():
 def test_parameters_are_rotated_with_their_members_but_not_inflated():
     E, n = RNG(0).standard_normal((6, 5)), 4
     before = E - E.mean(axis=0)
-    treat(E, E.copy(), np.ones(n), np.array([1.5, 0.0, 0.0]), RNG(1).standard_normal(15))
+    relax_and_inflate(E, E.copy(), np.ones(n), np.array([1.5, 0.0, 0.0]), RNG(1).standard_normal(15))
     after = E - E.mean(axis=0)
     scale = np.array([1.5, 1.5, 1.5, 1.5, 1.0])
     np.testing.assert_allclose(after.T @ after, (before * scale).T @ (before * scale), atol=1e-12)

@@ -183,7 +183,7 @@ INFLATION = (
 """What it means."""
 
 
-class TreatmentSettings(CycledSettings):
+class InflationSettings(CycledSettings):
     """What may be done to an ensemble after its update."""
 
     inflation: float = Field(1.0, ge=1, description="factor on the anomalies of the analysis, after the update")
@@ -229,7 +229,7 @@ class ModelErrorSettings(CycledSettings):
         return self.model_copy(update={"model_error": None}) if self.model_error in ("residual", "by_state") else self
 
 
-class EnsembleSettings(ModelErrorSettings, TreatmentSettings, MemberSettings):
+class EnsembleSettings(ModelErrorSettings, InflationSettings, MemberSettings):
     """Settings of the ensemble Kalman filters."""
 
     stochastic_models: ClassVar[bool] = True

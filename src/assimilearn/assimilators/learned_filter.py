@@ -19,8 +19,8 @@ import numpy as np
 import xarray as xr
 from pydantic import Field, model_validator
 
+from assimilearn.assimilation.cycling.inflation import inflate
 from assimilearn.assimilation.cycling.start import first_ensemble
-from assimilearn.assimilation.cycling.treatment import inflate
 from assimilearn.assimilation.local.domain import encoded
 from assimilearn.assimilation.methods.enkf import enkf_update
 from assimilearn.assimilation.methods.etkf import etkf_update

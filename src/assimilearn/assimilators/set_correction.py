@@ -25,7 +25,7 @@ import numpy as np
 import xarray as xr
 from pydantic import Field
 
-from assimilearn.assimilation.cycling.treatment import inflate
+from assimilearn.assimilation.cycling.inflation import inflate
 from assimilearn.assimilation.local.domain import encoded
 from assimilearn.assimilation.methods.letkf import letkf_update
 from assimilearn.assimilation.problem import Problem

@@ -14,9 +14,9 @@ from pathlib import Path
 from numba import njit
 
 from assimilearn.assimilation.cycling.cycle import compiled_cycle, cycle, ensemble_moments
+from assimilearn.assimilation.cycling.inflation import inflate
 from assimilearn.assimilation.cycling.model_error import add_noise
-from assimilearn.assimilation.cycling.signatures import ERROR, MOMENTS, OBSERVE, TREAT, WHITEN
-from assimilearn.assimilation.cycling.treatment import inflate
+from assimilearn.assimilation.cycling.signatures import ERROR, INFLATE, MOMENTS, OBSERVE, WHITEN
 from assimilearn.models.signatures import by_pointer
 from assimilearn.observations.correlation_kernels import leave
 from assimilearn.observations.operator_kernels import observe_rows
@@ -47,7 +47,13 @@ def compiling_all_but_the_update() -> Iterator[subprocess.Popen | None]:
 def compile_all_but_the_update() -> None:
     """The cycle, and the kernels of runs with the plain choices for everything but the method."""
     compiled_cycle()
-    plain = (ensemble_moments, MOMENTS), (inflate, TREAT), (observe_rows, OBSERVE), (leave, WHITEN), (add_noise, ERROR)
+    plain = (
+        (ensemble_moments, MOMENTS),
+        (inflate, INFLATE),
+        (observe_rows, OBSERVE),
+        (leave, WHITEN),
+        (add_noise, ERROR),
+    )
     for kernel, kind in plain:
         by_pointer(kernel, kind)
 

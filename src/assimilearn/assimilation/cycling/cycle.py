@@ -35,12 +35,12 @@ def compiled_cycle() -> Any:
     return njit(signature, cache=True, nogil=True)(cycle)
 
 
-def cycle(step, error, update, moments, treat, observe, whiten, constants, scales, observations, noise, output, E):
+def cycle(step, error, update, moments, inflate, observe, whiten, constants, scales, observations, noise, output, E):
     """Run the ensemble E, in place, through consecutive observation times.
 
     Parameters
     ----------
-    step, error, update, moments, treat, observe, whiten
+    step, error, update, moments, inflate, observe, whiten
         The fields of :class:`assimilearn.assimilation.cycling.signatures.Kernels`, one by one: a compiled loop takes a
         kernel by pointer where it is an argument of its own, not inside a tuple.
     constants : Constants
@@ -58,9 +58,9 @@ def cycle(step, error, update, moments, treat, observe, whiten, constants, scale
     int
         Number of times done: fewer than there are if the ensemble diverged.
     """
-    kernels = Kernels(step, error, update, moments, treat, observe, whiten)
+    kernels = Kernels(step, error, update, moments, inflate, observe, whiten)
     mean, spread = np.empty(E.shape[1]), np.empty(E.shape[1])
-    treatment = constants.treatment.copy()
+    inflation = constants.inflation.copy()
     first_parameter = E.shape[1] - noise.walk.shape[2]
     stepped = kept = 0
     for k in range(observations.steps.size):
@@ -79,8 +79,8 @@ def cycle(step, error, update, moments, treat, observe, whiten, constants, scale
         if observations.keep[k] != 0:
             copy(E, output.forecast_members[kept])
         if sites.size > 0:
-            adapt_scales(scales, d, d_std, observations.variance[k], used, treatment)
-            analyse(kernels, constants, treatment, noise.update[k], noise.treatment[k], E, spread, y, variance, sites)
+            adapt_scales(scales, d, d_std, observations.variance[k], used, inflation)
+            analyse(kernels, constants, inflation, noise.update[k], noise.rotation[k], E, spread, y, variance, sites)
         moments(E, mean, spread)
         write_adapted(scales, mean[first_parameter:], spread[first_parameter:], output.adapted[k])
         if not record(mean, spread, constants, output.mean[k], output.spread[k]):
@@ -152,28 +152,28 @@ def observed(kernels, E, sites, operator):
 
 
 @register_jitable
-def analyse(kernels, constants, treatment, update_noise, treatment_noise, E, spread, y, variance, sites):
+def analyse(kernels, constants, inflation, update_noise, rotation_noise, E, spread, y, variance, sites):
     """Update E with the observations of one time, then relax, inflate and rotate it, in place.
 
     ``spread (site + parameter,)`` is that of the forecast.
     """
     n = constants.static_variance.size
-    prior = E.copy() if treatment.size > 0 and treatment[2] > 0 else E[:0]
+    prior = E.copy() if inflation.size > 0 and inflation[2] > 0 else E[:0]
     Y = observed(kernels, E, sites, constants.operator)
     if constants.correlation.length > 0:
         kernels.whiten(Y, variance, sites, constants.correlation)
         kernels.whiten(y.reshape(1, y.size), variance, sites, constants.correlation)
     kernels.update(E, Y, y, variance, sites, constants.update, update_noise)
-    if treatment.size > 0:
-        kernels.treat(E, prior, spread[:n], treatment, treatment_noise)
+    if inflation.size > 0:
+        kernels.inflate(E, prior, spread[:n], inflation, rotation_noise)
 
 
 @njit(cache=True, error_model="numpy")
-def adapt_scales(scales, innovation, innovation_std, variance, used, treatment):
-    """Let inflation, ``treatment[0]``, and model error follow the innovations of one time, where they are adaptive."""
+def adapt_scales(scales, innovation, innovation_std, variance, used, inflation):
+    """Let inflation, ``inflation[0]``, and model error follow the innovations of one time, where they are adaptive."""
     if scales.inflation.size > 0:
         adapt(scales.inflation, innovation, innovation_std, variance, used)
-        treatment[0] = factor(scales.inflation)
+        inflation[0] = factor(scales.inflation)
     if scales.error.size > 0:
         adapt(scales.error, innovation, innovation_std, variance, used)
 

@@ -5,10 +5,10 @@ Each purpose has a stream of its own: results do not depend on how many numbers 
 
 import numpy as np
 
+from assimilearn.assimilation.cycling.inflation import rotation_numbers
 from assimilearn.assimilation.cycling.model_error import ModelError
 from assimilearn.assimilation.cycling.parameters import changes
 from assimilearn.assimilation.cycling.signatures import Noise
-from assimilearn.assimilation.cycling.treatment import treatment_noise
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.settings import AnalysisSettings
 
@@ -39,7 +39,7 @@ class Draws:
         rngs: list[np.random.Generator],
     ) -> None:
         self.problem, self.error, self.update_noise, self.step_noise = problem, error, update_noise, step_noise
-        self.parameters, self.rotation_noise = {**settings.estimates, **problem.biases}, treatment_noise(settings)
+        self.parameters, self.rotation_noise = {**settings.estimates, **problem.biases}, rotation_numbers(settings)
         self.model_rng, self.update_rng, self.rotation_rng, self.walk_rng, self.step_rng = rngs
 
     def per_time(self, rows: int) -> int:
@@ -57,7 +57,7 @@ class Draws:
         return Noise(
             model=self.model_rng.standard_normal((erring, rows, n) if self.error.drawn else (erring, 0, 0)),
             update=self.update_rng.standard_normal((times, self.update_noise)),
-            treatment=self.rotation_rng.standard_normal((times, self.rotation_noise)),
+            rotation=self.rotation_rng.standard_normal((times, self.rotation_noise)),
             walk=changes(self.problem.model.time_step * steps, self.parameters, rows, self.walk_rng),
             step=self.step_rng.standard_normal(draws),
         )

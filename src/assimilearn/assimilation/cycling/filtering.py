@@ -15,13 +15,13 @@ from assimilearn.assimilation.cycling.cycle import compiled_cycle, cycle, ensemb
 from assimilearn.assimilation.cycling.divergence import give_up
 from assimilearn.assimilation.cycling.draws import Draws
 from assimilearn.assimilation.cycling.forecasting import forecast_model
+from assimilearn.assimilation.cycling.inflation import inflation_for
 from assimilearn.assimilation.cycling.model_error import ModelError, model_error
 from assimilearn.assimilation.cycling.parameters import with_parameters
 from assimilearn.assimilation.cycling.record import Record, empty_record, kept_times, state_bounds
 from assimilearn.assimilation.cycling.screening import check_limit
 from assimilearn.assimilation.cycling.signatures import KERNELS, UPDATE, Constants, Kernels, Observations, Scales
 from assimilearn.assimilation.cycling.start import Start, first_analysis, first_ensemble
-from assimilearn.assimilation.cycling.treatment import treatment_for
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.settings import AnalysisSettings, MemberSettings
 from assimilearn.models.called import CalledStep
@@ -139,7 +139,7 @@ class Run(NamedTuple):
 
 def prepare(problem: Problem, method: Filter, settings: AnalysisSettings) -> Run:
     """Everything that does not depend on chance; the cycle is compiled where update and operator are."""
-    error, treatment = model_error(settings, problem), treatment_for(settings)
+    error, inflation = model_error(settings, problem), inflation_for(settings)
     model, static_variance = forecast_model(problem.model, settings), method.static_variance
     if problem.biases:
         model = Carrying(model, len(problem.biases))
@@ -149,7 +149,7 @@ def prepare(problem: Problem, method: Filter, settings: AnalysisSettings) -> Run
     constants = Constants(
         step=step.parameters,
         update=np.ascontiguousarray(method.parameters, dtype=float),
-        treatment=treatment.parameters,
+        inflation=inflation.parameters,
         error_std=error.std,
         static_variance=np.zeros(problem.model.size) if static_variance is None else static_variance,
         lowest=lowest,
@@ -163,12 +163,12 @@ def prepare(problem: Problem, method: Filter, settings: AnalysisSettings) -> Run
         error=error.kernel,
         update=method.update,
         moments=method.moments,
-        treat=treatment.kernel,
+        inflate=inflation.kernel,
         observe=observe,
         whiten=whiten if problem.instrument.correlated else leave,
     )
     run = raising(compiled_for(kernels) if method.compiled and compiled else cycle)
-    return Run(run, kernels, constants, Scales(treatment.scale, error.scale), error, model)
+    return Run(run, kernels, constants, Scales(inflation.scale, error.scale), error, model)
 
 
 Loop = Callable[..., int]

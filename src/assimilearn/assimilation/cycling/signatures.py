@@ -16,6 +16,7 @@ __all__ = [
     "CONSTANTS",
     "COUNTS",
     "ERROR",
+    "INFLATE",
     "KERNELS",
     "MATRIX",
     "MOMENTS",
@@ -25,7 +26,6 @@ __all__ = [
     "OUTPUT",
     "SCALES",
     "STEP",
-    "TREAT",
     "UPDATE",
     "VECTOR",
     "WHITEN",
@@ -53,8 +53,8 @@ analytic ones of a method that carries a single state."""
 ERROR = types.FunctionType(types.void(MATRIX, float64, MATRIX))
 """error(E (member, site), std, noise (member, site)): in place, the model error of one step."""
 
-TREAT = types.FunctionType(types.void(MATRIX, MATRIX, VECTOR, VECTOR, VECTOR))
-"""treat(E (member, site), prior (member, site), prior_spread (site,), treatment (3,), noise (noise,)): in place."""
+INFLATE = types.FunctionType(types.void(MATRIX, MATRIX, VECTOR, VECTOR, VECTOR))
+"""inflate(E (member, site), prior (member, site), prior_spread (site,), inflation (3,), noise (noise,)): in place."""
 
 OPERATOR = types.NamedTuple((SITES, MATRIX, COUNTS), Rows)
 OBSERVE = types.FunctionType(types.void(MATRIX, COUNTS, OPERATOR, MATRIX))
@@ -79,8 +79,8 @@ class Kernels(NamedTuple):
     update : of the type UPDATE
         Analysis of the method.
     moments : of the type MOMENTS
-    treat : of the type TREAT
-        Relaxation, inflation and rotation after each update, see :mod:`assimilearn.assimilation.cycling.treatment`.
+    inflate : of the type INFLATE
+        Relaxation, inflation and rotation after each update, see :mod:`assimilearn.assimilation.cycling.inflation`.
     observe : of the type OBSERVE
         What members would observe, see :mod:`assimilearn.observations.operator_kernels`.
     whiten : of the type WHITEN
@@ -91,7 +91,7 @@ class Kernels(NamedTuple):
     error: Any
     update: Any
     moments: Any
-    treat: Any
+    inflate: Any
     observe: Any
     whiten: Any
 
@@ -103,8 +103,8 @@ class Constants(NamedTuple):
     ----------
     step, update : ndarray (parameter,)
         Parameters of the model step and of the update.
-    treatment : ndarray (3,) or (0,)
-        Parameters of ``treat``; empty if there is nothing to do after an update.
+    inflation : ndarray (3,) or (0,)
+        Parameters of ``inflate``; empty if there is nothing to do after an update.
     error_std : float
         Standard deviation of the model error of one step.
     static_variance : ndarray (site,)
@@ -121,7 +121,7 @@ class Constants(NamedTuple):
 
     step: np.ndarray
     update: np.ndarray
-    treatment: np.ndarray
+    inflation: np.ndarray
     error_std: float
     static_variance: np.ndarray
     lowest: np.ndarray
@@ -174,7 +174,7 @@ class Noise(NamedTuple):
     ----------
     model : ndarray (model step, member, site), or (0, ...) without model error
         Standard normal, of the model error; (model step, 0, 0) where it needs none.
-    update, treatment : ndarray (time, noise)
+    update, rotation : ndarray (time, noise)
         Standard normal, of the update and of the rotation.
     walk : ndarray (time, member, parameter)
         What the estimated parameters change by before each observation time.
@@ -184,7 +184,7 @@ class Noise(NamedTuple):
 
     model: np.ndarray
     update: np.ndarray
-    treatment: np.ndarray
+    rotation: np.ndarray
     walk: np.ndarray
     step: np.ndarray
 
@@ -215,7 +215,7 @@ class Output(NamedTuple):
     forecast_members: np.ndarray
 
 
-KERNELS = (STEP, ERROR, UPDATE, MOMENTS, TREAT, OBSERVE, WHITEN)
+KERNELS = (STEP, ERROR, UPDATE, MOMENTS, INFLATE, OBSERVE, WHITEN)
 CONSTANTS = types.NamedTuple(
     (VECTOR, VECTOR, VECTOR, float64, VECTOR, VECTOR, VECTOR, float64, OPERATOR, CORRELATION), Constants
 )

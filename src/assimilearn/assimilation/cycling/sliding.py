@@ -15,12 +15,12 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
+from assimilearn.assimilation.cycling.inflation import rotation_numbers
 from assimilearn.assimilation.cycling.record import Record
-from assimilearn.assimilation.cycling.stepping import forecast, treat_members, write_members
+from assimilearn.assimilation.cycling.stepping import forecast, inflate_members, write_members
 from assimilearn.assimilation.cycling.stepwise import stepwise
-from assimilearn.assimilation.cycling.treatment import treatment_noise
 from assimilearn.assimilation.problem import Problem
-from assimilearn.assimilation.settings import MemberSettings, TreatmentSettings
+from assimilearn.assimilation.settings import InflationSettings, MemberSettings
 
 Analyse = Callable[[np.ndarray, np.ndarray, int, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 """analyse(E, newest, steps, y, variance, sites): the analysis ensemble (member, site) at the start of the window.
@@ -30,7 +30,7 @@ observations y, variance and sites (observation,) are.
 """
 
 
-class SlidingSettings(TreatmentSettings, MemberSettings):
+class SlidingSettings(InflationSettings, MemberSettings):
     """Settings of smoothers whose window slides."""
 
     lag: int = Field(1, ge=1, description="length of the window in observation times")
@@ -45,7 +45,7 @@ class SlidingSettings(TreatmentSettings, MemberSettings):
 
 def run_sliding(problem: Problem, settings: SlidingSettings, analyse: Analyse, rng: np.random.Generator) -> Record:
     """Slide the window over the observation times."""
-    start_rng, treatment_rng = rng.spawn(2)
+    start_rng, rotation_rng = rng.spawn(2)
     clock, last = np.cumsum(problem.steps), problem.times.size - 1
     with stepwise(problem, settings, start_rng) as run:
         s, E, newest = 0, run.first, run.first.copy()
@@ -58,7 +58,9 @@ def run_sliding(problem: Problem, settings: SlidingSettings, analyse: Analyse, r
             if sites.size > 0:
                 steps = int(clock[k] - clock[s])
                 prior, E = E, analyse(E, newest, steps, y, r, sites)
-                treat_members(E, prior, settings, treatment_rng.standard_normal(treatment_noise(settings)), E.shape[1])
+                inflate_members(
+                    E, prior, settings, rotation_rng.standard_normal(rotation_numbers(settings)), E.shape[1]
+                )
                 newest = E.copy()
                 forecast(problem.model, newest, steps)
             if settings.estimate == "filter":

@@ -21,11 +21,11 @@ from pydantic import Field
 from assimilearn.assimilation.algebra.rotations import rotate
 from assimilearn.assimilation.algebra.small import centre, recompose
 from assimilearn.assimilation.cycling.forecasting import forecast_model
+from assimilearn.assimilation.cycling.inflation import rotation_numbers
 from assimilearn.assimilation.cycling.model_error import model_error_std
 from assimilearn.assimilation.cycling.record import Record
-from assimilearn.assimilation.cycling.stepping import at_sites_alone, forecast, treat_members, write_members
+from assimilearn.assimilation.cycling.stepping import at_sites_alone, forecast, inflate_members, write_members
 from assimilearn.assimilation.cycling.stepwise import stepwise
-from assimilearn.assimilation.cycling.treatment import treatment_noise
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.settings import EnsembleSettings
 
@@ -45,7 +45,7 @@ def run_smoother(
     problem: Problem, settings: LaggedSettings, update: AugmentedUpdate, rng: np.random.Generator
 ) -> Record:
     """Cycle the augmented ensemble: its first block is the present, the others go back in time."""
-    start_rng, model_rng, _, treatment_rng = rng.spawn(4)
+    start_rng, model_rng, _, rotation_rng = rng.spawn(4)
     model, error_std = forecast_model(problem.model, settings), model_error_std(settings, problem.model)
     n, lag, last = problem.model.size, settings.lag, problem.times.size - 1
     states = n * (lag + 1)
@@ -59,7 +59,7 @@ def run_smoother(
             y, r, sites = run.observations(k, E)
             if sites.size > 0:
                 update(Z, problem.instrument.see(at_sites_alone(E, n), r, sites), y, r, sites)
-                Z = treated(Z, E, settings, treatment_rng.standard_normal(treatment_noise(settings)), n)
+                Z = inflated(Z, E, settings, rotation_rng.standard_normal(rotation_numbers(settings)), n)
             E = np.hstack([Z[:, :n], Z[:, states:]])
             run.go_on(k, np.isfinite(E).all())
             if k >= lag:
@@ -69,14 +69,14 @@ def run_smoother(
     return run.record
 
 
-def treated(Z: np.ndarray, prior: np.ndarray, settings: LaggedSettings, noise: np.ndarray, n: int) -> np.ndarray:
-    """Z with its present treated, and its past turned by the same rotation.
+def inflated(Z: np.ndarray, prior: np.ndarray, settings: LaggedSettings, noise: np.ndarray, n: int) -> np.ndarray:
+    """Z with its present relaxed, inflated and rotated, and its past turned by the same rotation.
 
     ``prior (member, site + memory)`` is the forecast ensemble, n the number of sites.
     """
     states = Z.shape[1] - (prior.shape[1] - n)
     present, past = np.hstack([Z[:, :n], Z[:, states:]]), Z[:, n:states].copy()
-    treat_members(present, prior, settings, noise, n)
+    inflate_members(present, prior, settings, noise, n)
     if noise.size > 0 and past.size > 0:
         mean = centre(past)
         rotate(past, noise)

@@ -8,9 +8,9 @@ import numpy as np
 
 from assimilearn.assimilation.cycling.cycle import ensemble_moments
 from assimilearn.assimilation.cycling.cycle import write_moments as write
+from assimilearn.assimilation.cycling.inflation import inflation_for
 from assimilearn.assimilation.cycling.record import Record
 from assimilearn.assimilation.cycling.screening import at_sites, select
-from assimilearn.assimilation.cycling.treatment import treatment_for
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.settings import AnalysisSettings
 from assimilearn.models.integrate import drawn, stepper
@@ -45,7 +45,9 @@ def moments_of(E: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return mean, variance
 
 
-def treat_members(E: np.ndarray, prior: np.ndarray, settings: AnalysisSettings, noise: np.ndarray, sites: int) -> None:
+def inflate_members(
+    E: np.ndarray, prior: np.ndarray, settings: AnalysisSettings, noise: np.ndarray, sites: int
+) -> None:
     """Relax, inflate and rotate E (member, site + memory) in place as ``settings`` say, after its update.
 
     Parameters
@@ -53,13 +55,13 @@ def treat_members(E: np.ndarray, prior: np.ndarray, settings: AnalysisSettings, 
     prior : ndarray (member, site + memory)
         The ensemble before the update.
     noise : ndarray
-        Random numbers of :func:`assimilearn.assimilation.cycling.treatment.treatment_noise`.
+        Random numbers of :func:`assimilearn.assimilation.cycling.inflation.rotation_numbers`.
     sites : int
         Number of sites n; a memory after them is rotated alone.
     """
-    treatment = treatment_for(settings)
-    if treatment.parameters.size > 0:
-        treatment.kernel(E, prior, np.sqrt(moments_of(prior)[1][:sites]), treatment.parameters, noise)
+    inflation = inflation_for(settings)
+    if inflation.parameters.size > 0:
+        inflation.kernel(E, prior, np.sqrt(moments_of(prior)[1][:sites]), inflation.parameters, noise)
 
 
 def at_sites_alone(E: np.ndarray, n: int) -> np.ndarray:

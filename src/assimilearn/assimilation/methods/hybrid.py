@@ -27,18 +27,18 @@ from assimilearn.assimilation.algebra.small import centre, recompose, scaled
 from assimilearn.assimilation.algebra.transform import transform
 from assimilearn.assimilation.background.static import StaticSettings, static_covariance
 from assimilearn.assimilation.cycling.forecasting import forecast_model
+from assimilearn.assimilation.cycling.inflation import rotation_numbers
 from assimilearn.assimilation.cycling.model_error import model_error_std
 from assimilearn.assimilation.cycling.record import Record
 from assimilearn.assimilation.cycling.stepping import (
     at_sites_alone,
     forecast,
+    inflate_members,
     moments_of,
-    treat_members,
     write_analysis,
     write_members,
 )
 from assimilearn.assimilation.cycling.stepwise import stepwise
-from assimilearn.assimilation.cycling.treatment import treatment_noise
 from assimilearn.assimilation.local.taper_functions import taper_matrix
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.settings import EnsembleSettings, FieldSettings
@@ -87,7 +87,7 @@ def update_around(x, E, Y, y, variance):
 
 def run(problem: Problem, settings: HybridSettings, rng: np.random.Generator) -> Record:
     """Cycle the ensemble."""
-    start_rng, model_rng, _, treatment_rng = rng.spawn(4)  # those of a filter, whose update draws from the third
+    start_rng, model_rng, _, rotation_rng = rng.spawn(4)  # those of a filter, whose update draws from the third
     static, error_std = static_covariance(problem.background, settings), model_error_std(settings, problem.model)
     model, operator = forecast_model(problem.model, settings), problem.instrument.operator
     C = tapering(settings, problem.geometry)
@@ -102,7 +102,7 @@ def run(problem: Problem, settings: HybridSettings, rng: np.random.Generator) ->
             H = jacobian(mean, problem.sites[k], operator)
             predicted = observed(mean[None], problem.sites[k], operator)[0], ((H @ P) * H).sum(axis=1)
             observations = run.observations(k, E, (mean, np.diag(P)), predicted)
-            mean, variance = analyse(problem, settings, E, mean, P, *observations, treatment_rng)
+            mean, variance = analyse(problem, settings, E, mean, P, *observations, rotation_rng)
             write_members(run.record, run.keep, k, E)
             run.go_on(k, write_analysis(run.record, k, mean, variance))
     return run.record
@@ -142,5 +142,5 @@ def analyse(
     prior = E.copy()
     seen = problem.instrument.see(at_sites_alone(E, mean.size), variance, sites)
     update_around(moved, E, seen, y, variance)
-    treat_members(E, prior, settings, rng.standard_normal(treatment_noise(settings)), mean.size)
+    inflate_members(E, prior, settings, rng.standard_normal(rotation_numbers(settings)), mean.size)
     return moved, np.maximum(np.diag(P) - (HP * gain).sum(axis=0), 0)

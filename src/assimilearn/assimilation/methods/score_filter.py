@@ -40,11 +40,11 @@ from numpy.polynomial.hermite import hermgauss
 from pydantic import Field, model_validator
 
 from assimilearn.assimilation.cycling.forecasting import forecast_model
+from assimilearn.assimilation.cycling.inflation import rotation_numbers
 from assimilearn.assimilation.cycling.model_error import model_error_std
 from assimilearn.assimilation.cycling.record import Record
-from assimilearn.assimilation.cycling.stepping import forecast, treat_members, write_members
+from assimilearn.assimilation.cycling.stepping import forecast, inflate_members, write_members
 from assimilearn.assimilation.cycling.stepwise import stepwise
-from assimilearn.assimilation.cycling.treatment import treatment_noise
 from assimilearn.assimilation.local.taper_functions import taper_matrix
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.settings import EnsembleSettings, FieldSettings
@@ -269,7 +269,7 @@ def drawn(
 
 def run(problem: Problem, settings: ScoreFilterSettings, rng: np.random.Generator) -> Record:
     """Cycle the ensemble."""
-    start_rng, model_rng, score_rng, treatment_rng = rng.spawn(4)
+    start_rng, model_rng, score_rng, rotation_rng = rng.spawn(4)
     model, error_std = forecast_model(problem.model, settings), model_error_std(settings, problem.model)
     taper = tapering(problem, settings)
     with stepwise(problem, settings, start_rng) as run:
@@ -281,7 +281,9 @@ def run(problem: Problem, settings: ScoreFilterSettings, rng: np.random.Generato
                 prior = E.copy()
                 likelihood = Likelihood(y, variance, sites, problem.instrument.operator)
                 E[:] = drawn(prior, likelihood, settings, score_rng, taper)
-                treat_members(E, prior, settings, treatment_rng.standard_normal(treatment_noise(settings)), E.shape[1])
+                inflate_members(
+                    E, prior, settings, rotation_rng.standard_normal(rotation_numbers(settings)), E.shape[1]
+                )
             run.go_on(k, write_members(run.record, run.keep, k, E))
     return run.record
 
