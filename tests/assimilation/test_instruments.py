@@ -18,7 +18,7 @@ from assimilearn.models.truth import truth_dataset
 from assimilearn.observations import ObservationSettings, observe
 from assimilearn.observations.correlation import NOWHERE, Correlation
 from assimilearn.observations.correlation_kernels import error_covariance
-from assimilearn.observations.instrument import Instrument
+from assimilearn.observations.observation_model import ObservationModel
 from assimilearn.observations.operator_kernels import jacobian
 from assimilearn.observations.operators import OperatorSettings, footprints, operator_of
 from assimilearn.observations.rows import observed_values
@@ -163,25 +163,25 @@ def test_blue_is_the_best_linear_estimate_of_many_draws_for_a_nonlinear_operator
 def test_3dvar_is_the_minimizer_of_the_cost_with_the_operator_and_the_full_r():
     observations = observations_of(STATES[:4], 0.1, operator=FOOTPRINT, law=CORRELATED)
     analysis = analysed("3dvar", observations, background_scale=0.3)
-    instrument = Instrument(operator_of(observations, geometry.ring(6)), correlation(2.0, 6))
+    observation = ObservationModel(operator_of(observations, geometry.ring(6)), correlation(2.0, 6))
     found = minimize_cost(
         analysis["forecast_mean"].values[2].astype(float),
         0.3 * CLIMATE["covariance"].values,
         observations["value"].values[2],
         observations["error_std"].values[2] ** 2,
         np.arange(6),
-        instrument,
+        observation,
     )
     np.testing.assert_allclose(analysis["mean"].values[2], found, atol=1e-5)
 
 
 def test_the_gradient_of_the_cost_through_a_nonlinear_operator_equals_finite_differences():
     rng = np.random.default_rng(0)
-    instrument = Instrument(
+    observation = ObservationModel(
         footprints(OperatorSettings(function="square", weights=[0.3, 1.0, 0.2]), geometry.ring(6)), correlation(2.0, 6)
     )
     x, forecast, y, variance = *rng.standard_normal((3, 6)), rng.uniform(0.5, 2, 6)
-    rest = forecast, np.linalg.inv(CLIMATE["covariance"].values), y, variance, np.arange(6), instrument
+    rest = forecast, np.linalg.inv(CLIMATE["covariance"].values), y, variance, np.arange(6), observation
     slopes = [(cost(x + h, *rest) - cost(x - h, *rest)) / 2e-5 for h in 1e-5 * np.eye(6)]
     np.testing.assert_allclose(gradient(x, *rest), slopes, rtol=1e-6)
 
@@ -231,7 +231,7 @@ def test_ensemble_filters_find_a_chaotic_truth_through_any_operator(ring, method
 def test_the_gradient_of_4dvar_through_operator_and_correlation_equals_finite_differences():
     model, truth = lorenz96_truth(1, n=12)
     rng = np.random.default_rng(4)
-    instrument = Instrument(
+    observation = ObservationModel(
         footprints(OperatorSettings(function="arctan", weights=[0.2, 0.3, 0.1]), geometry.ring(12)),
         correlation(2.0, 12),
     )
@@ -240,9 +240,9 @@ def test_the_gradient_of_4dvar_through_operator_and_correlation_equals_finite_di
     for count, sites in ((2, np.array([0, 3, 4, 9])), (5, np.arange(12))):
         x = advance(model, truth[0], count)
         variance = np.full(len(sites), 0.04)
-        y = instrument.see(x[None], variance, sites)[0] + 0.2 * rng.standard_normal(len(sites))
+        y = observation.see(x[None], variance, sites)[0] + 0.2 * rng.standard_normal(len(sites))
         observations.append((y, variance, sites))
-    window = Window(model, truth[0] + 0.3 * rng.standard_normal(12), root, [2, 5], observations, instrument)
+    window = Window(model, truth[0] + 0.3 * rng.standard_normal(12), root, [2, 5], observations, observation)
     v = 0.3 * rng.standard_normal(12)
     value, gradient = window.cost_and_gradient(v)
     assert value == pytest.approx(window.cost(v), rel=1e-12)
@@ -268,12 +268,12 @@ def test_the_weights_of_particles_are_the_correlated_likelihood():
         np.array([0.5, 2.0, 1.0]),
         correlation(3, 8),
     )
-    instrument = Instrument(footprints(OperatorSettings(function="square"), geometry.ring(8)), rho)
+    observation = ObservationModel(footprints(OperatorSettings(function="square"), geometry.ring(8)), rho)
     y = rng.standard_normal(3)
     R = error_covariance(variance, sites, rho)
     expected = [multivariate_normal.logpdf(y, e[sites] ** 2, R) for e in E]
-    see = instrument.see(E, variance, sites)
-    found = log_likelihood(see, instrument.whitened(y[None].copy(), variance, sites)[0], variance)
+    see = observation.see(E, variance, sites)
+    found = log_likelihood(see, observation.whitened(y[None].copy(), variance, sites)[0], variance)
     np.testing.assert_allclose(found - found[0], np.array(expected) - expected[0], rtol=1e-10)
 
 

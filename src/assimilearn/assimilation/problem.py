@@ -18,7 +18,7 @@ from assimilearn.models.geometry import Geometry, geometry_of
 from assimilearn.models.protocol import Model
 from assimilearn.observations.checks import check_observations
 from assimilearn.observations.dates import MODEL_TIME, Clock, clock_of
-from assimilearn.observations.instrument import SITES, Instrument, instrument_of
+from assimilearn.observations.observation_model import SITES, ObservationModel, observation_model_of
 from assimilearn.observations.operators import rows_of
 
 if TYPE_CHECKING:
@@ -30,11 +30,11 @@ class FirstTime(NamedTuple):
 
     Attributes
     ----------
-    instrument : without the biases
+    observation : without the biases
     variance : added to the error variances of the observations
     """
 
-    instrument: Instrument
+    observation: ObservationModel
     variance: float
 
 
@@ -55,11 +55,11 @@ class Problem:
     value, variance : ndarray (time, observation)
         Observations and their error variances; 0 and 1 in the padding.
     sites : ndarray (time, observation), int64
-        Observed sites; where the instrument's operator has a table, numbers of its rows.
+        Observed sites; where the observation operator has a table, numbers of its rows.
     valid : ndarray (time, observation), int8
     geometry : Geometry
         Of the state.
-    instrument : Instrument
+    observation : ObservationModel
         What is seen of the state, and how the errors of one time are correlated.
     new_record : callable, optional
         ``new_record(problem)`` is what a filter writes to; by default arrays in memory.
@@ -85,7 +85,7 @@ class Problem:
     sites: np.ndarray
     valid: np.ndarray
     geometry: Geometry
-    instrument: Instrument = SITES
+    observation: ObservationModel = SITES
     new_record: Callable[["Problem"], Any] | None = None
     clock: Clock = MODEL_TIME
     start: Background | None = None
@@ -96,7 +96,7 @@ class Problem:
     @cached_property
     def expected(self) -> Expected:
         """What the climatology expects of an observation at every site."""
-        return expected(self.background, self.instrument.operator)
+        return expected(self.background, self.observation.operator)
 
     @property
     def at_start(self) -> "Problem":
@@ -110,7 +110,7 @@ class Problem:
         if self.at_first is None:
             return known
         variance = self.variance[0][None] + self.at_first.variance
-        return replace(known, instrument=self.at_first.instrument, value=self.value[0][None], variance=variance)
+        return replace(known, observation=self.at_first.observation, value=self.value[0][None], variance=variance)
 
     def window(self, first: int, stop: int) -> "Problem":
         """The part from time index ``first`` to ``stop``; a later one starts anew from the background."""
@@ -157,7 +157,7 @@ def laid_out(
         sites=sites,
         valid=valid,
         geometry=geometry,
-        instrument=instrument_of(observations, geometry),
+        observation=observation_model_of(observations, geometry),
         clock=clock_of(observations.attrs),
     )
 
@@ -173,9 +173,9 @@ def entries(observations: xr.Dataset) -> tuple[np.ndarray, np.ndarray, np.ndarra
 def refuse_misfit(problem: Problem, settings: AnalysisSettings) -> None:
     """Raise SettingsError if the method cannot use the model, or observations of this kind."""
     forecast_model(problem.model, settings)
-    if not problem.instrument.operator.direct and not settings.any_operator:
+    if not problem.observation.operator.direct and not settings.any_operator:
         raise SettingsError(f"{settings.method} takes observations of the state itself only, not of a function of it")
-    if problem.instrument.correlated and not settings.correlated_errors:
+    if problem.observation.correlated and not settings.correlated_errors:
         raise SettingsError(
             f"{settings.method} takes observations with independent errors only: tell it that they are "
             '(observations: assumed_correlation: "none", and a larger assumed_error_std)'

@@ -35,8 +35,8 @@ class AtSites(NamedTuple):
         SettingsError
             If observations are made from several sites, their errors are correlated, or two functions meet at a site.
         """
-        size, operator = problem.model.size, problem.instrument.operator
-        if problem.instrument.correlated:
+        size, operator = problem.model.size, problem.observation.operator
+        if problem.observation.correlated:
             raise SettingsError("a learned analysis step takes observations with independent errors only")
         if operator.own:
             raise SettingsError("a learned analysis step takes the operators of the package, not those of a plug-in")

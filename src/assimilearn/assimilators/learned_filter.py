@@ -316,7 +316,7 @@ class LearnedFilter:
 
     def begin(self, problem: Problem) -> "LearnedFilterRun":
         """A run over the observations of a problem."""
-        if problem.instrument.correlated:
+        if problem.observation.correlated:
             raise SettingsError("a learned filter takes observations with independent errors only")
         if self.settings.filter == "enkf" and problem.value.shape[1] > self.sites:
             raise SettingsError("the learned enkf takes no more observations at a time than there are sites")
@@ -332,8 +332,8 @@ class LearnedFilterRun:
         self.forecast_variance = self.analysis_variance = np.empty(0)
         if step.settings.filter == "letkf":
             geometry, radius = problem.geometry, self.numbers["localization_radius"]
-            direct = problem.instrument.operator.direct
-            places = None if direct else problem.instrument.correlation.places
+            direct = problem.observation.operator.direct
+            places = None if direct else problem.observation.correlation.places
             self.parameters = encoded("gaspari_cohn", radius, geometry.positions, geometry.periods, places)
 
     def analyse(self, E: Any, Y: Any, y: Any, variance: Any, sites: Any, noise: Any) -> None:

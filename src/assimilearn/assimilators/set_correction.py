@@ -208,7 +208,7 @@ class SetCorrectionRun:
         self.settings, self.graph, self.grid = step.settings, step.graph, grid_of(geometry)
         self.sees, field = AtSites.of(problem), geometry.field_of
         self.mean, self.std, self.scale = (step.weights[name][field] for name in ("mean", "std", "scale"))
-        places = None if problem.instrument.operator.direct else problem.instrument.correlation.places
+        places = None if problem.observation.operator.direct else problem.observation.correlation.places
         radius = self.settings.localization_radius
         self.domain = encoded("gaspari_cohn", radius, geometry.positions, geometry.periods, places)
         self.forecast_variance = self.analysis_variance = np.empty(0)

@@ -44,8 +44,8 @@ Linearize = Callable[[Problem, np.ndarray, np.ndarray], Line]
 
 def about_forecast(problem: Problem, x: np.ndarray, sites: np.ndarray) -> Line:
     """The tangent at the forecast."""
-    predicted = observed(x[None], sites, problem.instrument.operator)[0]
-    return Line(predicted, jacobian(x, sites, problem.instrument.operator), np.zeros(sites.size))
+    predicted = observed(x[None], sites, problem.observation.operator)[0]
+    return Line(predicted, jacobian(x, sites, problem.observation.operator), np.zeros(sites.size))
 
 
 def about_climate(problem: Problem, x: np.ndarray, sites: np.ndarray) -> Line:
@@ -68,7 +68,7 @@ def run_linearized(
             run.observations(k, E, (E[0], np.diag(B)), (line.predicted, (HB * line.H).sum(axis=1) + line.unexplained))
             used = record.used[k] != 0
             variance, sites = problem.variance[k, used], problem.sites[k, used]
-            R = error_covariance(variance, sites, problem.instrument.correlation)
+            R = error_covariance(variance, sites, problem.observation.correlation)
             S = HB[used] @ line.H[used].T + np.diag(line.unexplained[used]) + R
             gain = np.linalg.solve(S, HB[used])
             E[0] += (problem.value[k, used] - line.predicted[used]) @ gain

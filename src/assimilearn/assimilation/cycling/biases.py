@@ -42,14 +42,14 @@ class Kinds:
 
 def kinds(problem: Problem, settings: ObservationBiasSettings) -> Kinds:
     """The kinds of the observations of a problem: their instruments, or the fields that they are of."""
-    instrument, geometry = problem.instrument, problem.geometry
-    rows = geometry.size if instrument.operator.direct else len(instrument.operator.site)
+    observation, geometry = problem.observation, problem.geometry
+    rows = geometry.size if observation.operator.direct else len(observation.operator.site)
     if settings.by == "field":
-        first = np.arange(rows) if instrument.operator.direct else instrument.operator.site[:, 0]
+        first = np.arange(rows) if observation.operator.direct else observation.operator.site[:, 0]
         return Kinds(geometry.names, geometry.field_of[first].astype(np.int64))
-    if not instrument.names:
+    if not observation.names:
         return Kinds((ONLY,), np.zeros(rows, dtype=np.int64))
-    return Kinds(instrument.names, instrument.kind.astype(np.int64))
+    return Kinds(observation.names, observation.kind.astype(np.int64))
 
 
 def with_biases(problem: Problem, settings: AnalysisSettings) -> Problem:
@@ -65,14 +65,14 @@ def with_biases(problem: Problem, settings: AnalysisSettings) -> Problem:
     bias = settings.bias_estimated
     if bias is None:
         return problem
-    plain = problem.instrument
+    plain = problem.observation
     if not plain.operator.linear:
         raise SettingsError("observation_bias: that of a nonlinear function of the state cannot be estimated")
     found = kinds(problem, bias)
     first = problem.model.size + memory_of(problem.model) + len(settings.estimates)
     return replace(
         problem,
-        instrument=plain._replace(operator=seeing(plain.operator, first + found.of_rows)),
+        observation=plain._replace(operator=seeing(plain.operator, first + found.of_rows)),
         at_first=FirstTime(plain, bias.std**2),
         biases={name: ParameterSettings(mean=0.0, std=bias.std, walk=bias.walk) for name in found.names},
     )

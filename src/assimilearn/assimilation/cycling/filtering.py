@@ -144,7 +144,7 @@ def prepare(problem: Problem, method: Filter, settings: AnalysisSettings) -> Run
     if problem.biases:
         model = Carrying(model, len(problem.biases))
     lowest, highest = state_bounds(problem)
-    observe, compiled = observing(problem.instrument.operator)
+    observe, compiled = observing(problem.observation.operator)
     step, raising = step_of(model)
     constants = Constants(
         step=step.parameters,
@@ -155,8 +155,8 @@ def prepare(problem: Problem, method: Filter, settings: AnalysisSettings) -> Run
         lowest=lowest,
         highest=highest,
         limit=check_limit(settings),
-        operator=problem.instrument.operator.rows,
-        correlation=problem.instrument.correlation,
+        operator=problem.observation.operator.rows,
+        correlation=problem.observation.correlation,
     )
     kernels = Kernels(
         step=step.step,
@@ -165,7 +165,7 @@ def prepare(problem: Problem, method: Filter, settings: AnalysisSettings) -> Run
         moments=method.moments,
         inflate=inflation.kernel,
         observe=observe,
-        whiten=whiten if problem.instrument.correlated else leave,
+        whiten=whiten if problem.observation.correlated else leave,
     )
     run = raising(compiled_for(kernels) if method.compiled and compiled else cycle)
     return Run(run, kernels, constants, Scales(inflation.scale, error.scale), error, model)

@@ -150,7 +150,7 @@ def as_dataset(record: Record, problem: Problem, **attributes: Any) -> xr.Datase
     units = problem.geometry.units
     for name, text in SITE_VARIABLES.items():
         variables[name] = (("time", "site"), getattr(record, name), {"units": units, "long_name": text})
-    observed = units if problem.instrument.operator.direct else "1"
+    observed = units if problem.observation.operator.direct else "1"
     for name, text in OBSERVATION_VARIABLES.items():
         variables[name] = (("time", "observation"), getattr(record, name), {"units": observed, "long_name": text})
     for column, (name, text) in enumerate(record.quantities.items()):

@@ -58,7 +58,7 @@ def run_smoother(
             Z[:, :n], Z[:, states:] = E[:, :n], E[:, n:]
             y, r, sites = run.observations(k, E)
             if sites.size > 0:
-                update(Z, problem.instrument.see(at_sites_alone(E, n), r, sites), y, r, sites)
+                update(Z, problem.observation.see(at_sites_alone(E, n), r, sites), y, r, sites)
                 Z = inflated(Z, E, settings, rotation_rng.standard_normal(rotation_numbers(settings)), n)
             E = np.hstack([Z[:, :n], Z[:, states:]])
             run.go_on(k, np.isfinite(E).all())

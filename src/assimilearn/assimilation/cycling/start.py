@@ -89,8 +89,8 @@ def first_ensemble(
     forecast = problem.background.draw(members, rng)
     y, error_std = problem.value[0, used], np.sqrt(problem.variance[0, used])
     noise = rng.standard_normal((members, y.size))
-    if problem.instrument.correlated:
-        C = error_covariance(np.ones(y.size), problem.sites[0, used], problem.instrument.correlation)
+    if problem.observation.correlated:
+        C = error_covariance(np.ones(y.size), problem.sites[0, used], problem.observation.correlation)
         noise = noise @ np.linalg.cholesky(C).T
     analysis = update(problem, used, forecast, y + error_std * noise)
     analysis += first_state(problem, used, rng)[1] - analysis.mean(axis=0)
@@ -100,13 +100,13 @@ def first_ensemble(
 def update(problem: Problem, used: np.ndarray, states: np.ndarray, values: np.ndarray) -> np.ndarray:
     """x + K (y - h(x)) for every row of ``states`` and ``values (member, observation)``."""
     return corrected(
-        problem, used, states, values - observed(states, problem.sites[0, used], problem.instrument.operator)
+        problem, used, states, values - observed(states, problem.sites[0, used], problem.observation.operator)
     )
 
 
 def corrected(problem: Problem, used: np.ndarray, states: np.ndarray, departures: np.ndarray) -> np.ndarray:
     """x + K d for every row of ``states`` and of ``departures (member, observation)``; see :func:`climatological`."""
-    if problem.instrument.direct:
+    if problem.observation.direct:
         variance, sites = problem.variance[0, used], problem.sites[0, used]
         return states + problem.background.increments(departures, variance, sites)
     HB, S = climatological(problem, 0, used)
@@ -120,14 +120,14 @@ def climatological(problem: Problem, k: int, used: np.ndarray) -> tuple[np.ndarr
     (:mod:`assimilearn.assimilation.background.expected`); for a linear h it is h itself, and E is zero.
     """
     background, sites, variance = problem.background, problem.sites[k, used], problem.variance[k, used]
-    if problem.instrument.direct:
+    if problem.observation.direct:
         HB = background.of_sums(sites[:, None], np.ones((sites.size, 1)))
         return HB, HB[:, sites] + np.diag(variance)
-    operator, slope = problem.instrument.operator, problem.expected.slope[sites]
+    operator, slope = problem.observation.operator, problem.expected.slope[sites]
     of_sites = sites[:, None], np.ones((sites.size, 1))  # with correlated errors, which are not direct either
     corners, weights = of_sites if operator.direct else (operator.site[sites], operator.weight[sites])
     weights = slope[:, None] * weights
-    R = error_covariance(variance, sites, problem.instrument.correlation)
+    R = error_covariance(variance, sites, problem.observation.correlation)
     HB = background.of_sums(corners, weights)
     HBH = np.asarray(sum(HB[:, corners[:, c]] * weights[:, c] for c in range(corners.shape[1])))
     return HB, HBH + R + np.diag(problem.expected.unexplained[sites])
@@ -135,5 +135,5 @@ def climatological(problem: Problem, k: int, used: np.ndarray) -> tuple[np.ndarr
 
 def climatological_slopes(problem: Problem, sites: np.ndarray) -> np.ndarray:
     """The H of :func:`climatological`, (observation, site)."""
-    linear = problem.instrument.operator.linear_part
+    linear = problem.observation.operator.linear_part
     return problem.expected.slope[sites, None] * jacobian(np.zeros(problem.model.size), sites, linear)

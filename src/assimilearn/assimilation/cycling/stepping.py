@@ -114,15 +114,15 @@ def observations_at(
         *(np.sqrt(predicted[1]), limit),
         *(record.innovation[k], record.innovation_std[k], record.used[k]),
     )
-    return problem.instrument.whitened(y[None], r, sites)[0], r, sites
+    return problem.observation.whitened(y[None], r, sites)[0], r, sites
 
 
 def predicted_by(problem: Problem, E: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray] | None:
     """What the forecast E (member, site) of time k expects of the observations; None where they are sites."""
     return (
         None
-        if problem.instrument.operator.direct
-        else moments_of(observed(E, problem.sites[k], problem.instrument.operator))
+        if problem.observation.operator.direct
+        else moments_of(observed(E, problem.sites[k], problem.observation.operator))
     )
 
 

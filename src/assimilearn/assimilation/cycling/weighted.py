@@ -19,7 +19,7 @@ from assimilearn.assimilation.cycling.stepping import at_sites_alone, forecast, 
 from assimilearn.assimilation.cycling.stepwise import Diverged, stepwise
 from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.settings import ModelErrorSettings
-from assimilearn.observations.instrument import Instrument
+from assimilearn.observations.observation_model import ObservationModel
 from assimilearn.observations.operator_kernels import observed
 
 See = Callable[[np.ndarray], np.ndarray]
@@ -68,7 +68,7 @@ def run_weighted(
     """
     start_rng, model_rng, resampling_rng, keep_rng = rng.spawn(4)
     N, error_std = settings.ensemble_size, model_error_std(settings, problem.model)
-    model, operator, n = forecast_model(problem.model, settings), problem.instrument.operator, problem.model.size
+    model, operator, n = forecast_model(problem.model, settings), problem.observation.operator, problem.model.size
     with stepwise(problem, settings, start_rng) as run:
         E, w = run.first, np.full(N, 1 / N)
         for k in run.times:
@@ -77,7 +77,7 @@ def run_weighted(
             predicted = None if operator.direct else weighted_moments(observed(states, problem.sites[k], operator), w)
             kept = E[systematic(w, keep_rng)] if run.keep[k] else E
             y, r, sites = run.observations(k, kept, weighted_moments(states, w), predicted)
-            see = partial(seen, instrument=problem.instrument, variance=r, sites=sites, n=n)
+            see = partial(seen, observation=problem.observation, variance=r, sites=sites, n=n)
             try:
                 E, w = update(E, w, y, r, see, resampling_rng)
             except Unreachable as why:
@@ -89,6 +89,6 @@ def run_weighted(
     return run.record
 
 
-def seen(E: np.ndarray, instrument: Instrument, variance: np.ndarray, sites: np.ndarray, n: int) -> np.ndarray:
+def seen(E: np.ndarray, observation: ObservationModel, variance: np.ndarray, sites: np.ndarray, n: int) -> np.ndarray:
     """What members E (member, site + memory) of n sites would observe, whitened, (member, observation)."""
-    return instrument.see(at_sites_alone(E, n), variance, sites)
+    return observation.see(at_sites_alone(E, n), variance, sites)

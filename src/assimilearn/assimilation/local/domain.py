@@ -66,9 +66,9 @@ def domain_of(problem: Problem, settings: LocalizationSettings, method: str, mos
         If the model has no space, or not the fields that the settings name.
     """
     problem.geometry.need_space(f"localization ({method})")
-    geometry, instrument = problem.geometry, problem.instrument
-    operator = instrument.operator
-    places = None if operator.direct else instrument.correlation.places
+    geometry, observation = problem.geometry, problem.observation
+    operator = observation.operator
+    places = None if operator.direct else observation.correlation.places
     fields = Fields(settings.field_factors(geometry), geometry.field_of, field_of_rows(operator, geometry.field_of))
     where = geometry.positions, geometry.periods, places
     return encoded(settings.taper, settings.localization_radius, *where, most, fields)

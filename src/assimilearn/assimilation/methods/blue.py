@@ -40,10 +40,10 @@ def run(problem: Problem, settings: BLUESettings, rng: np.random.Generator) -> R
     background = problem.background
     problem, ignored = without_impossible(problem)
     problem = replace(problem, model=ClimatologyModel(background.mean, problem.model.time_step))
-    if problem.instrument.direct and not background.is_matrix:
+    if problem.observation.direct and not background.is_matrix:
         return replace(run_in_blocks(problem, settings, background, 1.0, rng), ignored=ignored)
     B = background.covariance
-    if not problem.instrument.direct:
+    if not problem.observation.direct:
         return replace(run_linearized(problem, settings, B, about_climate, rng), ignored=ignored)
     method = Filter(static_update, B.ravel(), first_state, static_variance=background.variance)
     record = run_filter(problem, method, settings, rng)

@@ -194,5 +194,5 @@ def update_block(block, observed, scale, innovation, contraction, factor, gain):
 def run(problem: Problem, settings: EAKFSettings, rng: np.random.Generator) -> Record:
     """Cycle the ensemble."""
     domain = domain_of(problem, settings, "eakf", LANES)
-    update = eakf_update if problem.instrument.direct else eakf_observed_update
+    update = eakf_update if problem.observation.direct else eakf_observed_update
     return run_filter(problem, ensemble_filter(update, settings, domain), settings, rng)

@@ -80,6 +80,6 @@ def first_tangents(problem: Problem, used: np.ndarray, rng: np.random.Generator)
 
 def run(problem: Problem, settings: EKFSettings, rng: np.random.Generator) -> Record:
     """Cycle the state and the root of its covariance."""
-    update = ekf_update if problem.instrument.direct else ekf_observed_update
+    update = ekf_update if problem.observation.direct else ekf_observed_update
     method = Filter(update, np.array([settings.inflation]), first_tangents, moments=tangent_moments)
     return run_filter(problem, method, settings, rng)

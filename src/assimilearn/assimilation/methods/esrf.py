@@ -47,5 +47,5 @@ def esrf_observed_update(E, Y, y, variance, sites, parameters, noise):
 
 def run(problem: Problem, settings: ESRFSettings, rng: np.random.Generator) -> Record:
     """Cycle the ensemble."""
-    update = esrf_update if problem.instrument.direct else esrf_observed_update
+    update = esrf_update if problem.observation.direct else esrf_observed_update
     return run_filter(problem, ensemble_filter(update, settings), settings, rng)

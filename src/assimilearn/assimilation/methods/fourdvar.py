@@ -58,7 +58,7 @@ from assimilearn.assimilation.problem import Problem
 from assimilearn.assimilation.settings import ModelErrorSettings
 from assimilearn.models.integrate import trajectory
 from assimilearn.models.protocol import Model
-from assimilearn.observations.instrument import SITES, Instrument
+from assimilearn.observations.observation_model import SITES, ObservationModel
 from assimilearn.observations.operator_kernels import jacobian, observed
 from assimilearn.observations.rows import differentiable_values
 
@@ -148,7 +148,7 @@ class Window:
         Model steps from the start to each time with new observations.
     observations : list of (y, variance, sites)
         At these times, each (observation,); errors are independent.
-    instrument : Instrument
+    observation : ObservationModel
     jumps : sequence of Jump
         Errors of the model, in the order of time; none for a perfect one.
     """
@@ -158,7 +158,7 @@ class Window:
     root: np.ndarray
     counts: list[int]
     observations: list[tuple[np.ndarray, np.ndarray, np.ndarray]]
-    instrument: Instrument = SITES
+    observation: ObservationModel = SITES
     jumps: Sequence[Jump] = ()
 
     @property
@@ -186,7 +186,7 @@ class Window:
     def residuals(self, states: np.ndarray) -> np.ndarray:
         """R^-1/2 (y - h(M(x))) of all observations, (observation,)."""
         parts = [
-            (y - self.instrument.see(states[count][None], variance, sites)[0]) / np.sqrt(variance)
+            (y - self.observation.see(states[count][None], variance, sites)[0]) / np.sqrt(variance)
             for count, (y, variance, sites) in zip(self.counts, self.observations, strict=True)
         ]
         return np.concatenate(parts)
@@ -211,7 +211,7 @@ class Window:
     def sensitivities(self, tangents: np.ndarray, states: np.ndarray) -> np.ndarray:
         """S, (observation, control), with the derivative of h at ``states (step, site)``."""
         parts = [
-            self.instrument.tangents(X, states[count], variance, sites) / np.sqrt(variance)[:, None]
+            self.observation.tangents(X, states[count], variance, sites) / np.sqrt(variance)[:, None]
             for X, count, (_, variance, sites) in zip(tangents, self.counts, self.observations, strict=True)
         ]
         return np.concatenate(parts)
@@ -231,8 +231,8 @@ class Window:
                 x = x + torch.tensor(jump.guess) + jump.std * control[self.part(jumps[step])]
             if step in new:
                 y, variance, sites = new[step]
-                predicted = differentiable_values(x, sites, self.instrument.operator)
-                mix = self.instrument.whitened(np.eye(y.size), variance, sites)
+                predicted = differentiable_values(x, sites, self.observation.operator)
+                mix = self.observation.whitened(np.eye(y.size), variance, sites)
                 residual = torch.tensor(y) - predicted @ torch.tensor(mix)
                 total = total + (residual**2 / torch.tensor(variance)).sum() / 2
         (slope,) = torch.autograd.grad(total, control)
@@ -282,7 +282,7 @@ def run(problem: Problem, settings: FourDVarSettings, rng: np.random.Generator) 
         erring = [k for k in range(start + 1, newest + 1) if error_std[k] > 0]
         jumps = [Jump(int(clock[k] - clock[start]), float(error_std[k]), errors[k]) for k in erring]
         counts = [int(clock[k] - clock[start]) for k in new]
-        window = Window(problem.model, x, background.root(), counts, [], problem.instrument, jumps)
+        window = Window(problem.model, x, background.root(), counts, [], problem.observation, jumps)
         observations = write_forecasts(record, problem, window, new, limit, settings, background)
         if observations is None:
             give_up(record, new[0])
@@ -352,8 +352,8 @@ def write_forecasts(
         mean, variance = states[count], (X**2).sum(axis=1)
         if not write_forecast(record, k, mean, variance):
             return None
-        H = jacobian(mean, problem.sites[k], problem.instrument.operator)
-        predicted, parts = observed(mean[None], problem.sites[k], problem.instrument.operator)[0], (H @ X) ** 2
+        H = jacobian(mean, problem.sites[k], problem.observation.operator)
+        predicted, parts = observed(mean[None], problem.sites[k], problem.observation.operator)[0], (H @ X) ** 2
         expected = predicted, parts.sum(axis=1)
         observations.append(observations_at(problem, record, k, mean, variance, limit, expected))
         background.adapt(record, k, parts[:, : mean.size].sum(axis=1))

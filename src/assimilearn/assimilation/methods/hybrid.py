@@ -89,7 +89,7 @@ def run(problem: Problem, settings: HybridSettings, rng: np.random.Generator) ->
     """Cycle the ensemble."""
     start_rng, model_rng, _, rotation_rng = rng.spawn(4)  # those of a filter, whose update draws from the third
     static, error_std = static_covariance(problem.background, settings), model_error_std(settings, problem.model)
-    model, operator = forecast_model(problem.model, settings), problem.instrument.operator
+    model, operator = forecast_model(problem.model, settings), problem.observation.operator
     C = tapering(settings, problem.geometry)
     with stepwise(problem, settings, start_rng) as run:
         E = run.first
@@ -135,12 +135,12 @@ def analyse(
     """
     if sites.size == 0:
         return mean, np.diag(P)
-    HP = problem.instrument.tangents(P, mean, variance, sites)
-    S = problem.instrument.tangents(HP.T, mean, variance, sites) + np.diag(variance)
+    HP = problem.observation.tangents(P, mean, variance, sites)
+    S = problem.observation.tangents(HP.T, mean, variance, sites) + np.diag(variance)
     gain = np.linalg.solve(S, HP)  # K^T
-    moved = mean + (y - problem.instrument.see(mean[None], variance, sites)[0]) @ gain
+    moved = mean + (y - problem.observation.see(mean[None], variance, sites)[0]) @ gain
     prior = E.copy()
-    seen = problem.instrument.see(at_sites_alone(E, mean.size), variance, sites)
+    seen = problem.observation.see(at_sites_alone(E, mean.size), variance, sites)
     update_around(moved, E, seen, y, variance)
     inflate_members(E, prior, settings, rng.standard_normal(rotation_numbers(settings)), mean.size)
     return moved, np.maximum(np.diag(P) - (HP * gain).sum(axis=0), 0)

@@ -130,7 +130,7 @@ def minimize(
     mean = centre(A)
     w, T, inverse_transform = np.zeros(N), np.eye(N), np.eye(N)
     for _ in range(settings.iterations):
-        Y = problem.instrument.see(newest, variance, sites)
+        Y = problem.observation.see(newest, variance, sites)
         T, length = gauss_newton_step(w, inverse_transform, Y, y, variance, settings.certainty or 0.0)
         E = mean + w @ A / np.sqrt(N - 1) + T @ A
         if not length > settings.tolerance:  # also where it is NaN
@@ -154,7 +154,7 @@ def anneal(
     N = len(E)
     for i in range(settings.iterations):
         w, inverse_transform = np.zeros(N), np.eye(N)
-        Y = problem.instrument.see(newest, variance, sites)
+        Y = problem.observation.see(newest, variance, sites)
         T, _ = gauss_newton_step(w, inverse_transform, Y, y, settings.iterations * variance, 0.0)
         A = E.copy()
         mean = centre(A)

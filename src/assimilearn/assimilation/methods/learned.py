@@ -56,7 +56,7 @@ def run(problem: Problem, settings: LearnedSettings, rng: np.random.Generator) -
             forecast(model, E, int(problem.steps[k]))
             noise = step_rng.standard_normal(step.draws)
             y, variance, sites = foreseen(run, k, E, at_work)
-            at_work.analyse(E, problem.instrument.see(E, variance, sites), y, variance, sites, noise)
+            at_work.analyse(E, problem.observation.see(E, variance, sites), y, variance, sites, noise)
             if len(E) == 1:
                 run.go_on(k, write_analysis(run.record, k, E[0].copy(), at_work.analysis_variance))
             else:
@@ -68,7 +68,7 @@ def foreseen(run: Stepwise, k: int, E: np.ndarray, at_work: AnalysisRun) -> tupl
     """Write the forecast of time k; y, variance and sites of the observations to be used."""
     if len(E) > 1:
         return run.observations(k, E)
-    sites, operator, variance = run.problem.sites[k], run.problem.instrument.operator, at_work.forecast_variance
+    sites, operator, variance = run.problem.sites[k], run.problem.observation.operator, at_work.forecast_variance
     H = jacobian(E[0], sites, operator)
     predicted = observed(E, sites, operator)[0], (H**2) @ variance
     return run.observations(k, E, (E[0].copy(), variance), predicted)

@@ -141,7 +141,7 @@ def minimize(
     prior_mean = E.mean(axis=0)
     A = E - prior_mean
     w, transformed = np.zeros_like(A), np.empty_like(A)
-    S = problem.instrument.see(newest, variance, sites)
+    S = problem.observation.see(newest, variance, sites)
     d = scaled(S, y, variance)
     for iteration in range(settings.iterations):
         length = local_step(w, A, S, d, sites, domain, transformed)
@@ -151,7 +151,7 @@ def minimize(
         directions = settings.bundle * np.vstack([A, increment])
         bundle = prior_mean + increment + directions
         forecast(problem.model, bundle, steps)
-        Y = problem.instrument.see(bundle, variance, sites)
+        Y = problem.observation.see(bundle, variance, sites)
         S, delta = Y[:-1], (Y[-1] - Y[:-1].mean(axis=0)) / np.sqrt(variance)
         d = scaled(S, y, variance) + delta / settings.bundle
         S /= settings.bundle

@@ -206,8 +206,8 @@ def regress_ranks(values, anomalies, increments, factor, low, high):
 
 def without_distances(problem: Problem) -> np.ndarray:
     """The domain in which everything is at one place."""
-    operator = problem.instrument.operator
-    places = None if operator.direct else np.zeros((len(problem.instrument.correlation.places), 1))
+    operator = problem.observation.operator
+    places = None if operator.direct else np.zeros((len(problem.observation.correlation.places), 1))
     return encoded("boxcar", 1.0, np.zeros((problem.model.size, 1)), np.zeros(1), places, LANES)
 
 

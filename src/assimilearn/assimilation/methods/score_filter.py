@@ -279,7 +279,7 @@ def run(problem: Problem, settings: ScoreFilterSettings, rng: np.random.Generato
             y, variance, sites = run.observations(k, E)
             if y.size > 0:
                 prior = E.copy()
-                likelihood = Likelihood(y, variance, sites, problem.instrument.operator)
+                likelihood = Likelihood(y, variance, sites, problem.observation.operator)
                 E[:] = drawn(prior, likelihood, settings, score_rng, taper)
                 inflate_members(
                     E, prior, settings, rotation_rng.standard_normal(rotation_numbers(settings)), E.shape[1]

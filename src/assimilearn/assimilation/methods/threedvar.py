@@ -38,10 +38,10 @@ class ThreeDVarSettings(StaticSettings):
 
 def run(problem: Problem, settings: ThreeDVarSettings, rng: np.random.Generator) -> Record:
     """Cycle one state. The spread is the square root of the diagonal of (I - K H) B."""
-    if problem.instrument.direct and not problem.background.is_matrix and settings.background == "climatology":
+    if problem.observation.direct and not problem.background.is_matrix and settings.background == "climatology":
         return run_in_blocks(problem, settings, problem.background, settings.background_scale, rng)
     B = static_covariance(problem.background, settings)
-    if not problem.instrument.direct:
+    if not problem.observation.direct:
         return run_linearized(problem, settings, B, about_forecast, rng)
     method = Filter(static_update, B.ravel(), first_state, static_variance=np.diag(B).copy())
     record = run_filter(problem, method, settings, rng)

@@ -22,7 +22,7 @@ from assimilearn.emulators.windows.fit import Step, WindowFit, WindowSettings, f
 from assimilearn.errors import FileError
 from assimilearn.models.geometry import geometry_of
 from assimilearn.observations.checks import check_observations
-from assimilearn.observations.instrument import instrument_of
+from assimilearn.observations.observation_model import observation_model_of
 
 TRIPLES = 2000  # of the first guess: more would not make it less biased
 
@@ -118,7 +118,7 @@ def check_same_times(analysis: xr.Dataset, observations: xr.Dataset) -> None:
 def check_sites_observed(observations: xr.Dataset, size: int) -> None:
     """Raise FileError unless values of the sites themselves were observed, with independent errors."""
     geometry = geometry_of({**observations.attrs, "size": size})
-    if not instrument_of(observations, geometry).direct:
+    if not observation_model_of(observations, geometry).direct:
         raise FileError("the method windows learns from observations of the state itself, with independent errors")
 
 

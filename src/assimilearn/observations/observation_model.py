@@ -13,7 +13,7 @@ from assimilearn.observations.operators import operator_of
 from assimilearn.observations.rows import DIRECT, Operator
 
 
-class Instrument(NamedTuple):
+class ObservationModel(NamedTuple):
     """Operator and error correlation of all observations of a file.
 
     Attributes
@@ -62,12 +62,12 @@ class Instrument(NamedTuple):
         return rows
 
 
-SITES = Instrument()
+SITES = ObservationModel()
 """The values of sites, with independent errors."""
 
 
-def instrument_of(observations: xr.Dataset, geometry: Geometry) -> Instrument:
-    """The instrument that a file of observations tells of.
+def observation_model_of(observations: xr.Dataset, geometry: Geometry) -> ObservationModel:
+    """Operator and error correlation that a file of observations tells of.
 
     Raises
     ------
@@ -76,6 +76,6 @@ def instrument_of(observations: xr.Dataset, geometry: Geometry) -> Instrument:
     """
     operator, correlation = operator_of(observations, geometry), correlation_of(observations, geometry)
     if "instrument" not in observations:
-        return Instrument(operator, correlation)
+        return ObservationModel(operator, correlation)
     kind = observations["instrument"]
-    return Instrument(operator, correlation, tuple(kind.attrs["flag_meanings"].split()), kind.values.reshape(-1))
+    return ObservationModel(operator, correlation, tuple(kind.attrs["flag_meanings"].split()), kind.values.reshape(-1))
