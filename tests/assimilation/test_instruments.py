@@ -104,7 +104,7 @@ def test_a_correlation_that_reaches_no_other_site_gives_the_analysis_of_independ
 
 
 def test_the_extended_kalman_filter_is_the_kalman_filter_with_the_operator_and_the_full_r():
-    observations = observations_of(STATES, 0.1, operator=FOOTPRINT, law=CORRELATED, missing=0.2)
+    observations = observations_of(STATES, 0.1, operator=FOOTPRINT, distribution=CORRELATED, missing=0.2)
     analysis = analysed("ekf", observations, inflation=1.0)
     means, variances = kalman_filter(observations)
     np.testing.assert_allclose(analysis["mean"], means, atol=1e-5)
@@ -113,7 +113,7 @@ def test_the_extended_kalman_filter_is_the_kalman_filter_with_the_operator_and_t
 
 @pytest.mark.parametrize("method", ["etkf", "enkf"])
 def test_ensemble_filters_converge_to_the_kalman_filter_with_the_operator_and_the_full_r(method):
-    observations = observations_of(STATES, 0.1, operator=FOOTPRINT, law=CORRELATED, missing=0.2)
+    observations = observations_of(STATES, 0.1, operator=FOOTPRINT, distribution=CORRELATED, missing=0.2)
     analysis = analysed(method, observations, members=1500, inflation=1.0)
     means, variances = kalman_filter(observations)
     np.testing.assert_allclose(analysis["mean"], means, atol=0.06)
@@ -132,12 +132,12 @@ def test_a_local_filter_that_reaches_the_whole_ring_is_the_global_one(local, who
 
 
 def test_serial_and_batch_square_roots_agree_exactly_on_correlated_sums():
-    observations = observations_of(STATES, 0.1, operator=FOOTPRINT, law=CORRELATED, missing=0.2)
+    observations = observations_of(STATES, 0.1, operator=FOOTPRINT, distribution=CORRELATED, missing=0.2)
     assert_same(*(analysed(method, observations, inflation=1.0) for method in ("etkf", "esrf")))
 
 
 def test_the_iterative_smoother_ends_its_window_where_the_kalman_filter_does():
-    observations = observations_of(STATES[:4], 0.1, operator=FOOTPRINT, law=CORRELATED)
+    observations = observations_of(STATES[:4], 0.1, operator=FOOTPRINT, distribution=CORRELATED)
     analysis = analysed("ienks", observations, members=300, inflation=1.0)
     np.testing.assert_allclose(analysis["mean"], kalman_filter(observations)[0], atol=0.1)
 
@@ -161,7 +161,7 @@ def test_blue_is_the_best_linear_estimate_of_many_draws_for_a_nonlinear_operator
 
 
 def test_3dvar_is_the_minimizer_of_the_cost_with_the_operator_and_the_full_r():
-    observations = observations_of(STATES[:4], 0.1, operator=FOOTPRINT, law=CORRELATED)
+    observations = observations_of(STATES[:4], 0.1, operator=FOOTPRINT, distribution=CORRELATED)
     analysis = analysed("3dvar", observations, background_scale=0.3)
     observation = ObservationModel(operator_of(observations, geometry.ring(6)), correlation(2.0, 6))
     found = minimize_cost(
@@ -189,7 +189,7 @@ def test_the_gradient_of_the_cost_through_a_nonlinear_operator_equals_finite_dif
 def test_a_filter_that_knows_of_the_correlation_is_better_than_one_told_that_there_is_none():
     model = LinearModel(MODEL.M / 1.02)
     states = linear_truth(model, 400)
-    observations = observations_of(states, 0.1, law={"method": "correlated", "length": 20.0})
+    observations = observations_of(states, 0.1, distribution={"method": "correlated", "length": 20.0})
     untold = observations.drop_attrs()
     errors = [
         np.sqrt(np.mean((analysed("3dvar", o, model, background_scale=0.01)["mean"].values - states)[20:] ** 2))
@@ -308,9 +308,10 @@ def test_a_method_that_needs_the_state_itself_refuses_functions_of_it(method):
 @pytest.mark.parametrize("method", sorted(ALONE - set(WITH_CORRELATION)))
 def test_a_local_method_refuses_correlated_errors_unless_told_that_they_are_independent(method):
     with pytest.raises(SettingsError, match=f'{method} takes .* independent errors only.*assumed_correlation: "none"'):
-        analysed(method, observations_of(STATES, 0.1, law=CORRELATED))
+        analysed(method, observations_of(STATES, 0.1, distribution=CORRELATED))
     assert (
-        analysed(method, observations_of(STATES, 0.1, law=CORRELATED, assumed_correlation="none")).status != "diverged"
+        analysed(method, observations_of(STATES, 0.1, distribution=CORRELATED, assumed_correlation="none")).status
+        != "diverged"
     )
 
 

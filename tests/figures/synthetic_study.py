@@ -306,7 +306,7 @@ def make_tuning(rng, settings, sensitivity=0.3):
             "chosen": json.dumps({name: float(values[best]) for name, values in flat.items()}),
             "objective": "rollout",
             "edges": "[]",
-            "search": json.dumps({"method": "grid", "laws": {}}),
+            "search": json.dumps({"method": "grid", "distributions": {}}),
         },
     )
 
@@ -322,8 +322,8 @@ def make_draws(rng):
     """A search that draws one number in 12 trials."""
     inflation = rng.uniform(1.0, 1.4, 12)
     found = make_tuning(rng, {"inflation": (inflation, 1.1, False)}, 30)
-    laws = {"inflation": {"law": "uniform", "low": 1.0, "high": 1.4}}
-    return found.assign_attrs(search=json.dumps({"method": "gp", "laws": laws}))
+    distributions = {"inflation": {"distribution": "uniform", "low": 1.0, "high": 1.4}}
+    return found.assign_attrs(search=json.dumps({"method": "gp", "distributions": distributions}))
 
 
 def make_emulator(method, epochs, floor, rng):

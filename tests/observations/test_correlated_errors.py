@@ -45,7 +45,9 @@ def test_the_correlation_is_positive_definite_for_every_length(length, n):
 def test_a_moving_network_sees_the_errors_of_its_sites():
     states = np.zeros((5000, 12))
     truth = truth_dataset(0.05 * np.arange(5000), np.ones(5000, np.int8), states, 0.05)
-    settings = ObservationSettings(network=MovingRandom(count=4), law=CorrelatedError(length=4.0), error_std=2.0)
+    settings = ObservationSettings(
+        network=MovingRandom(count=4), distribution=CorrelatedError(length=4.0), error_std=2.0
+    )
     found = observe(truth, settings, np.random.default_rng(1))
     sites, values = found["site_index"].values, found["value"].values
     near = distances(12)[sites[:, 0], sites[:, 1]] == 1
@@ -59,10 +61,12 @@ def test_a_filter_can_be_told_that_errors_are_independent():
     told, untold = (
         observe(
             truth,
-            ObservationSettings(network=AllSites(), law=CorrelatedError(length=4.0), assumed_correlation=assumed),
+            ObservationSettings(
+                network=AllSites(), distribution=CorrelatedError(length=4.0), assumed_correlation=assumed
+            ),
             np.random.default_rng(1),
         )
-        for assumed in ("law", "none")
+        for assumed in ("distribution", "none")
     )
     np.testing.assert_array_equal(told["value"], untold["value"])
     assert correlation_of(told, ring(12)).length == 4.0 and correlation_of(untold, ring(12)).length == 0

@@ -43,10 +43,10 @@ def test_the_default_is_half_the_sites_redrawn_each_time_with_unit_error():
     assert errors_of(found).std() == pytest.approx(1.0, abs=0.02)
 
 
-@pytest.mark.parametrize("law", ["gaussian", "laplace"])
+@pytest.mark.parametrize("distribution", ["gaussian", "laplace"])
 @pytest.mark.parametrize("error_std", [0.2, 3.0])
-def test_error_std_is_a_standard_deviation_never_a_variance(law, error_std):
-    found = observed(error_std=error_std, law={"method": law})
+def test_error_std_is_a_standard_deviation_never_a_variance(distribution, error_std):
+    found = observed(error_std=error_std, distribution={"method": distribution})
     assert errors_of(found).std() == pytest.approx(error_std, rel=0.02)
     assert (found["error_std"] == error_std).all()
 
@@ -91,10 +91,10 @@ def test_the_network_does_not_change_the_errors():
 
 
 def test_the_law_changes_neither_the_network_nor_the_losses():
-    gaussian, outliers = observed(missing=0.2), observed(missing=0.2, law=OutlierError(probability=0.1))
+    gaussian, outliers = observed(missing=0.2), observed(missing=0.2, distribution=OutlierError(probability=0.1))
     for name in ("site_index", "valid"):
         np.testing.assert_array_equal(gaussian[name], outliers[name])
-    laplace = observed(missing=0.2, law=LaplaceError())
+    laplace = observed(missing=0.2, distribution=LaplaceError())
     np.testing.assert_array_equal(gaussian["valid"], laplace["valid"])
 
 

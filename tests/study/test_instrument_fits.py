@@ -7,7 +7,7 @@ from assimilearn.study.problems import ConfigurationError
 from assimilearn.study.scenarios import resolve
 
 SQUARE = {"operator": {"function": "square"}}
-CORRELATED = {"law": {"method": "correlated", "length": 3.0}}
+CORRELATED = {"distribution": {"method": "correlated", "length": 3.0}}
 
 
 def study(observations, **nodes):

@@ -14,7 +14,10 @@ from assimilearn.tuning.journal import journal, journal_of, trials_log
 from assimilearn.tuning.objective import FAILED, KILLED, OK, OUT_OF_MEMORY, Score
 from assimilearn.tuning.search import SearchSettings, brackets_of, evaluations, find, rungs_of
 
-LAWS = {"x": {"law": "log_uniform", "low": 1e-3, "high": 1.0}, "n": {"law": "integer", "low": 1, "high": 6}}
+DISTRIBUTIONS = {
+    "x": {"distribution": "log_uniform", "low": 1e-3, "high": 1.0},
+    "n": {"distribution": "integer", "low": 1, "high": 6},
+}
 LOSS = Score("loss", "distance from the minimum")
 
 
@@ -41,7 +44,7 @@ class Valley:
 
 
 def search(**settings):
-    return SearchSettings.model_validate({"laws": LAWS} | settings)
+    return SearchSettings.model_validate({"distributions": DISTRIBUTIONS} | settings)
 
 
 def run(settings, workers=1, kind="threads", objective=None, seed=3, kept=None):
@@ -97,13 +100,16 @@ def test_halving_of_a_grid_keeps_the_best_third_at_each_rung():
 
 
 def test_settings_are_sought_only_where_their_condition_holds():
-    laws = {"kind": {"law": "choice", "values": ["a", "b"]}, "n": LAWS["n"] | {"when": {"kind": ["b"]}}}
-    found = run(SearchSettings(method="tpe", trials=20, laws={"x": LAWS["x"], **laws}))
+    distributions = {
+        "kind": {"distribution": "choice", "values": ["a", "b"]},
+        "n": DISTRIBUTIONS["n"] | {"when": {"kind": ["b"]}},
+    }
+    found = run(SearchSettings(method="tpe", trials=20, distributions={"x": DISTRIBUTIONS["x"], **distributions}))
     without = found["setting_kind"].values == "a"
     assert 0 < without.sum() < 20
     assert np.array_equal(np.isnan(found["setting_n"].values), without)
     with pytest.raises(ValidationError, match="n depends on kind, which must stand before it"):
-        SearchSettings(method="tpe", trials=3, laws={"n": laws["n"], "kind": laws["kind"]})
+        SearchSettings(method="tpe", trials=3, distributions={"n": distributions["n"], "kind": distributions["kind"]})
 
 
 def test_a_killed_search_resumes_to_the_same_result(tmp_path):

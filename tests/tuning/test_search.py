@@ -20,7 +20,7 @@ from assimilearn.errors import FileError, SettingsError
 from assimilearn.periods import GAP, TEST, with_periods
 from assimilearn.tuning.emulators import TuneSettings, step_errors, tune
 from assimilearn.tuning.objective import FAILED, OK
-from assimilearn.tuning.space import Law
+from assimilearn.tuning.space import Distribution
 
 RIDGE = RidgeSettings(radius=2, degree=2)
 ALPHAS = TuneSettings(folds=3, gap=5, lead=3, grid={"alpha": [0.1, 1e9], "radius": [1, 2]})
@@ -117,8 +117,10 @@ def test_a_seed_of_its_own_for_every_fit(analysis):
 
 
 def test_a_random_search_draws_from_laws_and_lists(analysis):
-    laws = {"alpha": Law(law="log_uniform", low=1e-3, high=1e3)}
-    search = TuneSettings(folds=2, gap=0, method="random", trials=30, grid={"radius": [1, 2]}, laws=laws)
+    distributions = {"alpha": Distribution(distribution="log_uniform", low=1e-3, high=1e3)}
+    search = TuneSettings(
+        folds=2, gap=0, method="random", trials=30, grid={"radius": [1, 2]}, distributions=distributions
+    )
     found = tune(analysis, RidgeSettings(degree=1), search, rng())
     alpha = found["setting_alpha"]
     assert found.sizes["trial"] == 30
@@ -185,11 +187,17 @@ def test_a_diverged_analysis_is_refused(analysis):
         ({"grid": {"alpha": []}}, "no values for alpha"),
         ({"grid": {"alpha": [1]}, "folds": 1}, "folds"),
         ({"grid": {"alpha": [1]}, "gap": -1}, "gap"),
-        ({"laws": {"alpha": {"law": "uniform", "low": 0, "high": 1}}}, "say how many"),
-        ({"laws": {"alpha": {"law": "uniform", "low": 1, "high": 0}}, "trials": 2}, "low must be below high"),
-        ({"laws": {"alpha": {"law": "log_uniform", "low": 0, "high": 1}}, "trials": 2}, "low > 0"),
-        ({"laws": {"alpha": {"law": "choice"}}, "trials": 2}, "a choice needs values"),
-        ({"grid": {"alpha": [1]}, "laws": {"alpha": {"law": "choice", "values": [1]}}}, "alpha is in the grid as well"),
+        ({"distributions": {"alpha": {"distribution": "uniform", "low": 0, "high": 1}}}, "say how many"),
+        (
+            {"distributions": {"alpha": {"distribution": "uniform", "low": 1, "high": 0}}, "trials": 2},
+            "low must be below high",
+        ),
+        ({"distributions": {"alpha": {"distribution": "log_uniform", "low": 0, "high": 1}}, "trials": 2}, "low > 0"),
+        ({"distributions": {"alpha": {"distribution": "choice"}}, "trials": 2}, "a choice needs values"),
+        (
+            {"grid": {"alpha": [1]}, "distributions": {"alpha": {"distribution": "choice", "values": [1]}}},
+            "alpha is in the grid as well",
+        ),
         ({"grid": {"alpha": [1]}, "method": "hyperband"}, "hyperband needs one"),
         ({"grid": {"alpha": [1]}, "method": "tpe"}, "how many settings tpe"),
         ({"grid": {"alpha": [1]}, "trials": 3}, "a grid tries all combinations"),

@@ -50,7 +50,7 @@ def observations(rng):
 
 
 def analysis(observed, rng, members=9):
-    """Truth plus independent normal errors of known size; the ensemble is drawn from the same law as the truth."""
+    """Truth plus independent normal errors of known size; the ensemble is drawn as the truth is."""
     count, size = PERIODS.total, MODEL.size
     xt = _states()[:count]
     mean = xt + ANALYSIS_STD * rng.standard_normal((count, size))

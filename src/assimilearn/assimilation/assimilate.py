@@ -37,14 +37,14 @@ def assimilate(
     settings : AnalysisSettings
         Of any of the methods.
     model_file : Dataset
-        Climatology of a model: the background of BLUE and 3D-Var, and the law of the initial ensemble, which is taken
-        as the forecast at the first time.
+        Climatology of a model: the background of BLUE and 3D-Var, and the distribution of the initial ensemble, which
+        is taken as the forecast at the first time.
     rng : numpy.random.Generator
     step : AnalysisStep, optional
         The trained step of the method ``learned``.
     start : Background, optional
-        Law of the state before the first observation, from :func:`assimilearn.assimilation.beginning.beginning`; by
-        default that of the climatology.
+        Distribution of the state before the first observation, from
+        :func:`assimilearn.assimilation.beginning.beginning`; by default that of the climatology.
 
     Returns
     -------

@@ -10,7 +10,7 @@ from assimilearn.settings import Settings
 
 
 class BeginningSettings(Settings):
-    """The law of the state before the first observation."""
+    """The distribution of the state before the first observation."""
 
     start_std: float | None = Field(
         None,
@@ -35,7 +35,7 @@ class BeginningSettings(Settings):
 
 
 def beginning(first: np.ndarray, settings: BeginningSettings, rng: np.random.Generator) -> IndependentBackground | None:
-    """The law of the state before the first observation; None for that of the climatology.
+    """The distribution of the state before the first observation; None for that of the climatology.
 
     Parameters
     ----------

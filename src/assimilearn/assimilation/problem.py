@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class FirstTime(NamedTuple):
-    """What is different at the first time, where biases are estimated that the law of the state knows nothing of.
+    """What is different at the first time, where biases are estimated that the first distribution does not have.
 
     Attributes
     ----------
@@ -66,7 +66,7 @@ class Problem:
     clock : Clock
         What the times are in.
     start : Background, optional
-        Law of the state before the first observation; by default that of the climatology.
+        Distribution of the state before the first observation; by default that of the climatology.
     at_first : FirstTime, optional
         What is different at the first time; nothing where no biases are estimated.
     biases : mapping of names to ParameterSettings
@@ -100,7 +100,7 @@ class Problem:
 
     @property
     def at_start(self) -> "Problem":
-        """The problem as it is at the first time: the law of the state before any observation is its background.
+        """The problem at the first time: the distribution of the state before any observation is its background.
 
         Of what is along time only the first is there.
         """

@@ -41,7 +41,7 @@ class Twin(NamedTuple):
     rng : numpy.random.Generator
         Of the assimilation. It is copied before each use, so that all settings meet the same random numbers.
     start : Background, optional
-        Law of the state before the first observation, if it is not the climatology.
+        Distribution of the state before the first observation, if it is not the climatology.
     """
 
     truth: xr.Dataset

@@ -74,7 +74,7 @@ def command(
 
 
 def begun(settings: BeginningSettings, truth: Path | None, climate: xr.Dataset, origin: Origin) -> Background | None:
-    """The law of the state before the first observation, as in the first realization of sweeps; None: the climatology.
+    """Distribution of the state before the first observation, as in realization 0 of sweeps; None: the climatology.
 
     Raises
     ------

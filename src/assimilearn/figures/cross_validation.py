@@ -46,7 +46,7 @@ def plot(*, tuning: Group | None = None) -> "Figure":
 
     Thin lines are the folds and the thick line is their mean with its standard error, along the trials that differ
     from the chosen one in this setting alone; open circles are the means of all other trials. The axis is that of the
-    law from which the setting is drawn.
+    distribution from which the setting is drawn.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ def one_setting(axes: "Axes", search: xr.Dataset, setting: str, shade: str) -> N
     )
     shape, text = ("X", "chosen, on the edge of its range") if on_edge(search, setting) else ("*", "chosen")
     axes.plot(place[best], mean[best], shape, color=VERMILION, mec=BLACK, mew=0.4, ms=8, label=text, zorder=5)
-    scale_axes(axes, values, score, law_of(search, setting))
+    scale_axes(axes, values, score, distribution_of(search, setting))
 
 
 def finite(score: np.ndarray) -> np.ndarray:
@@ -151,9 +151,9 @@ def on_edge(search: xr.Dataset, setting: str) -> bool:
     return setting in json.loads(search.attrs["edges"])
 
 
-def law_of(search: xr.Dataset, setting: str) -> str:
-    """The law from which a setting is drawn; empty for listed values."""
-    return json.loads(search.attrs["search"])["laws"].get(setting, {}).get("law", "")
+def distribution_of(search: xr.Dataset, setting: str) -> str:
+    """The distribution from which a setting is drawn; empty for listed values."""
+    return json.loads(search.attrs["search"])["distributions"].get(setting, {}).get("distribution", "")
 
 
 def in_words(search: xr.Dataset) -> str:
@@ -166,12 +166,12 @@ def spans_decades(numbers: np.ndarray) -> bool:
     return bool(np.nanmin(numbers) > 0 and np.nanmax(numbers) / np.nanmin(numbers) >= DECADES)
 
 
-def scale_axes(axes: "Axes", values: np.ndarray, score: np.ndarray, law: str = "") -> None:
-    """Logarithmic axes where the law says so, or listed numbers span decades; names where settings are texts."""
+def scale_axes(axes: "Axes", values: np.ndarray, score: np.ndarray, distribution: str = "") -> None:
+    """Logarithmic axes if the distribution is, or listed numbers span decades; names where settings are texts."""
     if not np.issubdtype(values.dtype, np.number):
         names = np.unique(values.astype(str))
         axes.set_xticks(range(len(names)), list(names))
-    elif law == "log_uniform" or (not law and spans_decades(values)):
+    elif distribution == "log_uniform" or (not distribution and spans_decades(values)):
         plain_log(axes, "x")
     if spans_decades(score):
         plain_log(axes, "y")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from assimilearn.figures.cross_validation import in_words, law_of, sought
+from assimilearn.figures.cross_validation import distribution_of, in_words, sought
 from assimilearn.figures.inputs import FigureError, Group, having, need
 from assimilearn.figures.style import (
     BLACK,
@@ -34,8 +34,9 @@ def plot(*, surrogates: Group | None = None) -> "Figure":
     """One column for each of four steps of a search over one number, surrogate above and expected improvement below.
 
     The surrogate is a Gaussian process (Matern 5/2, noise estimated) fitted to the trials so far, on the axis of the
-    law from which the setting is drawn; the expected improvement below the best mean (Jones et al. 1998, J. Global
-    Optim. 13, eq. 15) says where it would try next. It stands for what the search models, and is fitted anew here.
+    distribution from which the setting is drawn; the expected improvement below the best mean (Jones et al. 1998, J.
+    Global Optim. 13, eq. 15) says where it would try next. It stands for what the search models, and is fitted anew
+    here.
 
     Parameters
     ----------
@@ -60,13 +61,13 @@ def suited(search: xr.Dataset) -> bool:
     """Whether a search goes over one number in trials enough."""
     names = sought(search)
     many = search.sizes["trial"] >= 2 * FIRST
-    return many and len(names) == 1 and law_of(search, names[0]) in ("uniform", "log_uniform")
+    return many and len(names) == 1 and distribution_of(search, names[0]) in ("uniform", "log_uniform")
 
 
 def draw(name: str, search: xr.Dataset) -> "Figure":
     """The columns."""
     setting = sought(search)[0]
-    logarithmic = law_of(search, setting) == "log_uniform"
+    logarithmic = distribution_of(search, setting) == "log_uniform"
     values, scores = search[SETTING + setting].values.astype(float), search["mean_score"].values[:, -1]
     figure = new_figure(TWO_COLUMNS, 8.0 * CENTIMETRE)
     panels = figure.subplots(2, STEPS, sharex=True, sharey="row", height_ratios=[2, 1])

@@ -1,4 +1,4 @@
-"""What is seen of the truth, when, and how badly: networks, error laws, and the files that users bring."""
+"""What is seen of the truth, when, and how badly: networks, error distributions, and the files that users bring."""
 
 from assimilearn.observations.checks import check_observations
 from assimilearn.observations.files import ingest, ingest_truth

@@ -1,4 +1,4 @@
-"""Laws of the observation error. ``error_std`` is a standard deviation under each of them, never a variance."""
+"""Distributions of the observation error. ``error_std`` is the standard deviation of each, never a variance."""
 
 from typing import Annotated, Literal
 
@@ -39,7 +39,9 @@ class CorrelatedError(Settings):
     length: float = Field(2.0, gt=0, description="distance in sites at which the correlation has fallen to 1/e")
 
 
-ErrorLaw = Annotated[GaussianError | LaplaceError | OutlierError | CorrelatedError, Field(discriminator="method")]
+ErrorDistribution = Annotated[
+    GaussianError | LaplaceError | OutlierError | CorrelatedError, Field(discriminator="method")
+]
 
 
 class ErrorVariation(Settings):
@@ -73,7 +75,7 @@ def relative_std(
 
 
 def unit_errors(
-    law: ErrorLaw,
+    distribution: ErrorDistribution,
     sites: np.ndarray,
     geometry: Geometry,
     rng: np.random.Generator,
@@ -81,27 +83,28 @@ def unit_errors(
 ) -> np.ndarray:
     """Errors of mean 0 for ``sites (time, observation)``, in their shape, to be multiplied by ``error_std``.
 
-    They are independent in time, and between places unless the law says otherwise. The errors of a longer record begin
-    with those of a shorter one. ``positions (time, observation, dimension)`` are those of points between sites.
+    They are independent in time, and between places unless the distribution says otherwise. The errors of a longer
+    record begin with those of a shorter one. ``positions (time, observation, dimension)`` are those of points between
+    sites.
     """
     shape = sites.shape
-    match law:
+    match distribution:
         case GaussianError():
             return rng.standard_normal(shape)
         case LaplaceError():
             return rng.laplace(scale=np.sqrt(0.5), size=shape)  # its variance is 2 scale^2
         case OutlierError():
             normal, choice = rng.spawn(2)
-            gross = choice.random(shape) < law.probability
-            return normal.standard_normal(shape) * np.where(gross, law.factor, 1.0)
+            gross = choice.random(shape) < distribution.probability
+            return normal.standard_normal(shape) * np.where(gross, distribution.factor, 1.0)
         case CorrelatedError():
-            geometry.need_space("the law `correlated` of observation errors")
+            geometry.need_space("the distribution `correlated` of observation errors")
             if geometry.is_ring and positions is None:
-                length = law.length / (geometry.axes[0].length / geometry.size)
+                length = distribution.length / (geometry.axes[0].length / geometry.size)
                 fields = correlated_fields(length, len(sites), geometry.size, rng)
                 return np.take_along_axis(fields, sites, axis=1)
             places = geometry.positions[sites] if positions is None else positions
-            return correlated_points(law.length, places, geometry, rng)
+            return correlated_points(distribution.length, places, geometry, rng)
 
 
 def correlated_fields(length: float, count: int, size: int, rng: np.random.Generator) -> np.ndarray:
@@ -127,5 +130,5 @@ def correlated_points(length: float, positions: np.ndarray, geometry: Geometry, 
             row[:] = np.linalg.cholesky(C + ROUND_OFF * np.eye(len(C))) @ row
         except np.linalg.LinAlgError as error:
             reason = f"a length of {length:g} is too long for this domain: the errors would not have a covariance"
-            raise SettingsError(f"observations.law: {reason}") from error
+            raise SettingsError(f"observations.distribution: {reason}") from error
     return noise

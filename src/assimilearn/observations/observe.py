@@ -13,7 +13,7 @@ from assimilearn.models.geometry import Geometry, Row, geometry_of
 from assimilearn.observations import correlation, operators
 from assimilearn.observations.errors import (
     CorrelatedError,
-    ErrorLaw,
+    ErrorDistribution,
     ErrorVariation,
     GaussianError,
     relative_std,
@@ -41,9 +41,9 @@ class InstrumentSettings(Settings):
     error_variation: ErrorVariation = Field(
         ErrorVariation(), description="how error_std differs from site to site and changes in time; by default not"
     )
-    law: ErrorLaw = Field(GaussianError(), description="distribution of the observation error")
-    assumed_correlation: Literal["law", "none"] = Field(
-        "law", description="whether the file tells the filters of correlated errors, or that they are independent"
+    distribution: ErrorDistribution = Field(GaussianError(), description="distribution of the observation error")
+    assumed_correlation: Literal["distribution", "none"] = Field(
+        "distribution", description="whether the file tells the filters of correlated errors, or that they are independent"
     )
     bias: float = Field(0.0, description="mean of the observation error, unknown to the filters")
     missing: float = Field(0.0, ge=0, lt=1, description="fraction of the values that is lost at random")
@@ -51,7 +51,7 @@ class InstrumentSettings(Settings):
     @property
     def tells_correlation(self) -> bool:
         """Whether the file says that errors are correlated."""
-        return isinstance(self.law, CorrelatedError) and self.assumed_correlation == "law"
+        return isinstance(self.distribution, CorrelatedError) and self.assumed_correlation == "distribution"
 
 
 InstrumentName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=80)]
@@ -161,7 +161,7 @@ def _seen_by(
     places = observed_places(settings.network, geometry, times, network_rng)
     sites = places.sites
     positions = None if places.coordinates is None else geometry.embedded(places.coordinates)
-    errors = unit_errors(settings.law, sites, geometry, error_rng, positions)
+    errors = unit_errors(settings.distribution, sites, geometry, error_rng, positions)
     if places.row is None:
         seen = observed_values(states, np.where(sites == ABSENT, 0, sites), footprints)
         rows = _rows_of_sites(np.where(sites == ABSENT, 0, sites).reshape(-1), footprints)
@@ -235,5 +235,5 @@ def _told(
     if alone and not instrument.operator.direct:
         told[operators.ATTRIBUTE] = instrument.operator.canonical()
     if instrument.tells_correlation:
-        told[correlation.ATTRIBUTE] = instrument.law.length  # type: ignore[union-attr]
+        told[correlation.ATTRIBUTE] = instrument.distribution.length  # type: ignore[union-attr]
     return told

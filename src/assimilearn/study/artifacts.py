@@ -236,8 +236,8 @@ def takes_record(scenario: Scenario) -> bool:
 def of_one_number(scenario: Scenario, name: str) -> bool:
     """Whether the search of a node draws one number, in 8 trials or more."""
     search = search_of(scenario, name)
-    laws = list(search.laws.values())
-    one = not search.grid and len(laws) == 1 and laws[0].law in ("uniform", "log_uniform")
+    distributions = list(search.distributions.values())
+    one = not search.grid and len(distributions) == 1 and distributions[0].distribution in ("uniform", "log_uniform")
     return one and search.points >= 8
 
 

@@ -29,10 +29,12 @@ def _of_search(path: str, search: Any, own: tuple[Any, Any], model: tuple[Any, A
     """Problems of the values of one search, of the settings of a node or of its model, given as (node, kind)."""
     if search is None:
         return
-    plain = isinstance(search, TuneAnalysisSettings) and not search.laws
+    plain = isinstance(search, TuneAnalysisSettings) and not search.distributions
     short = plain and search == TuneAnalysisSettings(grid=search.grid)
     listed = [(name if short else f"grid.{name}", name, tried) for name, tried in search.grid.items()]
-    listed += [(f"laws.{name}", name, law.ends) for name, law in search.laws.items()]
+    listed += [
+        (f"distributions.{name}", name, distribution.ends) for name, distribution in search.distributions.items()
+    ]
     for place, name, tried in listed:
         if name.startswith(OF_MODEL) and model is not None:
             yield from bad_values(*model, name.removeprefix(OF_MODEL), tried, f"{path}.{place}")

@@ -72,7 +72,7 @@ def coordinates(found: Found, objective: Objective, search: SearchSettings) -> d
         "fold": ("fold", np.arange(objective.folds), {"units": "1", "long_name": "number of the held-out block"}),
         "budget": ("budget", np.array(found.rungs), {"units": "1", "long_name": f"budget of an evaluation: {of}"}),
     }
-    for name in [*search.grid, *search.laws]:
+    for name in [*search.grid, *search.distributions]:
         along = column([trial.values.get(name) for trial in found.trials])
         result[SETTING + name] = ("trial", along, {"units": "1", "long_name": f"setting {name}"})
     return result

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
-from assimilearn.tuning.space import Law, Values, grid_points, suggested
+from assimilearn.tuning.space import Distribution, Values, grid_points, suggested
 
 
 class Proposals(Protocol):
@@ -38,18 +38,23 @@ class Grid:
 
 
 class Sampled:
-    """Trials that a sampler of Optuna draws from lists and laws.
+    """Trials that a sampler of Optuna draws from lists and distributions.
 
     Parameters
     ----------
     method : "random", "tpe" or "gp"
-    grid, laws : the space
+    grid, distributions : the space
     seed : of the sampler
     startup : number of trials that are drawn at random before tpe and gp look at scores
     """
 
     def __init__(
-        self, method: str, grid: Mapping[str, Sequence[Any]], laws: Mapping[str, Law], seed: int, startup: int
+        self,
+        method: str,
+        grid: Mapping[str, Sequence[Any]],
+        distributions: Mapping[str, Distribution],
+        seed: int,
+        startup: int,
     ):
         import optuna
 
@@ -69,7 +74,7 @@ class Sampled:
                 "gp": lambda: samplers.GPSampler(seed=seed, n_startup_trials=startup, warn_independent_sampling=False),
             }[method]()
         self.study = optuna.create_study(sampler=sampler)
-        self.grid, self.laws = grid, laws
+        self.grid, self.distributions = grid, distributions
         self.asked: list[Any] = []
 
     def ask(self, count: int) -> list[Values]:
@@ -78,7 +83,7 @@ class Sampled:
         for _ in range(count):
             trial = self.study.ask()
             self.asked.append(trial)
-            points.append(suggested(trial, self.grid, self.laws))
+            points.append(suggested(trial, self.grid, self.distributions))
         return points
 
     def tell(self, losses: Iterable[float]) -> None:

@@ -23,7 +23,7 @@ from assimilearn.settings import Settings
 from assimilearn.tuning.journal import Journal
 from assimilearn.tuning.objective import KILLED, OK, Attempt, Attempts, Objective
 from assimilearn.tuning.proposals import Grid, Proposals, Sampled
-from assimilearn.tuning.space import OF_MODEL, Law, Values, beyond_edge, corners
+from assimilearn.tuning.space import OF_MODEL, Distribution, Values, beyond_edge, corners
 from assimilearn.tuning.workers import AnyWorkers, Pool, pool
 
 log = logging.getLogger(__name__)
@@ -52,7 +52,9 @@ class SearchSettings(Settings):
         "expected improvement; successive halving over a budget, of all combinations or, with `trials`, of draws",
     )
     grid: dict[str, list[Any]] = Field({}, description="values to try, by setting")
-    laws: dict[str, Law] = Field({}, description="laws from which settings are drawn, by setting")
+    distributions: dict[str, Distribution] = Field(
+        {}, description="distributions from which settings are drawn, by setting"
+    )
     trials: int | None = Field(None, ge=1, description="number of settings to try, for every method but the grid")
     batch: int = Field(
         4, ge=1, description="trials that tpe and gp ask for at a time: more keep more workers busy, fewer learn faster"
@@ -62,14 +64,16 @@ class SearchSettings(Settings):
 
     @model_validator(mode="after")
     def _something_to_search(self) -> "SearchSettings":
-        if not self.grid and not self.laws:
+        if not self.grid and not self.distributions:
             raise ValueError("grid: name at least one setting and the values to try")
         if empty := [name for name, values in self.grid.items() if not values]:
             raise ValueError(f"grid: no values for {', '.join(empty)}")
-        if both := set(self.grid) & set(self.laws):
-            raise ValueError(f"laws: {', '.join(sorted(both))} is in the grid as well")
-        if self.laws and (self.method == "grid" or self.trials is None):
-            raise ValueError("trials: laws are drawn from: say how many, with method random, tpe, gp or hyperband")
+        if both := set(self.grid) & set(self.distributions):
+            raise ValueError(f"distributions: {', '.join(sorted(both))} is in the grid as well")
+        if self.distributions and (self.method == "grid" or self.trials is None):
+            raise ValueError(
+                "trials: distributions are drawn from: say how many, with method random, tpe, gp or hyperband"
+            )
         if self.method == "grid" and self.trials is not None:
             raise ValueError("trials: a grid tries all combinations: name another method, or leave it out")
         if self.method in ("random", *LEARNS) and self.trials is None:
@@ -81,16 +85,18 @@ class SearchSettings(Settings):
     @model_validator(mode="after")
     def _conditions_come_first(self) -> "SearchSettings":
         before = set(self.grid)
-        for name, law in self.laws.items():
-            if unknown := set(law.when) - before:
-                raise ValueError(f"laws: {name} depends on {', '.join(sorted(unknown))}, which must stand before it")
+        for name, distribution in self.distributions.items():
+            if unknown := set(distribution.when) - before:
+                raise ValueError(
+                    f"distributions: {name} depends on {', '.join(sorted(unknown))}, which must stand before it"
+                )
             before.add(name)
         return self
 
     @property
     def reaches_model(self) -> bool:
         """Whether it seeks settings of the forecast model too."""
-        return any(name.startswith(OF_MODEL) for name in [*self.grid, *self.laws])
+        return any(name.startswith(OF_MODEL) for name in [*self.grid, *self.distributions])
 
     @property
     def points(self) -> int:
@@ -178,7 +184,7 @@ def find(
 def refuse_bad_values(objective: Objective, search: SearchSettings) -> None:
     """Raise one SettingsError that lists every value that cannot be used, once."""
     problems: dict[str, None] = {}
-    for name, value in corners(search.grid, search.laws):
+    for name, value in corners(search.grid, search.distributions):
         problems.update(dict.fromkeys(objective.problem({name: value}).splitlines()))
     if problems:
         raise SettingsError("\n".join(problems))
@@ -248,7 +254,9 @@ def proposals_of(search: SearchSettings, seed: int) -> Proposals:
     if search.method == "grid" or search.trials is None:
         return Grid(search.grid)
     method = search.method if search.method in LEARNS else "random"
-    return Sampled(method, search.grid, search.laws, seed, startup=min(10, max(search.batch, search.points // 3)))
+    return Sampled(
+        method, search.grid, search.distributions, seed, startup=min(10, max(search.batch, search.points // 3))
+    )
 
 
 class _Run:
@@ -334,7 +342,7 @@ def found(trials: list[Trial], rungs: list[int], objective: Objective, search: S
     best = int(np.argmin(losses))
     edges = []
     for name, value in trials[best].values.items():
-        beyond = beyond_edge(name, value, search.grid, search.laws)
+        beyond = beyond_edge(name, value, search.grid, search.distributions)
         if beyond is not None and not objective.problem({name: type(value)(beyond)}):
             edges.append(name)
             log.warning("the chosen %s = %s lies on the edge of what was sought: widen the search", name, value)

@@ -22,10 +22,10 @@ Values = dict[str, Any]
 """Setting -> value: one point of the space."""
 
 
-class Law(Settings):
+class Distribution(Settings):
     """Distribution from which a setting is drawn."""
 
-    law: Literal["uniform", "log_uniform", "integer", "choice"] = Field(
+    distribution: Literal["uniform", "log_uniform", "integer", "choice"] = Field(
         description="how values are drawn; integer is uniform over whole numbers, choice over the listed values"
     )
     low: float | None = Field(None, description="smallest value")
@@ -36,35 +36,35 @@ class Law(Settings):
     )
 
     @model_validator(mode="after")
-    def _complete(self) -> "Law":
-        if self.law == "choice":
+    def _complete(self) -> "Distribution":
+        if self.distribution == "choice":
             if not self.values or self.low is not None or self.high is not None:
                 raise ValueError("values: a choice needs values, and neither low nor high")
             return self
         if self.low is None or self.high is None or self.values:
-            raise ValueError(f"low: the law {self.law} needs low and high, and no values")
+            raise ValueError(f"low: the distribution {self.distribution} needs low and high, and no values")
         if not self.low < self.high:
             raise ValueError("low must be below high")
-        if self.law == "log_uniform" and self.low <= 0:
-            raise ValueError("a log_uniform law needs low > 0")
+        if self.distribution == "log_uniform" and self.low <= 0:
+            raise ValueError("a log_uniform distribution needs low > 0")
         return self
 
     @property
     def ends(self) -> list[Any]:
         """Values that must be valid for all others to be: both ends, or every choice."""
-        if self.law == "choice":
+        if self.distribution == "choice":
             return list(self.values)
         assert self.low is not None and self.high is not None
-        return [round(self.low), round(self.high)] if self.law == "integer" else [self.low, self.high]
+        return [round(self.low), round(self.high)] if self.distribution == "integer" else [self.low, self.high]
 
     def drawn_by(self, trial: Any, name: str) -> Any:
         """A value that an Optuna trial suggests."""
-        if self.law == "choice":
+        if self.distribution == "choice":
             return chosen_by(trial, name, self.values)
         low, high = self.ends
-        if self.law == "integer":
+        if self.distribution == "integer":
             return int(trial.suggest_int(name, low, high))
-        return float(trial.suggest_float(name, low, high, log=self.law == "log_uniform"))
+        return float(trial.suggest_float(name, low, high, log=self.distribution == "log_uniform"))
 
 
 def chosen_by(trial: Any, name: str, values: Sequence[Any]) -> Any:
@@ -72,12 +72,12 @@ def chosen_by(trial: Any, name: str, values: Sequence[Any]) -> Any:
     return values[int(trial.suggest_categorical(name, list(range(len(values)))))]
 
 
-def suggested(trial: Any, grid: Mapping[str, Sequence[Any]], laws: Mapping[str, Law]) -> Values:
+def suggested(trial: Any, grid: Mapping[str, Sequence[Any]], distributions: Mapping[str, Distribution]) -> Values:
     """A point of the space that an Optuna trial suggests; settings whose condition does not hold are left out."""
     point = {name: chosen_by(trial, name, values) for name, values in grid.items()}
-    for name, law in laws.items():
-        if all(point.get(other) in allowed for other, allowed in law.when.items()):
-            point[name] = law.drawn_by(trial, name)
+    for name, distribution in distributions.items():
+        if all(point.get(other) in allowed for other, allowed in distribution.when.items()):
+            point[name] = distribution.drawn_by(trial, name)
     return point
 
 
@@ -86,28 +86,30 @@ def grid_points(grid: Mapping[str, Sequence[Any]]) -> list[Values]:
     return [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
 
 
-def corners(grid: Mapping[str, Sequence[Any]], laws: Mapping[str, Law]) -> list[tuple[str, Any]]:
+def corners(grid: Mapping[str, Sequence[Any]], distributions: Mapping[str, Distribution]) -> list[tuple[str, Any]]:
     """Every listed value and every end of a range: what must be valid before a search begins."""
     listed = [(name, value) for name, values in grid.items() for value in values]
-    return listed + [(name, value) for name, law in laws.items() for value in law.ends]
+    return listed + [(name, value) for name, distribution in distributions.items() for value in distribution.ends]
 
 
-def beyond_edge(name: str, value: Any, grid: Mapping[str, Sequence[Any]], laws: Mapping[str, Law]) -> float | None:
+def beyond_edge(
+    name: str, value: Any, grid: Mapping[str, Sequence[Any]], distributions: Mapping[str, Distribution]
+) -> float | None:
     """A value beyond the end of the range that the chosen ``value`` of a setting lies on; None where it lies inside.
 
     Of a list of numbers the ends are its smallest and largest one; lists of two have no inside.
     """
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    law = laws.get(name)
-    if law is None or law.law == "choice":
-        numbers = sorted({v for v in (grid[name] if law is None else law.values) if _is_number(v)})
+    distribution = distributions.get(name)
+    if distribution is None or distribution.distribution == "choice":
+        numbers = sorted({v for v in (grid[name] if distribution is None else distribution.values) if _is_number(v)})
         if len(numbers) < 3 or value not in (numbers[0], numbers[-1]):
             return None
         end, inside = (numbers[0], numbers[1]) if value == numbers[0] else (numbers[-1], numbers[-2])
         return end**2 / inside if numbers[0] > 0 else 2 * end - inside
-    low, high = law.ends
-    if law.law == "log_uniform":
+    low, high = distribution.ends
+    if distribution.distribution == "log_uniform":
         place = np.log(value / low) / np.log(high / low)
         steps = low**2 / high, high**2 / low
     else:

@@ -49,7 +49,7 @@ class Background(ABC):
 
     @abstractmethod
     def draw(self, members: int, rng: np.random.Generator) -> np.ndarray:
-        """Independent draws (member, site) from the normal law with these moments."""
+        """Independent draws (member, site) from the normal distribution with these moments."""
 
     @abstractmethod
     def between(self, one: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -147,7 +147,7 @@ class FullBackground(Background):
         return np.diag(self.covariance).copy()
 
     def draw(self, members: int, rng: np.random.Generator) -> np.ndarray:
-        """Independent draws (member, site) from the normal law with these moments."""
+        """Independent draws (member, site) from the normal distribution with these moments."""
         jitter = ROUND_OFF * self.variance.mean() * np.eye(self.mean.size)  # B of a short run may be singular
         root = np.linalg.cholesky(self.covariance + jitter)
         return self.mean + rng.standard_normal((members, self.mean.size)) @ root.T

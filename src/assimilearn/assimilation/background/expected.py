@@ -1,6 +1,6 @@
 """What the climatology expects of an observation, before any is made.
 
-Under the climate's normal law z = w . x of a site is normal, with mean m and variance s^2, and the best linear
+Under the climate's normal distribution z = w . x of a site is normal, with mean m and variance s^2, and the best linear
 estimate of the state from y = f(z) + error is that of a linear instrument (statistical linearisation; Gelb 1974,
 "Applied optimal estimation", section 6.2)
 
@@ -18,7 +18,7 @@ import numpy as np
 from assimilearn.assimilation.background.climatology import Background
 from assimilearn.observations.rows import Operator
 
-NODES, WIDEST = 100, 8.0  # on each side; how far the law reaches, in standard deviations
+NODES, WIDEST = 100, 8.0  # on each side; how far the distribution reaches, in standard deviations
 
 
 class Expected(NamedTuple):
@@ -58,9 +58,10 @@ def expected(background: Background, operator: Operator) -> Expected:
 
 
 def quadrature(mean: np.ndarray, std: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Nodes and weights (site,) of the mean over a normal law, crowded at 0, where f may have a kink or a pole.
+    """Nodes and weights (site,) of the mean over a normal distribution, crowded at 0, where f may have a kink.
 
-    Gauss-Legendre in u on both sides of 0 (or of the end of the law that is nearest to it), with z growing as u^3.
+    Gauss-Legendre in u on both sides of 0 (or of the end of the distribution that is nearest to it), with z growing as
+    u^3.
     """
     low, high = mean - WIDEST * std, mean + WIDEST * std
     middle = np.clip(0.0, low, high)

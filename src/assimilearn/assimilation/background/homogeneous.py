@@ -79,7 +79,7 @@ class HomogeneousBackground(WithoutMatrix):
         return np.asarray(found.reshape(rows.shape))
 
     def draw(self, members: int, rng: np.random.Generator) -> np.ndarray:
-        """Independent draws (member, site) from the normal law with these moments."""
+        """Independent draws (member, site) from the normal distribution with these moments."""
         return self.mean + self.filtered(rng.standard_normal((members, self.mean.size)), np.sqrt)
 
     def increments(self, departures: np.ndarray, variance: np.ndarray, sites: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""A background whose sites are independent: the normal law with a mean and one variance for each site."""
+"""A background whose sites are independent: the normal distribution with a mean and one variance for each site."""
 
 from dataclasses import dataclass, field
 

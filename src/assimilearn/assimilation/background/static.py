@@ -92,12 +92,12 @@ def run_in_blocks(
     The spread is the square root of the diagonal of B before and of (I - K H) B after an analysis. For observations of
     the sites themselves with independent errors.
     """
-    law = problem.at_start.background
+    distribution = problem.at_start.background
     with stepwise(problem, settings, rng) as run:
         E, record = run.first, run.record
         used = record.used[0] != 0
         nothing = np.zeros((1, int(used.sum())))
-        record.spread[0] = np.sqrt(law.analysis(nothing, problem.variance[0, used], problem.sites[0, used])[1])
+        record.spread[0] = np.sqrt(distribution.analysis(nothing, problem.variance[0, used], problem.sites[0, used])[1])
         before = scale * background.variance
         for k in run.times:
             forecast(problem.model, E, int(problem.steps[k]))

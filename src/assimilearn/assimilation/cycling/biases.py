@@ -55,7 +55,8 @@ def kinds(problem: Problem, settings: ObservationBiasSettings) -> Kinds:
 def with_biases(problem: Problem, settings: AnalysisSettings) -> Problem:
     """The problem whose observations see biases after the members' other entries; as it is where none are estimated.
 
-    The law of the state before the first observation knows no bias: there the errors are wider by its first guess.
+    The distribution of the state before the first observation knows no bias: there the errors are wider by its first
+    guess.
 
     Raises
     ------

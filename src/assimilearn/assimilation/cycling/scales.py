@@ -1,8 +1,9 @@
 """A factor on an error covariance that follows the innovations: inflation, or the size of model error.
 
 A forecast with variance s^2 of what is observed with error variance r expects innovations d of variance S = s^2 + r.
-The factor on s^2 that makes them fit is carried from one analysis to the next as a normal law of its logarithm u, with
-variance v, which grows by ``walk`` before each analysis, since the factor changes with the flow. With f = s^2 / S,
+The factor on s^2 that makes them fit is carried from one analysis to the next as a normal distribution of its logarithm
+u, with variance v, which grows by ``walk`` before each analysis, since the factor changes with the flow. With f = s^2 /
+S,
 
     v_a = 1 / (1 / v_f + sum f^2 / 2),        u_a = u_f + v_a sum f (d^2 / S - 1) / 2
 

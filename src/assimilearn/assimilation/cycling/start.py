@@ -1,9 +1,10 @@
 """The analysis at the first observation time, with which every run starts.
 
-Before any observation the state follows the climatology, here the normal law with its mean and covariance B, or another
-law that the problem states as its ``start``. That law, given the first observations, is what a run starts from:
-single-state methods take its mean, ensembles draw from it. An ensemble drawn from the climatology itself, and updated
-by its own small sample covariance, is overconfident from the first update on and often never finds the truth.
+Before any observation the state follows the climatology, here the normal distribution with its mean and covariance B,
+or another distribution that the problem states as its ``start``. That distribution, given the first observations, is
+what a run starts from: single-state methods take its mean, ensembles draw from it. An ensemble drawn from the
+climatology itself, and updated by its own small sample covariance, is overconfident from the first update on and often
+never finds the truth.
 """
 
 from collections.abc import Callable
@@ -46,11 +47,11 @@ def first_analysis(
     -------
     ndarray (row, site) : the ensemble with which the cycle goes on.
     """
-    law = problem.at_start
-    background, expected, sites = law.background, law.expected, law.sites[0]
+    first = problem.at_start
+    background, expected, sites = first.background, first.expected, first.sites[0]
     record.forecast_mean[0], record.forecast_spread[0] = background.mean, np.sqrt(background.variance)
     select(
-        *(law.value[0], law.variance[0], sites, law.valid[0], expected.mean[sites]),
+        *(first.value[0], first.variance[0], sites, first.valid[0], expected.mean[sites]),
         *(np.sqrt(expected.variance[sites]), check_limit(settings)),
         *(record.innovation[0], record.innovation_std[0], record.used[0]),
     )
@@ -79,7 +80,7 @@ def first_ensemble(
     """Draws from the climatology, and what the first observations make of them.
 
     Each draw assimilates the observations with noise of its own by the full B, which gives exact draws from the
-    conditional law; their mean is then moved to the exact one.
+    conditional distribution; their mean is then moved to the exact one.
 
     Returns
     -------

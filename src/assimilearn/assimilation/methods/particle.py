@@ -1,11 +1,12 @@
 """Bootstrap particle filter: members are weighted by the likelihood of the observations, not moved.
 
-Gordon, Salmond & Smith (1993), IEE Proc. F 140, 107-113. The weight of each member is multiplied by exp(-|R^-1/2 (y -
-H x)|^2 / 2); forecast and analysis moments are weighted ones. When the effective number of members 1 / sum(w^2) falls
+Gordon, Salmond & Smith (1993), IEE Proc. F 140, 107-113. The weight of each member is multiplied by exp(-|R^-1/2 (y - H
+x)|^2 / 2); forecast and analysis moments are weighted ones. When the effective number of members 1 / sum(w^2) falls
 below a share of N, they are drawn anew by systematic resampling (Kitagawa 1996, J. Comput. Graph. Stat. 5, 1-25), and
-members drawn more than once are moved, each copy by a draw from a normal law with covariance h^2 P: the regularized
-filter of Musso, Oudjane & Le Gland (2001), with P the weighted covariance before resampling and h = ``regularization``
-N^(-1/(n+4)), Scott's rule, as in DAPPER. The analysis is recorded before resampling, which only adds noise.
+members drawn more than once are moved, each copy by a draw from a normal distribution with covariance h^2 P: the
+regularized filter of Musso, Oudjane & Le Gland (2001), with P the weighted covariance before resampling and h =
+``regularization`` N^(-1/(n+4)), Scott's rule, as in DAPPER. The analysis is recorded before resampling, which only adds
+noise.
 
 Where a whole update would leave fewer than ``smallest_share`` N effective members, the likelihood enters in several
 stages, raised to powers that add up to one, with resampling between them (Beskos, Crisan & Jasra 2014, Ann. Appl.
@@ -46,7 +47,7 @@ class ParticleSettings(ModelErrorSettings, MemberSettings):
     regularization: float = Field(
         0.7,
         ge=0,
-        description="bandwidth of the normal law that moves the copies of a member, in units of that of Scott's rule",
+        description="bandwidth of the normal kernel that moves the copies of a member, in units of that of Scott's rule",
     )
     smallest_share: float = Field(
         0.05,

@@ -1,4 +1,4 @@
-"""Each error law has the mean, the standard deviation and the tails that it promises."""
+"""Each error distribution has the mean, the standard deviation and the tails that it promises."""
 
 import numpy as np
 import pytest
@@ -13,14 +13,14 @@ SHAPE = (20000, 20)
 COUNT = SHAPE[0] * SHAPE[1]
 
 
-def draw(law, shape=SHAPE, seed=0) -> np.ndarray:
+def draw(distribution, shape=SHAPE, seed=0) -> np.ndarray:
     sites = np.broadcast_to(np.arange(shape[1]), shape)
-    return unit_errors(law, sites, ring(shape[1]), np.random.default_rng(seed))
+    return unit_errors(distribution, sites, ring(shape[1]), np.random.default_rng(seed))
 
 
-@pytest.mark.parametrize(("law", "kurtosis"), [(GaussianError(), 3.0), (LaplaceError(), 6.0)])
-def test_errors_have_mean_zero_std_one_and_the_tails_of_their_law(law, kurtosis):
-    errors = draw(law)
+@pytest.mark.parametrize(("distribution", "kurtosis"), [(GaussianError(), 3.0), (LaplaceError(), 6.0)])
+def test_errors_have_mean_zero_std_one_and_the_tails_of_their_distribution(distribution, kurtosis):
+    errors = draw(distribution)
     assert abs(errors.mean()) < 4 / np.sqrt(COUNT)
     assert errors.std() == pytest.approx(1.0, abs=0.01)
     assert (errors**4).mean() == pytest.approx(kurtosis, rel=0.03)
@@ -42,9 +42,9 @@ def test_without_outliers_the_law_is_gaussian():
     assert errors.std() == pytest.approx(1.0, abs=0.01) and np.abs(errors).max() < 6
 
 
-@pytest.mark.parametrize("law", [GaussianError(), LaplaceError(), OutlierError()])
-def test_a_longer_record_begins_with_the_shorter_one(law):
-    np.testing.assert_array_equal(draw(law, (80, 20))[:30], draw(law, (30, 20)))
+@pytest.mark.parametrize("distribution", [GaussianError(), LaplaceError(), OutlierError()])
+def test_a_longer_record_begins_with_the_shorter_one(distribution):
+    np.testing.assert_array_equal(draw(distribution, (80, 20))[:30], draw(distribution, (30, 20)))
 
 
 @pytest.mark.parametrize("bad", [{"probability": -0.1}, {"probability": 1.5}, {"factor": 1.0}])
