@@ -130,9 +130,9 @@ class Bench:
 
     def round(self, case: Case, realization: int) -> dict[str, float]:
         """Seconds a cycle on both sides and both rmse.a, in one realization."""
-        model, model_file, twin = self.twin(case, realization)
+        model, climatology_file, twin = self.twin(case, realization)
         theirs = self.peers(case, model, twin, realization)
-        problem, settings = pose(twin.observations, model, model_file), METHODS[case.method](**case.settings)
+        problem, settings = pose(twin.observations, model, climatology_file), METHODS[case.method](**case.settings)
         start = time.process_time()
         for _ in range(REPEATS):
             scores = experiment(problem, twin.truth["state"].values, settings, np.random.default_rng([2, realization]))
@@ -158,12 +158,12 @@ class Bench:
     def sweep(self, case: Case, realization: int) -> float:
         """Wall seconds of a cycle of one experiment, in a sweep over realizations and inflations (or certainties)."""
         twins = [self.twin(case, realization + r) for r in range(SWEEP // INFLATIONS)]
-        model, model_file, _ = twins[0]
+        model, climatology_file, _ = twins[0]
         name = "certainty" if case.method == "enkf-n" else "inflation"
         over = {name: [round(1 + 0.01 * k, 2) for k in range(1, INFLATIONS + 1)]}
         settings = METHODS[case.method](**case.settings)
         start = time.perf_counter()
-        sweep([twin for *_, twin in twins], model, settings, over, model_file, self.options.workers)
+        sweep([twin for *_, twin in twins], model, settings, over, climatology_file, self.options.workers)
         return (time.perf_counter() - start) / SWEEP / self.cycles(case)
 
 
@@ -209,13 +209,13 @@ def cost(bench: Bench, case: Case, cycles: int, with_peer: bool, name: str, valu
     seconds = []
     for length in (cycles // 2, cycles):
         case = case._replace(cycles=length / bench.options.cycles)
-        model, model_file, twin = bench.twin(case, 0)
-        problem, settings = pose(twin.observations, model, model_file), METHODS[case.method](**case.settings)
+        model, climatology_file, twin = bench.twin(case, 0)
+        problem, settings = pose(twin.observations, model, climatology_file), METHODS[case.method](**case.settings)
         seconds.append(min(timed(problem, twin, settings) for _ in range(REPEATS)))
     row = {name: value, "ours": (seconds[1] - seconds[0]) / (cycles - cycles // 2)}
     if with_peer:
         case = case._replace(cycles=max(2, min(60, 2000 // case.size)) / bench.options.cycles)
-        model, model_file, twin = bench.twin(case, 0)
+        model, climatology_file, twin = bench.twin(case, 0)
         row["bare"] = bench.peers(case, model, twin, 0, only_bare=True)["bare"] / bench.cycles(case)
     tell(f"{case.method}, {value} {name}")
     return row

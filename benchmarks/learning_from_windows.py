@@ -51,7 +51,7 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     options = arguments()
     model = Lorenz96(Lorenz96Settings())
-    model_file = climate(model, ClimateSettings(duration=500.0, lyapunov_duration=1.0), np.random.default_rng(99))
+    climatology_file = climate(model, ClimateSettings(duration=500.0, lyapunov_duration=1.0), np.random.default_rng(99))
     for realization in range(options.realizations):
         rngs = np.random.default_rng(realization).spawn(4)
         periods = Periods(spinup=100, train=options.times, gap=100, validation=2000, test=2000)
@@ -60,7 +60,7 @@ def main() -> None:
         network = MovingRandom(count=options.count)
         observing = ObservationSettings(network=network, error_std=options.error_std, every=options.every)
         observations = observe(truth, observing, rngs[1])
-        start = assimilate(observations, model, InterpolationSettings(), model_file, rngs[2])
+        start = assimilate(observations, model, InterpolationSettings(), climatology_file, rngs[2])
         settings = LearnSettings(
             polynomial=PolynomialSettings(radius=options.radius, degree=options.degree, substeps=options.substeps),
             windows=WindowSettings(lengths=tuple(options.lengths), background=options.background),
@@ -70,7 +70,7 @@ def main() -> None:
         clock, cpu = time.perf_counter() - clock, time.process_time() - cpu
         report(realization, learned, clock, cpu, options.history)
         if options.score and learned.attrs["status"] == "ok":
-            score(model, learned, truth, observations, model_file)
+            score(model, learned, truth, observations, climatology_file)
 
 
 def report(realization, learned, clock, cpu, with_history) -> None:
@@ -90,7 +90,7 @@ def report(realization, learned, clock, cpu, with_history) -> None:
             print("   window {:3d} cost {:.4f} forecast {:.4f} used {} rejected {} damping {:g}".format(*row))
 
 
-def score(model, learned, truth, observations, model_file) -> None:
+def score(model, learned, truth, observations, climatology_file) -> None:
     emulator = open_emulator(learned)
     test = truth["period"].values == TEST
     rmse = []
@@ -99,7 +99,7 @@ def score(model, learned, truth, observations, model_file) -> None:
             raise SystemExit("the emulator steps by one interval")
         rng = np.random.default_rng(7)
         settings = ETKFSettings(members=30, inflation=1.02)
-        analysis = assimilate(observations, forecast_model, settings, model_file, rng)
+        analysis = assimilate(observations, forecast_model, settings, climatology_file, rng)
         error = analysis["mean"].values[test] - truth["state"].values[test]
         rmse.append(float(np.sqrt((error**2).mean(axis=1)).mean()))
     exponent = [lyapunov_exponents(m, 500.0, np.random.default_rng(8), count=1)[0] for m in (model, emulator)]

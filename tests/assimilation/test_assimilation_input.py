@@ -70,13 +70,13 @@ def test_times_that_do_not_increase(observations):
         run(observations.assign_coords(time=[0.1, 0.2, 0.2, 0.4, 0.5]))
 
 
-def test_a_model_file_of_another_size(observations):
-    with pytest.raises(AssimilearnError, match="the model file has 5 sites, the forecast model 4"):
+def test_a_climatology_file_of_another_size(observations):
+    with pytest.raises(AssimilearnError, match="the climatology file has 5 sites, the forecast model 4"):
         run(observations, climate=climatology_file(np.zeros(5), np.eye(5)))
 
 
-def test_a_model_file_with_nan(observations):
-    with pytest.raises(AssimilearnError, match="covariance of the model file is not finite"):
+def test_a_climatology_file_with_nan(observations):
+    with pytest.raises(AssimilearnError, match="covariance of the climatology file is not finite"):
         run(observations, climate=climatology_file(np.zeros(4), np.full((4, 4), np.nan)))
 
 

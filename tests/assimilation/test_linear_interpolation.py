@@ -59,7 +59,7 @@ def test_there_is_no_forecast(climate):
         assert np.isnan(analysis[name]).all()
 
 
-def test_a_model_file_without_spectrum_is_one_clear_error(climate):
+def test_a_climatology_file_without_spectrum_is_one_clear_error(climate):
     observations = observe_states(np.zeros((5, 4)), 0.1, 0.5, np.random.default_rng(0))
     with pytest.raises(FileError, match="power_spectrum"):
         run(observations, climate.drop_vars("power_spectrum"))

@@ -214,7 +214,7 @@ def test_a_setting_may_be_absent_or_a_name(climate):
     assert np.isnan(scores["model_error"].values[0])
 
 
-def test_a_model_file_of_another_size_is_refused():
+def test_a_climatology_file_of_another_size_is_refused():
     with pytest.raises(SettingsError, match="sites"):
         sweep(twins(), MODEL, METHODS["blue"](), {}, climatology_file(np.zeros(3), np.eye(3)))
 

@@ -49,7 +49,7 @@ def linear_model(n=4, seed=3):
 
 
 def climatology_file(mean, covariance):
-    """The part of a model file that assimilation reads."""
+    """The part of a climatology file that assimilation reads."""
     return xr.Dataset({"mean": ("site", mean), "covariance": (("site", "other_site"), covariance)})
 
 

@@ -361,20 +361,20 @@ def test_learning_refuses_what_does_not_belong_together():
 def test_at_published_size_the_learned_model_assimilates_like_the_true_one():
     """Brajard et al. (2020): 20 of 40 sites redrawn each step, error_std 1, 40,000 times; median of 3 realizations."""
     model = Lorenz96(Lorenz96Settings())
-    model_file = climate(model, ClimateSettings(duration=500.0, lyapunov_duration=1.0), np.random.default_rng(99))
+    climatology_file = climate(model, ClimateSettings(duration=500.0, lyapunov_duration=1.0), np.random.default_rng(99))
     periods = Periods(spinup=100, train=40_000, gap=100, validation=2000, test=2000)
     ratios, exponents = [], []
     for realization in range(3):
         rngs = np.random.default_rng(realization).spawn(4)
         truth = simulate(model, TruthSettings(), np.arange(periods.total) * 0.05, period_flags(periods), rngs[0])
         observations = observe(truth, ObservationSettings(), rngs[1])
-        start = assimilate(observations, model, InterpolationSettings(), model_file, rngs[2])
+        start = assimilate(observations, model, InterpolationSettings(), climatology_file, rngs[2])
         emulator = open_emulator(learn(start, observations, LearnSettings(), rngs[3]))
         test = truth["period"].values == TEST
         rmse = []
         for forecast_model in (emulator, model):
             settings = ETKFSettings(members=30, inflation=1.02)
-            analysis = assimilate(observations, forecast_model, settings, model_file, np.random.default_rng(7))
+            analysis = assimilate(observations, forecast_model, settings, climatology_file, np.random.default_rng(7))
             error = analysis["mean"].values[test] - truth["state"].values[test]
             rmse.append(np.sqrt((error**2).mean(axis=1)).mean())
         ratios.append(rmse[0] / rmse[1])

@@ -15,7 +15,7 @@ PERIODS = Periods(spinup=20, train=300, gap=10, validation=100, test=50)
 
 
 def twin(seed=1, size=12):
-    """Observations, the model file and the interpolation of the observations."""
+    """Observations, the climatology file and the interpolation of the observations."""
     model = Lorenz96(Lorenz96Settings(size=size))
     file = climate(model, ClimateSettings(duration=200, lyapunov_duration=1), np.random.default_rng(99))
     rng = np.random.default_rng(seed)

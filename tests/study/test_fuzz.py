@@ -70,7 +70,7 @@ def planned(resolved) -> int:
     for scenario in plan.scenarios.values():
         nodes = scenario.settings
         for name in nodes.models:
-            assert scenario.model_settings(name) and scenario.model_file(name) and scenario.forecast_start
+            assert scenario.model_settings(name) and scenario.climatology_file(name) and scenario.forecast_start
         for name in nodes.analyses:
             assert scenario.analysis_settings(name) and scenario.model_of(name)
         for name in nodes.emulators:

@@ -1,4 +1,4 @@
-"""A small study whose errors are known by construction: truth, observations, analysis and model file."""
+"""A small study whose errors are known by construction: truth, observations, analysis and climatology file."""
 
 from functools import cache
 
@@ -79,6 +79,6 @@ def analysis(observed, rng, members=9):
 
 
 @cache
-def model_file():
+def climatology_file():
     settings = ClimateSettings(duration=400, segment=20, lyapunov_duration=60)
     return climate(MODEL, settings, np.random.default_rng(7))

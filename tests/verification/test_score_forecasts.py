@@ -42,7 +42,7 @@ def case():
 
 def scored(model, case, settings=SETTINGS):
     return score_forecasts(
-        model, **case, model_file=study.model_file(), settings=settings, rng=np.random.default_rng(0)
+        model, **case, climatology_file=study.climatology_file(), settings=settings, rng=np.random.default_rng(0)
     )
 
 
@@ -52,14 +52,14 @@ def test_the_perfect_model_has_no_error_from_the_truth_and_a_growing_one_from_th
     assert scores["censored"].sel(initial="truth").all()
     assert float(scores["valid_time_mean"].sel(initial="truth")) == SETTINGS.lead
     error = scores["error_mean"].sel(initial="analysis")
-    assert float(error[0]) == pytest.approx(study.ANALYSIS_STD / pooled_std(study.model_file()), rel=0.15)
+    assert float(error[0]) == pytest.approx(study.ANALYSIS_STD / pooled_std(study.climatology_file()), rel=0.15)
     assert float(error[-1]) > 5 * float(error[0])
     assert scores.attrs["status"] == "ok"
 
 
 def test_errors_equal_a_plain_loop_over_starts_and_leads(case):
     scores = scored(study.MODEL, case, NO_FREE_RUN)
-    states, std = case["truth"]["state"].values, pooled_std(study.model_file())
+    states, std = case["truth"]["state"].values, pooled_std(study.climatology_file())
     for i in (0, 7):
         first = round(float(scores["start"][i]) / study.MODEL.time_step)
         for j in (0, 3, 80):
@@ -103,20 +103,20 @@ def test_a_persistent_model_is_scored_as_no_change_and_its_free_run_has_no_power
     assert float(scores["spectrum_distance"]) == pytest.approx(60)
 
 
-def test_the_climate_of_the_true_model_is_that_of_its_model_file(case):
+def test_the_climate_of_the_true_model_is_that_of_its_climatology_file(case):
     scores = scored(study.MODEL, case, SETTINGS.model_copy(update={"free_run": 200.0}))
     assert abs(float(scores["mean_error"])) < 0.03
     assert abs(float(scores["std_error"])) < 0.03
     assert float(scores["pdf_distance"]) < 0.05
     assert float(scores["spectrum_distance"]) < 1.0
-    np.testing.assert_array_equal(scores["value"], study.model_file()["value"])
+    np.testing.assert_array_equal(scores["value"], study.climatology_file()["value"])
 
 
-def test_free_runs_of_a_large_homogeneous_model_are_pooled_over_sites_as_its_model_file_is(case):
+def test_free_runs_of_a_large_homogeneous_model_are_pooled_over_sites_as_its_climatology_file_is(case):
     settings = ClimateSettings(duration=200, covariance="by_distance", lyapunov_duration=1, lyapunov_count=1)
-    model_file = climate(study.MODEL, settings, np.random.default_rng(0))
+    climatology_file = climate(study.MODEL, settings, np.random.default_rng(0))
     rng = np.random.default_rng(0)
-    scores = score_forecasts(study.MODEL, **case, model_file=model_file, settings=FREE_RUN, rng=rng)
+    scores = score_forecasts(study.MODEL, **case, climatology_file=climatology_file, settings=FREE_RUN, rng=rng)
     assert np.ptp(scores["mean"].values) == np.ptp(scores["std"].values) == 0
     whole = scored(study.MODEL, case, FREE_RUN)
     np.testing.assert_allclose(scores["mean"][0], whole["mean"].mean(), rtol=1e-6)
@@ -126,7 +126,7 @@ def test_free_runs_of_a_large_homogeneous_model_are_pooled_over_sites_as_its_mod
 
 def test_lyapunov_time_is_one_over_the_first_exponent(case):
     scores = scored(study.MODEL, case, NO_FREE_RUN)
-    assert scores.attrs["lyapunov_time"] == 1 / float(study.model_file()["lyapunov_exponent"][0])
+    assert scores.attrs["lyapunov_time"] == 1 / float(study.climatology_file()["lyapunov_exponent"][0])
     assert scores.attrs["free_run"] == "none"
 
 
@@ -162,7 +162,7 @@ def test_without_truth_errors_are_against_observations_and_include_theirs(case):
     assert list(scores["initial"].values) == ["analysis"]
     assert not {"valid_time", "verifying"} & set(scores)
     rms = np.sqrt((scores["error"] ** 2).mean())
-    assert float(rms) == pytest.approx(study.ERROR_STD / pooled_std(study.model_file()), rel=0.03)
+    assert float(rms) == pytest.approx(study.ERROR_STD / pooled_std(study.climatology_file()), rel=0.03)
 
 
 def test_without_truth_leads_without_an_observation_are_left_out(case):
@@ -215,7 +215,7 @@ class Damped(StepOnly):
 
 def test_a_model_with_chance_is_scored_by_the_mean_of_an_ensemble_whose_spread_is_recorded(case):
     scores = scored(Damped(None), case, NO_FREE_RUN.model_copy(update={"members": 400}))
-    steps, scale = np.arange(scores.sizes["lead"]), pooled_std(study.model_file())
+    steps, scale = np.arange(scores.sizes["lead"]), pooled_std(study.climatology_file())
     exact = np.sqrt(0.25 * (1 - 0.81**steps) / (1 - 0.81)) / scale
     np.testing.assert_allclose(scores["spread"].mean("start")[0], exact, rtol=0.02, atol=1e-9)
     without = scored(StepOnly(lambda states: 0.9 * states), case, NO_FREE_RUN)

@@ -18,7 +18,7 @@ rule climate:
 
 rule simulate:
     input:
-        model=lambda w: plan_of(w).model_file(plan_of(w).truth_model),
+        model=lambda w: plan_of(w).climatology_file(plan_of(w).truth_model),
         onto=lambda w: plan_of(w).kept_in,
     output:
         "results/{study}/{scenario}/truth.nc",

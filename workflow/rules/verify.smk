@@ -25,7 +25,7 @@ rule score_analysis:
 
 rule score_forecasts:
     input:
-        model=lambda w: plan_of(w).model_file(w.model),
+        model=lambda w: plan_of(w).climatology_file(w.model),
         analysis=lambda w: plan_of(w).forecast_start(w.model),
         observations="results/{study}/{scenario}/observations.nc",
         climate=lambda w: plan_of(w).climate,
@@ -53,7 +53,7 @@ rule score_forecasts:
 
 rule explain_model:
     input:
-        model=lambda w: plan_of(w).model_file(w.model),
+        model=lambda w: plan_of(w).climatology_file(w.model),
         analysis=lambda w: plan_of(w).forecast_start(w.model),
         climate=lambda w: plan_of(w).climate,
     output:
@@ -75,7 +75,7 @@ rule explain_model:
 
 rule measure_cost:
     input:
-        model=lambda w: plan_of(w).model_file(w.model),
+        model=lambda w: plan_of(w).climatology_file(w.model),
         analysis=lambda w: plan_of(w).forecast_start(w.model),
     output:
         "results/{study}/{scenario}/costs/{model}.nc",

@@ -20,7 +20,7 @@ def assimilate(
     observations: xr.Dataset,
     model: Model,
     settings: AnalysisSettings,
-    model_file: xr.Dataset,
+    climatology_file: xr.Dataset,
     rng: np.random.Generator,
     step: AnalysisStep | None = None,
     start: Background | None = None,
@@ -36,7 +36,7 @@ def assimilate(
         Any: the true one, a wrong one, or an emulator. Without a compiled step all members are stepped in one batch.
     settings : AnalysisSettings
         Of any of the methods.
-    model_file : Dataset
+    climatology_file : Dataset
         Climatology of a model: the background of BLUE and 3D-Var, and the distribution of the initial ensemble, which
         is taken as the forecast at the first time.
     rng : numpy.random.Generator
@@ -58,11 +58,11 @@ def assimilate(
     Raises
     ------
     FileError
-        If the observations or the model file are not usable.
+        If the observations or the climatology file are not usable.
     SettingsError
         If the settings do not fit the model, the kind of observations, or each other.
     """
-    problem = replace(pose(observations, model, model_file), step=step, start=start)
+    problem = replace(pose(observations, model, climatology_file), step=step, start=start)
     refuse_misfit(problem, settings)
     run_rng, _ = rng.spawn(2)  # the other stream is that of a search of its settings
     record = guarded(run_of(settings), problem, settings, run_rng)

@@ -121,7 +121,7 @@ class Problem:
         return replace(self, **part, steps=steps, sites=self.sites[first:stop], start=start)
 
 
-def pose(observations: xr.Dataset, model: Model, model_file: xr.Dataset) -> Problem:
+def pose(observations: xr.Dataset, model: Model, climatology_file: xr.Dataset) -> Problem:
     """Check everything that a run needs.
 
     Raises
@@ -131,19 +131,25 @@ def pose(observations: xr.Dataset, model: Model, model_file: xr.Dataset) -> Prob
     AssimilearnError
         If the model's time step does not divide the intervals between the observation times.
     SettingsError
-        If the model file is of another size than the model.
+        If the climatology file is of another size than the model.
     """
     check_observations(observations, model.size)
-    return laid_out(observations, model, model_file, *entries(observations))
+    return laid_out(observations, model, climatology_file, *entries(observations))
 
 
 def laid_out(
-    observations: xr.Dataset, model: Model, model_file: xr.Dataset, value: Any, variance: Any, sites: Any, valid: Any
+    observations: xr.Dataset,
+    model: Model,
+    climatology_file: xr.Dataset,
+    value: Any,
+    variance: Any,
+    sites: Any,
+    valid: Any,
 ) -> Problem:
     """The problem with the given entries of :func:`entries`, or with what gives them when it is indexed."""
     if "period" not in observations.variables:
         raise FileError("the observations lack the coordinate period(time)")
-    background = read_background(model_file, model.size)
+    background = read_background(climatology_file, model.size)
     geometry = geometry_of({**observations.attrs, "size": model.size})
     times = observations["time"].values.astype(float)
     return Problem(

@@ -17,7 +17,7 @@ def train_assimilator(
     observations: xr.Dataset,
     model: Model,
     settings: AssimilatorSettings,
-    model_file: xr.Dataset,
+    climatology_file: xr.Dataset,
     rng: np.random.Generator,
     truth: xr.Dataset | None = None,
 ) -> xr.Dataset:
@@ -31,7 +31,7 @@ def train_assimilator(
         The forecast model that stands in the loop.
     settings : AssimilatorSettings
         Of any assimilator.
-    model_file : Dataset
+    climatology_file : Dataset
         Climatology of a model.
     rng : numpy.random.Generator
     truth : Dataset, optional
@@ -55,7 +55,7 @@ def train_assimilator(
         raise SettingsError(f"{settings.method} learns from the truth: give it too, or set `learns_from: observations`")
     if truth is not None and not needs_truth:
         raise SettingsError(f"{settings.method} learns from observations alone: no truth may be given to it")
-    problem = pose(observations, model, model_file)
+    problem = pose(observations, model, climatology_file)
     settings.refuse_unlike(problem.geometry)
     states = None if truth is None else at_times(truth, problem.times)
     fitted = part_of("assimilator", settings.method).implementation.fit(problem, settings, rng, states)

@@ -20,11 +20,11 @@ def command(study: Path) -> None:
             click.echo(f"{scenario.analysis(name)}  <-  {', '.join(sources)}")
         for name in scenario.settings.emulators:
             sources = [*scenario.training_inputs(name).values(), *scenario.tuning(name)]
-            click.echo(f"{scenario.model_file(name)}  <-  {', '.join(sources)}")
+            click.echo(f"{scenario.climatology_file(name)}  <-  {', '.join(sources)}")
         for name, path in zip(scenario.settings.sweeps, scenario.files("sweeps"), strict=True):
             click.echo(f"{path}  <-  {scenario.swept_model(name)}")
         for name in scenario.settings.loops:
             folders = f"{scenario.cycle_folder(name, 1)} ... {scenario.cycle_folders(name)[-1]}"
-            click.echo(f"{scenario.model_file(name)}, {scenario.analysis(name)}  <-  {folders}")
+            click.echo(f"{scenario.climatology_file(name)}, {scenario.analysis(name)}  <-  {folders}")
     for target in plan.targets:
         click.echo(target)

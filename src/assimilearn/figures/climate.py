@@ -48,16 +48,16 @@ def plot(*, forecast_scores: Group | None = None, model: xr.Dataset | None = Non
     forecast_scores : mapping of names to Datasets
         Those without a free run are left out.
     model : Dataset
-        The model file, the reference.
+        The climatology file, the reference.
 
     Raises
     ------
     FigureError
-        If there are no scores, or no model file with its climate.
+        If there are no scores, or no climatology file with its climate.
     """
     need("climate", model=model, forecast_scores=forecast_scores)
     assert forecast_scores is not None and model is not None
-    need_variables("climate", model, VARIABLES, "the model file")
+    need_variables("climate", model, VARIABLES, "the climatology file")
     with style():
         return draw(forecast_scores, model)
 

@@ -159,7 +159,7 @@ def diverged(dataset: xr.Dataset) -> str | None:
 
 
 def lyapunov_time(model: xr.Dataset | None, scores: Group | None = None) -> float | None:
-    """The inverse of the first Lyapunov exponent in MTU, from the scores or the model file; None if unknown."""
+    """The inverse of the first Lyapunov exponent in MTU, from the scores or the climatology file; None if unknown."""
     for dataset in (scores or {}).values():
         if float(dataset.attrs.get("lyapunov_time", 0.0)) > 0:
             return float(dataset.attrs["lyapunov_time"])

@@ -46,7 +46,7 @@ def build(settings: ModelSettings) -> PhysicalModel:
 
 
 def open_model(dataset: xr.Dataset) -> PhysicalModel:
-    """The physical model that a model file (see :mod:`assimilearn.models.climate`) describes.
+    """The physical model that a climatology file (see :mod:`assimilearn.models.climate`) describes.
 
     Raises
     ------

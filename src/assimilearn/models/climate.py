@@ -66,7 +66,7 @@ class ClimateSettings(Settings):
 
 
 def climate(model: PhysicalModel, settings: ClimateSettings, rng: np.random.Generator) -> xr.Dataset:
-    """The model file: statistics of one free run of ``model``, and what is needed to build the model again.
+    """The climatology file: statistics of one free run of ``model``, and what is needed to build the model again.
 
     Parameters
     ----------

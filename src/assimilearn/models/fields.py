@@ -64,7 +64,7 @@ def fields(dataset: xr.Dataset) -> xr.Dataset:
     Parameters
     ----------
     dataset : Dataset
-        A truth, an analysis, a model file or another file with variables (..., site).
+        A truth, an analysis, a climatology file or another file with variables (..., site).
 
     Returns
     -------

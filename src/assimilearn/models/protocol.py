@@ -45,7 +45,7 @@ class Identity(NamedTuple):
     ----------
     name : row of the scorecard
     of : callable
-        ``of(climatology)`` computes the value from the model file.
+        ``of(climatology)`` computes the value from the climatology file.
     exact, tolerance : float
         The value must be within ``tolerance`` of ``exact``; the rest is sampling error of the free run.
     needs : names of variables without which the fact cannot be checked

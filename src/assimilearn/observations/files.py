@@ -53,7 +53,7 @@ def ingest(
         Step of the model in MTU; times must be multiples of it. Without a model it is the commonest time from one
         observation to the next, and times that the record lacks become times without observations.
     climate : Dataset, optional
-        Model file: values far outside its climatology are refused.
+        Climatology file: values far outside its climatology are refused.
     rng : numpy.random.Generator, optional
         Draws what is withheld.
     part : {"kept", "withheld"}
@@ -246,7 +246,7 @@ def ingest_truth(dataset: xr.Dataset, observations: xr.Dataset, climate: xr.Data
     observations : Dataset
         Of :func:`ingest`: its times, periods, clock and sites, and the cycle that was taken out of it.
     climate : Dataset, optional
-        Model file: values far outside its climatology are refused.
+        Climatology file: values far outside its climatology are refused.
 
     Returns
     -------

@@ -32,7 +32,7 @@ def far_values(
         In MTU.
     error_std : ndarray (time, entry) or float
     climate : Dataset or None
-        Model file with ``mean`` and ``std`` (site,).
+        Climatology file with ``mean`` and ``std`` (site,).
     sites : ndarray (time, entry), or what is broadcast to it
         Sites of the values, where there are any.
     what : how the values are called in the message

@@ -175,7 +175,7 @@ class ScenarioPlan:
         """Path of the truth, or nothing where no truth is known."""
         return [f"{self.root}/truth.nc"] if self.has_truth else []
 
-    def model_file(self, name: str | None) -> str:
+    def climatology_file(self, name: str | None) -> str:
         """Path of a physical model or an emulator; of the climatology for None, which as a model is persistence."""
         if name is None:
             return f"{self.root}/climatology.nc"
@@ -187,12 +187,12 @@ class ScenarioPlan:
 
     def model_of(self, analysis: str) -> str:
         """Path of the forecast model of an analysis."""
-        return self.model_file(self.settings.analyses[analysis].model or self.first_model)
+        return self.climatology_file(self.settings.analyses[analysis].model or self.first_model)
 
     @property
     def climate(self) -> str:
         """Path of the first physical model, whose free run is the climatology, or of that of a record without any."""
-        return self.model_file(self.first_model)
+        return self.climatology_file(self.first_model)
 
     def beginning(self, analysis: str) -> str:
         """Where an analysis begins, if not at the climatology, as canonical JSON."""
@@ -220,7 +220,7 @@ class ScenarioPlan:
         """Paths of all that a learned step needs to be trained, by need; the truth only if it asks for it."""
         node: Any = self.settings.assimilators[assimilator]
         paths = {"observations": self.observations, "climate": self.climate, "truth": f"{self.root}/truth.nc"}
-        paths |= {"model": self.model_file(node.model or self.first_model)}
+        paths |= {"model": self.climatology_file(node.model or self.first_model)}
         return {need: paths[need] for need in node.needs}
 
     def assimilator_options(self, assimilator: str) -> list[str]:
@@ -241,7 +241,7 @@ class ScenarioPlan:
     def climate_of_analysis(self, analysis: str) -> str:
         """Path of the climatology of an analysis."""
         node = self.settings.analyses[analysis]
-        return self.model_file(None) if node.climatology == "record" else self.climate_of(node.model)
+        return self.climatology_file(None) if node.climatology == "record" else self.climate_of(node.model)
 
     def climate_of(self, model: str | None) -> str:
         """Path of the climatology of analyses with a forecast model.
@@ -275,7 +275,7 @@ class ScenarioPlan:
     def _needed(self, node: Any) -> dict[str, str]:
         """Paths of all that a node that learns ``needs``: files by their kind, or other nodes by the setting."""
         paths = {"analysis": self.analysis(node.trained_on), "observations": self.observations, "climate": self.climate}
-        paths |= {name: self.model_file(value) for name, value in named(node).items() if name == "model"}
+        paths |= {name: self.climatology_file(value) for name, value in named(node).items() if name == "model"}
         return {need: paths[need] for need in node.needs}
 
     def training_options(self, emulator: str) -> list[str]:
@@ -443,11 +443,11 @@ class ScenarioPlan:
 
     def swept_model(self, sweep: str) -> str:
         """Path of the forecast model of a sweep."""
-        return self.model_file(self.settings.sweeps[sweep].model or self.first_model)
+        return self.climatology_file(self.settings.sweeps[sweep].model or self.first_model)
 
     def swept_truth(self, sweep: str) -> str:
         """Path of the model of the truths of a sweep."""
-        return self.model_file(self.settings.sweeps[sweep].truth_model or self.truth_model)
+        return self.climatology_file(self.settings.sweeps[sweep].truth_model or self.truth_model)
 
     def swept_observations(self, sweep: str) -> str:
         """Settings of the observations of a sweep."""
@@ -471,7 +471,7 @@ class ScenarioPlan:
     @property
     def scored(self) -> list[str]:
         """Everything that the scorecard reads."""
-        models = [self.model_file(name) for name in self.settings.models]
+        models = [self.climatology_file(name) for name in self.settings.models]
         scores = [
             path
             for kind in (

@@ -101,7 +101,7 @@ class Validation:
     Attributes
     ----------
     observations : without the test period
-    climate : model file
+    climate : climatology file
     forecaster : the forecast model, or what it is learned from in every trial
     settings : of the method, for all that is not sought
     search : how runs are scored

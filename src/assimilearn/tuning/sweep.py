@@ -91,7 +91,7 @@ def sweep(
     model: Model,
     settings: AnalysisSettings,
     over: Mapping[str, Sequence[Any]],
-    model_file: xr.Dataset,
+    climatology_file: xr.Dataset,
     workers: int = 1,
     kind: AnyWorkers = "threads",
     step: AnalysisStep | None = None,
@@ -112,7 +112,7 @@ def sweep(
         Of any method, for all that is not in ``over``.
     over : mapping
         Setting -> values: ``{"inflation": [1.0, 1.02], "members": [10, 20]}``. Empty for the one setting given.
-    model_file : Dataset
+    climatology_file : Dataset
         Climatology, as for :func:`assimilearn.assimilation.assimilate`.
     workers, kind : as of :func:`assimilearn.tuning.workers.pool`
         Where experiments run. Other processes and machines are sent the observations and the truth of each.
@@ -143,7 +143,7 @@ def sweep(
         If a name or a value in ``over`` is not valid, a region is not a part of the state, or there is nothing to run.
     """
     points = combinations(settings, over)
-    problems = posed(twins, model, model_file, step, regions)
+    problems = posed(twins, model, climatology_file, step, regions)
     groups = [tuple(getattr(point, name) for name in by) for point in points]
     log.info("%d settings in every realization", len(points))
     with pool(kind, workers, experiment) as hands:
@@ -201,11 +201,11 @@ def combinations(settings: AnalysisSettings, over: Mapping[str, Sequence[Any]]) 
 
 
 def posed(
-    twins: Iterable[Twin], model: Model, model_file: xr.Dataset, step: AnalysisStep | None, regions: Regions
+    twins: Iterable[Twin], model: Model, climatology_file: xr.Dataset, step: AnalysisStep | None, regions: Regions
 ) -> Iterator[Posed]:
     """Each realization, for all settings."""
     for twin in twins:
-        problem = replace(pose(twin.observations, model, model_file), start=twin.start, step=step)
+        problem = replace(pose(twin.observations, model, climatology_file), start=twin.start, step=step)
         yield Posed(problem, twin.truth["state"].values, parts_of(twin, problem.geometry, regions), twin.rng)
 
 

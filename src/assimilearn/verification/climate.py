@@ -16,7 +16,7 @@ def climate_distances(run: xr.Dataset, reference: xr.Dataset) -> dict[str, float
     Parameters
     ----------
     run, reference : Dataset
-        ``mean(site)``, ``std(site)``, ``pdf(value)`` and ``power_spectrum(frequency)``, as in a model file.
+        ``mean(site)``, ``std(site)``, ``pdf(value)`` and ``power_spectrum(frequency)``, as in a climatology file.
 
     Returns
     -------

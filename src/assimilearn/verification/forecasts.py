@@ -69,7 +69,7 @@ def score_forecasts(
     analysis: xr.Dataset,
     truth: xr.Dataset | None,
     observations: xr.Dataset,
-    model_file: xr.Dataset,
+    climatology_file: xr.Dataset,
     settings: ForecastSettings,
     rng: np.random.Generator,
     withheld: xr.Dataset | None = None,
@@ -86,7 +86,7 @@ def score_forecasts(
         analysis alone, there is no valid time, and the forecasts are held against those of
         :mod:`assimilearn.verification.references`.
     observations : Dataset
-    model_file : Dataset
+    climatology_file : Dataset
         The climate and the Lyapunov exponents that errors and leads are measured by.
     settings : ForecastSettings
     rng : numpy.random.Generator
@@ -104,9 +104,9 @@ def score_forecasts(
     FileError
         If the test period is too short for one forecast, or nothing verifies at any lead above 0.
     SettingsError
-        If the free run is shorter than a segment of the model file's power spectrum.
+        If the free run is shorter than a segment of the climatology file's power spectrum.
     """
-    _check_sizes(model, analysis, truth, model_file)
+    _check_sizes(model, analysis, truth, climatology_file)
     observed_sites(observations, model.size)  # refuses sites that the model does not have
     steps = max(int(settings.lead / model.time_step + 1e-6), 1)
     verifying = truth if truth is not None else observations if withheld is None else withheld
@@ -120,46 +120,46 @@ def score_forecasts(
     if not (kept > 0).any():
         raise FileError(f"nothing to verify against at multiples of the model's step of {model.time_step:g} MTU")
     errors = {
-        name: _errors(model, states, verifying, where[:, kept], kept, model_file, settings.members, rng)
+        name: _errors(model, states, verifying, where[:, kept], kept, climatology_file, settings.members, rng)
         for name, states in initial.items()
     }
-    dataset = _dataset(errors, starts, kept * model.time_step, settings, model_file)
+    dataset = _dataset(errors, starts, kept * model.time_step, settings, climatology_file)
     if truth is not None:
         dataset = dataset.merge(_valid_times(dataset, settings), combine_attrs="override")
         dataset = dataset.merge(_first_step(errors["truth"], initial["truth"], truth, where[:, kept], kept))
     if truth is None:
         held = references(
-            *(errors["analysis"].states, kept * model.time_step, analysis, verifying, where[:, kept], model_file),
-            geometry_in(model_file),
+            *(errors["analysis"].states, kept * model.time_step, analysis, verifying, where[:, kept], climatology_file),
+            geometry_in(climatology_file),
         )
         dataset = dataset.merge(held, combine_attrs="override")
         dataset.attrs["verified_against"] = "withheld values" if withheld is not None else "later observations"
     dataset = dataset.merge(_example(dataset, errors, truth, where[:, kept]), combine_attrs="override")
     climate, free_run = free_run_climate(
-        model, analysis, model_file, settings.free_run, settings.free_runs, settings.spinup, rng
+        model, analysis, climatology_file, settings.free_run, settings.free_runs, settings.spinup, rng
     )
     dataset = dataset.merge(climate, combine_attrs="override")
     if settings.lyapunov_duration > 0:
-        dataset = _with_lyapunov_exponents(dataset, model, analysis, model_file, settings.lyapunov_duration, rng)
+        dataset = _with_lyapunov_exponents(dataset, model, analysis, climatology_file, settings.lyapunov_duration, rng)
     dataset = dataset.merge(_errors_at(dataset, settings.leads), combine_attrs="override")
-    facts = {"lyapunov_time": lyapunov_time(model_file), "free_run": free_run, **_status(errors)}
+    facts = {"lyapunov_time": lyapunov_time(climatology_file), "free_run": free_run, **_status(errors)}
     clock = clock_of(analysis.attrs)
     dataset = dataset.assign_coords(clock.coordinates(starts, "start", "start_date"))
-    return with_geometry(dataset.assign_attrs(facts | clock.attributes), geometry_in(model_file))
+    return with_geometry(dataset.assign_attrs(facts | clock.attributes), geometry_in(climatology_file))
 
 
 def _with_lyapunov_exponents(
     dataset: xr.Dataset,
     model: Model,
     analysis: xr.Dataset,
-    model_file: xr.Dataset,
+    climatology_file: xr.Dataset,
     duration: float,
     rng: np.random.Generator,
 ) -> xr.Dataset:
-    """As many exponents as the model file has, along a trajectory from the first finite analysis of the test period."""
+    """As many exponents as the climatology file has, along a trajectory from the first analysis of the test period."""
     means = analysis["mean"].values[test_period(analysis)].astype(float)
     finite = np.flatnonzero(np.isfinite(means).all(axis=1))
-    reference = np.sort(model_file["lyapunov_exponent"].values)[::-1]
+    reference = np.sort(climatology_file["lyapunov_exponent"].values)[::-1]
     exponents = np.full(reference.size, np.nan)
     if finite.size:
         exponents = lyapunov_exponents(model, duration, rng, reference.size, start=means[finite[0]])
@@ -170,16 +170,16 @@ def _with_lyapunov_exponents(
     ).assign_coords(index=("index", np.arange(reference.size), {"units": "1", "long_name": "index of the exponent"}))
 
 
-def lyapunov_time(model_file: xr.Dataset) -> float:
+def lyapunov_time(climatology_file: xr.Dataset) -> float:
     """1 / first Lyapunov exponent, in MTU; NaN where there is none or it is not positive."""
-    if "lyapunov_exponent" not in model_file:
+    if "lyapunov_exponent" not in climatology_file:
         return float("nan")
-    first = float(model_file["lyapunov_exponent"].max())
+    first = float(climatology_file["lyapunov_exponent"].max())
     return 1 / first if first > 0 else float("nan")
 
 
-def _check_sizes(model: Model, analysis: xr.Dataset, truth: xr.Dataset | None, model_file: xr.Dataset) -> None:
-    sizes = {"analysis": analysis.sizes["site"], "model file": model_file.sizes["site"]}
+def _check_sizes(model: Model, analysis: xr.Dataset, truth: xr.Dataset | None, climatology_file: xr.Dataset) -> None:
+    sizes = {"analysis": analysis.sizes["site"], "climatology file": climatology_file.sizes["site"]}
     if truth is not None:
         sizes["truth"] = truth.sizes["site"]
     for name, size in sizes.items():
@@ -245,7 +245,7 @@ def _dataset(
     starts: np.ndarray,
     leads: np.ndarray,
     settings: ForecastSettings,
-    model_file: xr.Dataset,
+    climatology_file: xr.Dataset,
 ) -> xr.Dataset:
     """Errors and their means over the starts."""
     error = np.stack([part.error for part in errors.values()])
@@ -283,7 +283,7 @@ def _dataset(
             "start": ("start", starts, {"units": "MTU", "long_name": "time of the initial state"}),
             "lead": ("lead", leads, {"units": "MTU", "long_name": "lead time"}),
         },
-        attrs={"threshold": settings.threshold, "normalisation": pooled_std(model_file)},
+        attrs={"threshold": settings.threshold, "normalisation": pooled_std(climatology_file)},
     )
 
 

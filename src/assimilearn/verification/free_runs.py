@@ -22,20 +22,20 @@ SHOWN = 20.0  # MTU of a free run that are kept
 def free_run_climate(
     model: Model,
     analysis: xr.Dataset,
-    model_file: xr.Dataset,
+    climatology_file: xr.Dataset,
     duration: float,
     count: int,
     spinup: float,
     rng: np.random.Generator,
 ) -> tuple[xr.Dataset, str]:
-    """Climate of the free runs of ``model`` beside that of ``model_file``.
+    """Climate of the free runs of ``model`` beside that of ``climatology_file``.
 
     Parameters
     ----------
     model : Model
     analysis : Dataset
         The runs start from its ``mean (time, site)`` at times of the test period.
-    model_file : Dataset
+    climatology_file : Dataset
         Gives the axes and the reference.
     duration : float
         MTU of each run over which the climate is measured; 0 for no runs.
@@ -57,25 +57,25 @@ def free_run_climate(
     Raises
     ------
     SettingsError
-        If a run is shorter than a segment of the model file's power spectrum.
+        If a run is shorter than a segment of the climatology file's power spectrum.
     """
     from tqdm import tqdm
 
     if duration == 0:
         return xr.Dataset(), "none"
-    frequency = model_file["frequency"].values
+    frequency = climatology_file["frequency"].values
     segment = 1 / float(frequency[1])
     if duration < segment:
         raise SettingsError(
             f"free_run ({duration:g} MTU) is shorter than a segment of the power spectrum of the "
-            f"model file ({segment:g} MTU)"
+            f"climatology file ({segment:g} MTU)"
         )
     initial = _finite_analyses(analysis, count, rng)
     skipped = round(spinup / model.time_step)
     steps = skipped + int(np.ceil(duration / model.time_step))
     states = np.empty((steps - skipped, *initial.shape))
-    std = model_file["std"].values
-    together = runs(model, initial, steps, model_file["mean"].values, std, rng)
+    std = climatology_file["std"].values
+    together = runs(model, initial, steps, climatology_file["mean"].values, std, rng)
     site = int(np.argmax(std > AT_REST * np.sqrt(np.mean(std**2))))  # the first that is not of a boundary at rest
     beginning = np.full(min(steps + 1, round(SHOWN / model.time_step) + 1), np.nan)
     for k, state in enumerate(tqdm(together, total=steps + 1, desc="free run", disable=None, leave=False)):
@@ -85,18 +85,22 @@ def free_run_climate(
             beginning[k] = state[0, site]
         if k > skipped:
             states[k - skipped - 1] = state
-    geometry = geometry_in(model_file)
+    geometry = geometry_in(climatology_file)
     shown = states
     if len(geometry.fields) > 1:  # densities and spectra of several fields are of standardised values
-        shown = standardised(states, model_file, geometry)
-    of_runs = [statistics(shown[:, i], model.time_step, model_file, mean_and_std_of) for i in range(states.shape[1])]
+        shown = standardised(states, climatology_file, geometry)
+    of_runs = [
+        statistics(shown[:, i], model.time_step, climatology_file, mean_and_std_of) for i in range(states.shape[1])
+    ]
     climate = _pooled(of_runs)
     if shown is not states:
         climate["mean"].values = states.mean(axis=(0, 1))
         climate["std"].values = states.std(axis=(0, 1))
-    if "covariance_at" in model_file or "covariance_at_offset" in model_file:  # its moments are pooled over sites
+    if (
+        "covariance_at" in climatology_file or "covariance_at_offset" in climatology_file
+    ):  # its moments are pooled over sites
         climate.update(pooled(climate, geometry))
-    for name, value in climate_distances(climate, model_file).items():
+    for name, value in climate_distances(climate, climatology_file).items():
         long_name, units = DISTANCES[name]
         climate[name] = ((), value, {"units": units, "long_name": long_name})
     return climate.merge(_shown(beginning, model.time_step), combine_attrs="override"), "ok"

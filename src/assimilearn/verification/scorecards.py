@@ -73,7 +73,7 @@ def scorecard(
     Parameters
     ----------
     analyses, forecasts, models : {scenario: {node: Dataset}}
-        Analysis scores, forecast scores and model files. The attributes ``model_kind`` and ``method`` of analysis
+        Analysis scores, forecast scores and climatology files. The attributes ``model_kind`` and ``method`` of analysis
         scores tell what bounds what.
     claims : {row: Claim}
         Published numbers. A claim about a row that is not there gets a row of its own, which fails; one about
@@ -253,20 +253,20 @@ def model_rows(name: str, model: xr.Dataset) -> list[Row]:
     return [*rows, *identity_rows(name, model)]
 
 
-def identity_rows(name: str, model_file: xr.Dataset) -> Iterator[Row]:
+def identity_rows(name: str, climatology_file: xr.Dataset) -> Iterator[Row]:
     """Rows of exact facts about the model, as far as the file holds what they are about."""
-    if registry().find(str(model_file.attrs.get("method")), "model") is None:
+    if registry().find(str(climatology_file.attrs.get("method")), "model") is None:
         return  # a plug-in, which the scorecard does not load: it states no facts
-    model = open_model(model_file)
+    model = open_model(climatology_file)
     for fact in model.identities() if isinstance(model, WithIdentities) else ():
-        value = fact.of(model_file) if set(fact.needs) <= set(model_file) else NAN
+        value = fact.of(climatology_file) if set(fact.needs) <= set(climatology_file) else NAN
         if not math.isnan(value):
             yield Row(
                 f"{name}/{fact.name}",
                 value,
                 published=_text(fact.exact),
                 tolerance=fact.tolerance,
-                source=f"exact identity of {model_file.attrs['method']}",
+                source=f"exact identity of {climatology_file.attrs['method']}",
                 passed=abs(value - fact.exact) <= fact.tolerance,
             )
 

@@ -29,7 +29,7 @@ class Background(ABC):
     mean : ndarray (site,)
     covariance : ndarray (site, site)
     frequency, spectrum : ndarray (frequency,)
-        One-sided power spectral density in time; empty if the model file has none.
+        One-sided power spectral density in time; empty if the climatology file has none.
     states : ndarray (state, site)
         Of the free run; empty where none are kept.
     """
@@ -123,7 +123,9 @@ class Background(ABC):
             If there is no spectrum.
         """
         if self.spectrum.size < 2:
-            raise FileError("the model file lacks power_spectrum(frequency), which gives the autocorrelation in time")
+            raise FileError(
+                "the climatology file lacks power_spectrum(frequency), which gives the autocorrelation in time"
+            )
         spectrum = np.nan_to_num(self.spectrum)
         lag = np.arange(0, 0.5 / (self.frequency[1] - self.frequency[0]), time_step)
         covariance = np.trapezoid(spectrum * np.cos(2 * np.pi * np.outer(lag, self.frequency)), self.frequency)
@@ -188,8 +190,8 @@ class WithoutMatrix(Background):
         return self.between(everywhere, everywhere)
 
 
-def read_background(model_file: xr.Dataset, size: int) -> Background:
-    """The background that a model file holds.
+def read_background(climatology_file: xr.Dataset, size: int) -> Background:
+    """The background that a climatology file holds.
 
     Raises
     ------
@@ -203,32 +205,32 @@ def read_background(model_file: xr.Dataset, size: int) -> Background:
     from assimilearn.assimilation.background.static_ensemble import StaticEnsemble  # file
 
     possible = ("covariance_at", "covariance_at_offset", "covariance", "states")
-    kinds = [name for name in possible if name in model_file] or ["covariance"]
+    kinds = [name for name in possible if name in climatology_file] or ["covariance"]
     for name in ("mean", *kinds):
-        if name not in model_file:
-            raise FileError(f"the model file lacks the variable {name}: it must be the climatology of a model")
-        if not np.isfinite(model_file[name].values).all():
-            raise FileError(f"{name} of the model file is not finite everywhere")
-    mean = model_file["mean"].values.astype(float)
+        if name not in climatology_file:
+            raise FileError(f"the climatology file lacks the variable {name}: it must be the climatology of a model")
+        if not np.isfinite(climatology_file[name].values).all():
+            raise FileError(f"{name} of the climatology file is not finite everywhere")
+    mean = climatology_file["mean"].values.astype(float)
     if mean.size != size:
-        raise SettingsError(f"the model file has {mean.size} sites, the forecast model {size}: they must agree")
+        raise SettingsError(f"the climatology file has {mean.size} sites, the forecast model {size}: they must agree")
     spectrum = (np.empty(0), np.empty(0))
-    if "power_spectrum" in model_file:
-        spectrum = model_file["frequency"].values, model_file["power_spectrum"].values
-    states = model_file["states"].values if "states" in model_file else NO_STATES
+    if "power_spectrum" in climatology_file:
+        spectrum = climatology_file["frequency"].values, climatology_file["power_spectrum"].values
+    states = climatology_file["states"].values if "states" in climatology_file else NO_STATES
     match kinds[0]:
         case "states":
-            radius = json.loads(model_file.attrs["climate_settings"])["localization_radius"]
-            return StaticEnsemble(mean, states, geometry_in(model_file), radius, *spectrum)
+            radius = json.loads(climatology_file.attrs["climate_settings"])["localization_radius"]
+            return StaticEnsemble(mean, states, geometry_in(climatology_file), radius, *spectrum)
         case "covariance_at":
-            at = around_ring(model_file["covariance_at"].values.astype(float), size)
+            at = around_ring(climatology_file["covariance_at"].values.astype(float), size)
             return HomogeneousBackground(mean, at, *spectrum, states)
         case "covariance_at_offset":
-            at = model_file["covariance_at_offset"].values.astype(float)
-            shape = geometry_in(model_file).fields[0].shape
+            at = climatology_file["covariance_at_offset"].values.astype(float)
+            shape = geometry_in(climatology_file).fields[0].shape
             return HomogeneousBackground(mean, at.reshape(*at.shape[:2], *shape), *spectrum, states)
         case _:
-            covariance = np.ascontiguousarray(model_file["covariance"].values, dtype=float)
+            covariance = np.ascontiguousarray(climatology_file["covariance"].values, dtype=float)
             return FullBackground(mean, covariance, *spectrum, states)
 
 

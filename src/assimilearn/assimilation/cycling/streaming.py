@@ -50,7 +50,7 @@ def assimilate_to_file(
     observations: xr.Dataset,
     model: Model,
     settings: AnalysisSettings,
-    model_file: xr.Dataset,
+    climatology_file: xr.Dataset,
     rng: np.random.Generator,
     path: Path,
     start: Background | None = None,
@@ -74,7 +74,7 @@ def assimilate_to_file(
     """
     check_in_parts(observations, model.size)
     read = Reader(observations)
-    problem = laid_out(observations, model, model_file, *(Entries(read, k) for k in range(4)))
+    problem = laid_out(observations, model, climatology_file, *(Entries(read, k) for k in range(4)))
     problem = replace(problem, start=start)
     refuse_misfit(problem, settings)
     around = with_periods(xr.Dataset(coords=coordinates_of(problem)), problem.period)

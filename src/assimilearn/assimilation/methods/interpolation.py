@@ -2,7 +2,7 @@
 
 Between two observations of a site the analysis is the straight line; before the first and after the last it is held.
 Its variance is that of a stationary process with the climatological variance s^2 and autocorrelation rho
-(Wiener-Khinchin, from the power spectrum of the model file): with weights w_1, w_2 and distances t_1, t_2,
+(Wiener-Khinchin, from the power spectrum of the climatology file): with weights w_1, w_2 and distances t_1, t_2,
 
     s^2 (1 + w_1^2 + w_2^2 - 2 w_1 rho(t_1) - 2 w_2 rho(t_2) + 2 w_1 w_2 rho(t_1 + t_2)) + w_1^2 r_1 + w_2^2 r_2
 

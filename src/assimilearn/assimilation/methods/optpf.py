@@ -48,7 +48,7 @@ class OptPFSettings(ModelErrorSettings, MemberSettings):
     regularization: float = Field(
         1.0,
         ge=0,
-        description="bandwidth of the normal kernel that moves the copies of a member, in units of that of Scott's rule",
+        description="bandwidth of the normal kernel that moves the copies of a member, in units of Scott's rule",
     )
 
 

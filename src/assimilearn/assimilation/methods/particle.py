@@ -47,7 +47,7 @@ class ParticleSettings(ModelErrorSettings, MemberSettings):
     regularization: float = Field(
         0.7,
         ge=0,
-        description="bandwidth of the normal kernel that moves the copies of a member, in units of that of Scott's rule",
+        description="bandwidth of the normal kernel that moves the copies of a member, in units of Scott's rule",
     )
     smallest_share: float = Field(
         0.05,

@@ -43,9 +43,7 @@ class PFxNSettings(ModelErrorSettings, MemberSettings):
     method: Literal["pfxn"] = "pfxn"
     members: int = Field(30, ge=2, description="size N of the ensemble")
     draws: int = Field(100, ge=1, description="draws xN from the kernel around each member")
-    kernel: float = Field(
-        1.0, gt=0, description="bandwidth of the kernel around each member, in units of that of Scott's rule"
-    )
+    kernel: float = Field(1.0, gt=0, description="bandwidth of the kernel around each member, in units of Scott's rule")
     resampling_threshold: float = Field(
         0.2, gt=0, le=1, description="share of N below which the effective number of members calls for draws"
     )
