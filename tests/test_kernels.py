@@ -67,7 +67,7 @@ from assimilearn.models import Lorenz96, Lorenz96Settings
 from assimilearn.models.integrate import trajectory
 
 model = Lorenz96(Lorenz96Settings())
-models = {"alone": model, "caller": model.carrying(["forcing"])}
+models = {"alone": model, "caller": model.augmented(["forcing"])}
 for name in sys.argv[1:]:
     start = np.append(np.random.default_rng(0).standard_normal(40), 8.0)[: models[name].size]
     print(name, trajectory(models[name], start, 500)[-1].tobytes().hex())

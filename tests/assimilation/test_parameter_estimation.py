@@ -32,8 +32,8 @@ class Plain:
     def __init__(self, model):
         self.model, self.size, self.time_step, self.step = model, model.size, model.time_step, model.step
 
-    def carrying(self, names):
-        return Plain(self.model.carrying(names))
+    def augmented(self, names):
+        return Plain(self.model.augmented(names))
 
 
 @pytest.mark.parametrize("method", ["etkf", "enkf", "denkf", "esrf", "enkf-n"])
@@ -60,10 +60,10 @@ def test_the_model_s_own_forcing_is_not_read():
 
 def test_a_state_that_carries_its_forcing_is_stepped_with_it():
     states = RNG(0).standard_normal((3, 12)) + 2
-    carrying = Lorenz96(Lorenz96Settings(size=12)).carrying(["forcing"])
+    augmented = Lorenz96(Lorenz96Settings(size=12)).augmented(["forcing"])
     F = np.array([6.0, 8.0, 10.0])
-    stepped = carrying.step(np.column_stack([states, F]))
-    compiled = advance(carrying, np.column_stack([states, F]), 1)
+    stepped = augmented.step(np.column_stack([states, F]))
+    compiled = advance(augmented, np.column_stack([states, F]), 1)
     for j in range(3):
         expected = Lorenz96(Lorenz96Settings(size=12, forcing=F[j])).step(states[j])
         np.testing.assert_allclose(stepped[j], [*expected, F[j]], rtol=1e-13)
@@ -123,9 +123,9 @@ def test_members_of_a_model_by_its_tendency_may_have_any_of_its_parameters_for_t
     cubic = build(Lorenz96CubicSettings())
     x = np.random.default_rng(0).standard_normal((3, 40))
     own = np.array([[8.0, 0.0], [8.5, 0.02], [9.0, 0.03]])
-    stepped = cubic.carrying(("forcing", "nu")).step(np.hstack([x, own]))
+    stepped = cubic.augmented(("forcing", "nu")).step(np.hstack([x, own]))
     for k, (forcing, nu) in enumerate(own):
         alone = build(Lorenz96CubicSettings(forcing=forcing, nu=nu)).step(x[k])
         assert stepped[k] == pytest.approx([*alone, forcing, nu], rel=1e-14)
     with pytest.raises(SettingsError, match="cannot estimate size"):
-        cubic.carrying(("size",))
+        cubic.augmented(("size",))

@@ -303,9 +303,9 @@ class FilterSettings(EnsembleSettings):
         return self.observation_bias
 
     @model_validator(mode="after")
-    def _carried(self) -> Self:
-        carried = {"parameters": bool(self.parameters), "observation_bias": self.observation_bias is not None}
-        for name, there in carried.items():
+    def _augmented(self) -> Self:
+        augmented = {"parameters": bool(self.parameters), "observation_bias": self.observation_bias is not None}
+        for name, there in augmented.items():
             if there and self.local:
                 raise ValueError(f"{name}: they have no place, so a localized method cannot estimate them")
             if there and self.model_error_treatment == "square_root":

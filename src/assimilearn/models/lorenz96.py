@@ -100,7 +100,7 @@ class Lorenz96(RungeKuttaModel):
             Identity.of_lyapunov_sum(-float(self.size), 0.2),
         ]
 
-    def carrying(self, names: Sequence[str]) -> Model:
+    def augmented(self, names: Sequence[str]) -> Model:
         """The same model for states that carry these parameters, each its own, after their sites.
 
         Raises

@@ -63,11 +63,11 @@ def _tendency(x, parameters, k):
         wrapped[m + 1 + j] = x[n + j % m]
     for i in range(n):
         load = 0.0
-        pull = drive * x[i]
+        coupling = drive * x[i]
         for j in range(i * J, (i + 1) * J):
             own = wrapped[j + 1]
             load += own
-            k[n + j] = c * b * wrapped[j + 2] * (wrapped[j] - wrapped[j + 3]) - c * own + pull
+            k[n + j] = c * b * wrapped[j + 2] * (wrapped[j] - wrapped[j + 3]) - c * own + coupling
         k[i] = (x[(i + 1) % n] - x[(i - 2) % n]) * x[(i - 1) % n] - x[i] + F - drive * load
 
 

@@ -211,7 +211,7 @@ def with_memory(model: Model, states: np.ndarray) -> np.ndarray:
 class WithParameters(Protocol):
     """A model whose members may each have parameters of their own, which a filter estimates with the state."""
 
-    def carrying(self, names: tuple[str, ...]) -> Model:
+    def augmented(self, names: tuple[str, ...]) -> Model:
         """The model of states that carry the parameters ``names`` after their sites; a step leaves these unchanged."""
 
 

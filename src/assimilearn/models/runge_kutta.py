@@ -118,7 +118,7 @@ class RungeKuttaModel:
         """The step for the compiled cycle."""
         return CompiledStep(self.kernel, np.array([*self.values, self.time_step]))
 
-    def carrying(self, names: Sequence[str]) -> Model:
+    def augmented(self, names: Sequence[str]) -> Model:
         """The same model for states that carry these parameters, each its own, after their sites.
 
         Raises

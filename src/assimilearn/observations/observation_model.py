@@ -56,7 +56,7 @@ class ObservationModel(NamedTuple):
         return self.whitened(rows, variance, sites).T
 
     def whitened(self, rows: np.ndarray, variance: np.ndarray, sites: np.ndarray) -> np.ndarray:
-        """``rows (row, observation)``, changed in place so that observation errors in them are independent."""
+        """``rows (row, observation)``, whitened by the error correlation in place."""
         if self.correlated:
             whiten(rows, variance, sites, self.correlation)
         return rows

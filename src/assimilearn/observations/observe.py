@@ -43,7 +43,8 @@ class InstrumentSettings(Settings):
     )
     distribution: ErrorDistribution = Field(GaussianError(), description="distribution of the observation error")
     assumed_correlation: Literal["distribution", "none"] = Field(
-        "distribution", description="whether the file tells the filters of correlated errors, or that they are independent"
+        "distribution",
+        description="whether the file tells the filters of correlated errors, or that they are independent",
     )
     bias: float = Field(0.0, description="mean of the observation error, unknown to the filters")
     missing: float = Field(0.0, ge=0, lt=1, description="fraction of the values that is lost at random")

@@ -88,7 +88,7 @@ def seeing(operator: Operator, entry: np.ndarray) -> Operator:
 
 
 @dataclass(frozen=True)
-class Carrying:
+class Augmented:
     """A model for states that carry some entries more, which a step leaves as they are.
 
     Attributes

@@ -9,7 +9,7 @@ import numpy as np
 from tqdm import tqdm
 
 from assimilearn.assimilation.cycling.adaptive import quantities
-from assimilearn.assimilation.cycling.biases import Carrying
+from assimilearn.assimilation.cycling.biases import Augmented
 from assimilearn.assimilation.cycling.compiling import compiling_all_but_the_update
 from assimilearn.assimilation.cycling.cycle import compiled_cycle, cycle, ensemble_moments, write_adapted
 from assimilearn.assimilation.cycling.divergence import give_up
@@ -142,7 +142,7 @@ def prepare(problem: Problem, method: Filter, settings: AnalysisSettings) -> Run
     error, inflation = model_error(settings, problem), inflation_for(settings)
     model, static_variance = forecast_model(problem.model, settings), method.static_variance
     if problem.biases:
-        model = Carrying(model, len(problem.biases))
+        model = Augmented(model, len(problem.biases))
     lowest, highest = state_bounds(problem)
     observe, compiled = observing(problem.observation.operator)
     step, raising = step_of(model)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from assimilearn.assimilation.cycling.parameters import carrying
+from assimilearn.assimilation.cycling.parameters import augmented
 from assimilearn.assimilation.settings import AnalysisSettings
 from assimilearn.errors import SettingsError
 from assimilearn.models.protocol import CompiledStep, Model, WithErrorStd, draws_of, memory_of, with_memory
@@ -87,9 +87,9 @@ def forecast_model(model: Model, settings: AnalysisSettings) -> Model:
         raise SettingsError(f"{name} cannot carry the memory of this model: take an ensemble filter, as etkf or letkf")
     if memory_of(model) > 0 and settings.estimates:
         raise SettingsError("parameters: a model with memory has none that could be estimated")
-    carried = carrying(model, settings.estimates)
+    forecaster = augmented(model, settings.estimates)
     if not by_state:
-        return carried
-    if not isinstance(carried, WithErrorStd):
+        return forecaster
+    if not isinstance(forecaster, WithErrorStd):
         raise SettingsError('model_error "by_state" needs a forecast model that says how wrong it is: give a number')
-    return ErringByState(carried, model.size, settings.error_given.scale)
+    return ErringByState(forecaster, model.size, settings.error_given.scale)

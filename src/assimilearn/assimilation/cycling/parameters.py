@@ -17,7 +17,7 @@ from assimilearn.models.protocol import Model, WithParameters
 Parameters = Mapping[str, ParameterSettings]
 
 
-def carrying(model: Model, parameters: Parameters) -> Model:
+def augmented(model: Model, parameters: Parameters) -> Model:
     """The model for states that carry ``parameters``; the model itself where there are none.
 
     Raises
@@ -29,7 +29,7 @@ def carrying(model: Model, parameters: Parameters) -> Model:
         return model
     if not isinstance(model, WithParameters):
         raise SettingsError(f"parameters: the forecast model has none that could be estimated: {', '.join(parameters)}")
-    return model.carrying(tuple(parameters))
+    return model.augmented(tuple(parameters))
 
 
 def with_parameters(E: np.ndarray, parameters: Parameters, rng: np.random.Generator) -> np.ndarray:

@@ -147,7 +147,7 @@ class Window:
     counts : list of int
         Model steps from the start to each time with new observations.
     observations : list of (y, variance, sites)
-        At these times, each (observation,); errors are independent.
+        At these times, each (observation,), whitened.
     observation : ObservationModel
     jumps : sequence of Jump
         Errors of the model, in the order of time; none for a perfect one.

@@ -84,18 +84,18 @@ def gauss_newton_step(w, inverse_transform, Y, y, variance, certainty):
     N, z = w.size, 1.0
     d = scaled(Y, y, variance)
     S = np.dot(inverse_transform, Y)
-    C, pull = row_products(S), through_rows(S, d)
+    C, gradient = row_products(S), through_rows(S, d)
     work = C.copy()
-    reflector, diagonal, beside = tridiagonal(work, pull)
+    reflector, diagonal, beside = tridiagonal(work, gradient)
     if certainty > 0:
         e, c = hyperprior(N, trace_of_inverse(diagonal, beside) / N, certainty)
         z = c / (e + squared(w) / (N - 1))
     T = inverse_root(work, reflector, diagonal, beside, 1 / z, False)
     for j in range(N):
-        pull[j] -= z * w[j]
+        gradient[j] -= z * w[j]
         for k in range(N):
             T[j, k] /= np.sqrt(z)
-    step = through_rows(T, through_rows(T, pull))
+    step = through_rows(T, through_rows(T, gradient))
     CT = np.dot(C, T)
     for j in range(N):
         w[j] += step[j]

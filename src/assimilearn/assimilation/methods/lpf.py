@@ -1,4 +1,4 @@
-"""Local particle filter: at every site the members are weighted by the observations around it, and carried over.
+"""Local particle filter: at every site the members are weighted by the observations around it, and transported.
 
 Weights of the whole state collapse onto one member unless there are exponentially many; those of one site, by the few
 observations near it, do not. Of the local particle filters that Farchi & Bocquet (2018), Nonlin. Processes Geophys. 25,

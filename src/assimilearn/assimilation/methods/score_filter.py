@@ -254,14 +254,14 @@ def drawn(
     for step in range(settings.pseudo_steps):
         t = 1 - step * dt
         now = settings.noising(t)
-        pull = half * now.g2 * dt
+        rate = half * now.g2 * dt
         S = score(Z, now)
         if settings.likelihood == "matched" and gaussian is not None:
-            Z = Z - now.f * dt * Z + pull * (S + likelihood.matched(Z, gaussian, now))
+            Z = Z - now.f * dt * Z + rate * (S + likelihood.matched(Z, gaussian, now))
         else:
             gradient, curvature = likelihood.damped(Z)
-            moved = -now.f * dt * Z + pull * (S + (1 - t) * gradient)
-            Z = Z + moved / (1 + pull * (1 - t) * curvature)
+            moved = -now.f * dt * Z + rate * (S + (1 - t) * gradient)
+            Z = Z + moved / (1 + rate * (1 - t) * curvature)
         if settings.sampler == "sde" and step < settings.pseudo_steps - 1:
             Z = Z + np.sqrt(now.g2 * dt) * rng.standard_normal(Z.shape)
     return Z

@@ -5,7 +5,7 @@ sites, a window costs
 
     J(x, c) = |(y - h(x, c)) / error_std|^2 + |(x - x_b) / std|^2.
 
-The background only keeps unobserved directions within bounds. It must be weak: one that pulls x biases c. Without any,
+The background only keeps unobserved directions within bounds. It must be weak: one that draws x biases c. Without any,
 the gradient of J, minimised over x, with respect to c is zero on average at the true c as far as h is linear in x: with
 the projector P on the range of X it is -2 d'(1 - P) X_c X^+ d, whose mean is -2 tr(X^+ (1 - P) X_c) = 0.
 
