@@ -18,11 +18,16 @@ from numba import njit
 
 from assimilearn.assimilation import METHODS, assimilate
 from assimilearn.emulators import open_emulator, train
+from assimilearn.emulators.networks.attention import AttentionSettings
 from assimilearn.emulators.networks.cnn import CnnSettings
 from assimilearn.emulators.networks.exported import Graph
 from assimilearn.emulators.networks.mlp import MlpSettings
+from assimilearn.emulators.networks.recurrent import GruSettings
+from assimilearn.emulators.networks.resnet import ResNetSettings
+from assimilearn.emulators.networks.unet import UNetSettings
 from assimilearn.models import Lorenz96, Lorenz96Settings
 from assimilearn.models.climate import ClimateSettings, climate
+from assimilearn.models.protocol import with_memory
 from assimilearn.models.truth import TruthSettings, simulate
 from assimilearn.observations import ObservationSettings, observe
 from assimilearn.periods import Periods, period_flags
@@ -101,6 +106,32 @@ def ratios(one, other, repeats: int) -> np.ndarray:
     return np.array([seconds(one) / seconds(other) for _ in range(repeats)])
 
 
+def of_sweeps(emulator, E, repeats: int) -> np.ndarray:
+    """All members of 64 experiments in one call, over one call for each experiment."""
+    together, alone = np.tile(E, (64, 1)), [E] * 64
+    return ratios(lambda: emulator.step(together), lambda: [emulator.step(one) for one in alone], repeats)
+
+
+def of_family(analysis, settings, E, repeats: int) -> tuple[str, np.ndarray]:
+    """A step of any exported module over the bare call; of one that steps members singly, over single calls."""
+    emulator = open_emulator(train(analysis, settings, np.random.default_rng(0)))
+    graph, states = Graph(emulator.weights["graph"], SITES), with_memory(emulator, E)
+    z, together = states.astype(np.float32), bool(emulator.weights["together"])
+    calls = [z] if together else [z[k : k + 1] for k in range(len(z))]
+
+    def bare():
+        for _ in range(STEPS // 10):
+            for rows in calls:
+                graph.session.run(None, {"z": rows})
+
+    def through():
+        for _ in range(STEPS // 10):
+            emulator.step(states)
+
+    how = "together" if together else "one by one"
+    return f"{settings.method}: step of {MEMBERS} members {how} / bare ONNX Runtime", ratios(through, bare, repeats)
+
+
 def plain_training(analysis, settings):
     """One epoch as plain torch would do it: no blocks, no windows, no history; the same network and batches."""
     from assimilearn.emulators.networks.cnn import module
@@ -172,13 +203,22 @@ def main() -> None:
         def cycle(model, etkf=etkf, one=one):
             return lambda: assimilate(one, model, etkf, reference, np.random.default_rng(0))
 
-        parts = (cycle(emulator), cycle(model), bare)
+        parts = (cycle(emulator), cycle(model), bare, compiled)
         parts[0](), parts[1]()
         shares = []
         for _ in range(repeats):
-            with_network, physical, network = (seconds(work) for work in parts)
-            shares.append(with_network / (physical + network))
-        rows.append((f"{settings.method}: ETKF cycle / (cycle of Lorenz-96 + bare ONNX Runtime)", np.array(shares)))
+            with_network, physical, network, passes = (seconds(work) for work in parts)
+            shares.append((with_network / (physical + network), with_network / (physical + passes)))
+        for name, of in zip(("bare ONNX Runtime", "compiled pass"), np.transpose(shares), strict=True):
+            rows.append((f"{settings.method}: ETKF cycle / (cycle of Lorenz-96 + {name})", of))
+        rows.append((f"{settings.method}: one step of 64 ensembles / 64 steps of one", of_sweeps(emulator, E, repeats)))
+    for settings in (
+        ResNetSettings(epochs=1),
+        UNetSettings(epochs=1),
+        AttentionSettings(epochs=1),
+        GruSettings(epochs=1),
+    ):
+        rows.append(of_family(analysis, settings, E, repeats))
     for batch in (64, 256):
         settings = CnnSettings(epochs=3, batch_size=batch, patience=99)
 

@@ -98,7 +98,10 @@ def truth_dataset(times: np.ndarray, flags: np.ndarray, states: np.ndarray, time
 
 
 def refuse_divergence(states: np.ndarray, model: Model) -> None:
-    """Raise SettingsError if a run of ``model`` holds values that are not finite."""
+    """Raise SettingsError if a run of ``model`` holds values that are not finite.
+
+    This run is what a climatology is made from: only later runs can be told to be far from it.
+    """
     if not np.isfinite(states).all():
         raise SettingsError(
             f"the free run of the model diverged: its time step of {model.time_step:g} MTU is too long, "
