@@ -221,3 +221,13 @@ def test_a_model_with_chance_is_scored_by_the_mean_of_an_ensemble_whose_spread_i
     without = scored(StepOnly(lambda states: 0.9 * states), case, NO_FREE_RUN)
     np.testing.assert_allclose(scores["error_mean"], without["error_mean"], rtol=0.01, atol=1e-9)
     assert "spread" not in without
+
+
+def test_errors_at_the_leads_that_are_asked_for_are_root_mean_squares_over_the_starts(case):
+    settings = NO_FREE_RUN.model_copy(update={"leads": (0.5, 2.0)})
+    scores = scored(study.MODEL, case, settings)
+    at = [int(np.argmin(np.abs(scores["lead"].values - lead))) for lead in (0.5, 2.0)]
+    expected = np.sqrt(np.mean(scores["error"].values[..., at] ** 2, axis=1))
+    assert scores["error_at"].values == pytest.approx(expected, rel=1e-12)
+    with pytest.raises(SettingsError, match=r"0\.512 MTU is no lead"):
+        scored(study.MODEL, case, NO_FREE_RUN.model_copy(update={"leads": (0.512,)}))

@@ -330,10 +330,15 @@ def _errors_at(dataset: xr.Dataset, leads: tuple[float, ...]) -> xr.Dataset:
     for lead in leads:
         if np.abs(dataset["lead"].values - lead).min() > 1e-6:
             raise SettingsError(f"forecasts.leads: {lead:g} MTU is no lead at which forecasts are verified")
-    chosen = dataset["error"].sel(lead=list(leads), method="nearest").values
     told = {"units": "1", "long_name": "root mean square error over all starts, in climatological standard deviations"}
+    found = {}
+    for name, errors in dataset.items():
+        if errors.dims == ("initial", "start", "lead") and str(name).startswith("error"):
+            chosen = errors.sel(lead=list(leads), method="nearest").values
+            at = "error_at" + str(name).removeprefix("error")
+            found[at] = (("initial", "told_lead"), np.sqrt(np.mean(chosen**2, axis=1)), told)
     return xr.Dataset(
-        {"error_at": (("initial", "told_lead"), np.sqrt(np.mean(chosen**2, axis=1)), told)},
+        found,
         {"told_lead": ("told_lead", np.array(leads), {"units": "MTU", "long_name": "lead time"})},
     )
 

@@ -197,11 +197,12 @@ def forecast_rows(name: str, scores: xr.Dataset) -> list[Row]:
             unit = scores.attrs["lyapunov_time"]
             rows.append(_row(f"{name}/valid_time{suffix}", value, uncertainty, failed, note))
             rows.append(_row(f"{name}/valid_time{suffix}_lyapunov", value / unit, uncertainty / unit, failed, note))
-    if "error_at" in scores:
+    for at in (str(at) for at in scores if str(at).startswith("error_at")):
+        of_field = at.removeprefix("error_at")
         for initial, suffix in (("analysis", ""), ("truth", "_from_truth")):
             for lead in scores["told_lead"].values if initial in scores["initial"].values else ():
-                value = float(scores["error_at"].sel(initial=initial, told_lead=lead))
-                rows.append(_row(f"{name}/error_at_{lead:g}{suffix}", value, None, failed))
+                value = float(scores[at].sel(initial=initial, told_lead=lead))
+                rows.append(_row(f"{name}/error_at_{lead:g}{of_field}{suffix}", value, None, failed))
     rows += skill_rows(name, scores, failed)
     broken = "the free run diverged" if scores.attrs.get("free_run") == "diverged" else ""
     if scores.attrs.get("free_run") != "none":
