@@ -143,6 +143,18 @@ def test_the_number_of_threads_changes_nothing(scores, climate):
     xr.testing.assert_identical(etkf_sweep(climate, workers=3), scores)
 
 
+class InPython:
+    """The same model with its step in Python alone, as most models of users have it."""
+
+    size, time_step, geometry, compiled, step = MODEL.size, MODEL.time_step, MODEL.geometry, None, MODEL.step
+
+
+def test_a_model_in_python_has_the_same_scores_on_any_number_of_threads(scores, climate):
+    one, three = (sweep(twins(), InPython(), METHODS["etkf"](), OVER, climate, workers=n) for n in (1, 3))
+    xr.testing.assert_identical(one, three)
+    xr.testing.assert_identical(one, scores)  # its step is the compiled one
+
+
 def test_without_values_there_is_one_experiment_for_each_realization(climate):
     scores = sweep(twins(3), MODEL, METHODS["blue"](), {}, climate)
     assert scores["rmse"].dims == ("realization",)
