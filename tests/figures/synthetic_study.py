@@ -8,7 +8,7 @@ import json
 import numpy as np
 import xarray as xr
 
-from assimilearn.models.geometry import grid, without_space
+from assimilearn.models.geometry import grid, stations, without_space
 from assimilearn.verification import Claim, Row
 
 SITES, STEP, SPINUP, VALIDATION, TEST = 40, 0.05, 100, 300, 2000
@@ -606,6 +606,18 @@ def without_truth(study):
 
 PLANE = grid({"height": (8, 12), "wind": (8, 12)}, spacing=2.0, periodic=(False, True), units="km")
 CONVECTION = without_space(["x", "y", "z"])
+
+
+def make_stations_study():
+    """Two fields at four stations, of the last of which no analysis sees anything."""
+    places = {"latitude": np.array([50.0, 51.0, 52.0, 53.0]), "longitude": np.array([1.0, 3.0, 2.0, 4.0])}
+    study = make_fields_study(stations({"sst": "K", "slp": "hPa"}, ["north", "east", "south", "west"], places))
+    observations = study["observations"]
+    west = observations["site_index"] % 4 == 3
+    return study | {
+        "observations": observations.assign(valid=observations["valid"] * ~west),
+        "withheld": observations.assign(valid=observations["valid"] * west),
+    }
 
 
 def make_fields_study(geometry, rng=None):

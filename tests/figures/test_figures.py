@@ -8,7 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
-from synthetic_study import ANALYSES, CONVECTION, PLANE, TEST, make_fields_study, make_study, without_truth
+from synthetic_study import (
+    ANALYSES,
+    CONVECTION,
+    PLANE,
+    TEST,
+    make_fields_study,
+    make_stations_study,
+    make_study,
+    without_truth,
+)
 
 from assimilearn import figures
 from assimilearn.figures import FIGURES, KINDS, FigureError, inputs, style
@@ -24,6 +33,7 @@ PANELS = {
     "maps": 2 * 5,
     "spatial_spectra": 2 * 2,
     "time_series": 3,
+    "station_map": 2,
     "phase_portrait": 3,
     "analysis_error": 3,
     "scoreboard": 1,
@@ -68,6 +78,7 @@ def studies(study):
         "spatial_spectra": plane,
         "time_series": convection,
         "phase_portrait": convection,
+        "station_map": make_stations_study(),
     }
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from synthetic_study import CONVECTION, PLANE, make_fields_study, without_truth
+from synthetic_study import CONVECTION, PLANE, make_fields_study, make_stations_study, without_truth
 
 from assimilearn import figures
 from assimilearn.figures import FIGURES, FigureError, style
@@ -206,3 +206,18 @@ def test_panels_after_the_last_letter_have_two(maps):
     with style.style():
         style.letter(axes, 27, "more")
     assert axes.get_title(loc="left") == "(bb) more"
+
+
+def test_a_station_that_is_withheld_shows_its_own_error_and_another_marker():
+    study = make_stations_study()
+    figure = figures.plot("station_map", **study)
+    west = study["withheld"]["valid"].values.astype(bool)
+    test = study["withheld"]["period"].values == 3
+    sites = study["withheld"]["site_index"].values
+    states = np.take_along_axis(study["analyses"]["letkf"]["mean"].values, sites, 1)
+    chosen = west & test[:, None] & (sites == 3)
+    expected = np.sqrt(((study["withheld"]["value"].values - states)[chosen] ** 2).mean())
+    seen, unseen = figure.axes[0].collections
+    assert seen.get_offsets().shape == (3, 2)
+    np.testing.assert_allclose(unseen.get_offsets(), [[4.0, 53.0]])
+    np.testing.assert_allclose(unseen.get_array(), [expected])

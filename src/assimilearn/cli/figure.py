@@ -16,7 +16,8 @@ from assimilearn.errors import FileError
 from assimilearn.study.artifacts import kinds_of
 from assimilearn.verification import Claim
 
-ONE = ("truth", "observations", "model")  # kinds of which a figure takes one file; of the others it takes any number
+ONE = ("truth", "observations", "withheld", "model")
+"""Kinds of which a figure takes one file; of the others it takes any number."""
 
 IN_FIGURES = ("climatology", *(kind for kind in CONTENTS if kind in figures.KINDS))
 MADE_FROM = ("truth", "observations")

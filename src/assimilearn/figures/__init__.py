@@ -22,6 +22,7 @@ __all__ = ["FIGURES", "KINDS", "FigureError", "Reads", "plot", "save"]
 KINDS = (
     "truth",
     "observations",
+    "withheld",
     "model",
     "analyses",
     "analysis_scores",
@@ -76,6 +77,7 @@ FIGURES: dict[str, Reads] = {
     "maps": Reads(("observations", "analyses"), ("truth",), unsuited=suits.plane),
     "spatial_spectra": Reads(("analyses",), ("truth",), unsuited=suits.flat_plane),
     "time_series": Reads(("observations", "analyses"), ("truth",), unsuited=suits.no_grid),
+    "station_map": Reads(("observations", "analyses"), ("withheld",), unsuited=suits.placed_stations),
     "phase_portrait": Reads(("analyses",), ("truth",), unsuited=suits.few_variables),
     "analysis_error": Reads(("analysis_scores",), ("forecast_scores",)),
     "scoreboard": Reads(("analysis_scores",), ("forecast_scores",)),
@@ -113,7 +115,7 @@ def plot(name: str, **datasets: Any) -> "Figure":
     ----------
     name : a key of ``FIGURES``
     **datasets
-        By kind: ``truth``, ``observations``, ``model`` are Datasets; ``analyses``, ``analysis_scores``,
+        By kind: ``truth``, ``observations``, ``withheld``, ``model`` are Datasets; ``analyses``, ``analysis_scores``,
         ``forecast_scores``, ``spectra``, ``one_steps``, ``verified_forecasts``, ``tuning``, ``complexities`` (searches
         of one number), ``data_curves`` (those of the number of analyses), ``costs``, ``classifier_scores``,
         ``emulators``, ``trainings`` (networks of one scenario beside each other), ``polynomials``, ``explanations``,

@@ -37,6 +37,12 @@ def no_grid(geometry: "Geometry") -> str | None:
     return f"shows single variables and stations, and this has {space(geometry)}" if geometry.on_grid else None
 
 
+def placed_stations(geometry: "Geometry") -> str | None:
+    """Stations with two coordinates."""
+    suits = geometry.stations is not None and len(geometry.axes) == 2
+    return None if suits else f"shows stations with two coordinates, and this has {space(geometry)}"
+
+
 def few_variables(geometry: "Geometry") -> str | None:
     """Two or three variables without positions."""
     if not geometry.on_grid and geometry.size not in PORTRAYED:

@@ -72,7 +72,7 @@ ARTIFACTS: dict[str, Artifact] = {
     "withheld": Artifact(
         "withheld.nc",
         ("ingest",),
-        ("score-analysis", "score-forecasts"),
+        ("score-analysis", "score-forecasts", "figure"),
         lambda scenario: ["withheld"] if scenario.data is not None and scenario.data.withhold is not None else [],
     ),
     "observations": Artifact(
