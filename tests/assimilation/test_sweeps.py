@@ -20,6 +20,7 @@ from assimilearn.observations.networks import AllSites
 from assimilearn.observations.observe import ObservationSettings
 from assimilearn.tuning.halving import SweepBudget, lengths
 from assimilearn.tuning.sweep import sweep
+from assimilearn.tuning.workers import DaskAddress
 from assimilearn.verification import score_analysis
 
 MODEL = Lorenz96(Lorenz96Settings(size=12))
@@ -153,6 +154,18 @@ def test_a_model_in_python_has_the_same_scores_on_any_number_of_threads(scores, 
     one, three = (sweep(twins(), InPython(), METHODS["etkf"](), OVER, climate, workers=n) for n in (1, 3))
     xr.testing.assert_identical(one, three)
     xr.testing.assert_identical(one, scores)  # its step is the compiled one
+
+
+@pytest.mark.slow
+def test_a_sweep_of_64_experiments_on_a_dask_cluster_of_two_workers_has_the_bytes_of_threads(climate):
+    from dask.distributed import LocalCluster
+
+    over = {"inflation": [1.0, 1.02, 1.04, 1.06, 1.08, 1.1, 1.15, 1.2], "members": [6, 8]}
+    given = MODEL, METHODS["etkf"](), over, climate
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, processes=True) as cluster:
+        there = sweep(twins(4), *given, kind=DaskAddress(dask=cluster.scheduler_address))
+    assert there["rmse"].size == 64
+    assert there.identical(sweep(twins(4), *given, workers=2))
 
 
 def test_without_values_there_is_one_experiment_for_each_realization(climate):

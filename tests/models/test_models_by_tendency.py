@@ -11,6 +11,7 @@ from assimilearn.models import Model, build
 from assimilearn.models.climate import ClimateSettings, climate
 from assimilearn.models.integrate import spun_up_state, trajectory
 from assimilearn.models.lorenz63 import Lorenz63Settings
+from assimilearn.models.local_quadratic import LocalQuadraticSettings
 from assimilearn.models.lorenz84 import Lorenz84Settings
 from assimilearn.models.lorenz96 import Lorenz96Settings
 from assimilearn.models.lorenz96_cubic import Lorenz96CubicSettings, tendency
@@ -26,6 +27,7 @@ SETTINGS = [
     Lorenz84Settings(),
     Lorenz96Settings(size=7),
     Lorenz96CubicSettings(size=7),
+    LocalQuadraticSettings(size=7, m2=0.3, m1_m1=-0.05, c_p2=0.1, p1_p2=0.05, m2_c=0.02),
     Lorenz96TwoScaleSettings(slow=4, fast=3),
     Lorenz2005TwoSettings(size=13, averaging=3),
     Lorenz2005ThreeSettings(size=16, averaging=4, smoothing=3),
@@ -50,6 +52,12 @@ def test_compiled_numpy_and_torch_steps_agree(settings):
     np.testing.assert_allclose(model.differentiable(torch.tensor(x)).numpy(), stepped, rtol=0, atol=1e-12)
     assert isinstance(model, Model) and isinstance(model, Differentiable)
     assert model.geometry.size == model.size == x.shape[1]
+
+
+def test_with_the_default_coefficients_the_local_quadratic_ring_is_lorenz96():
+    model, same = build(LocalQuadraticSettings(size=9, time_step=0.05)), build(Lorenz96Settings(size=9))
+    x = states(same)
+    np.testing.assert_allclose(model.step(x), same.step(x), rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=lambda s: s.method)

@@ -7,6 +7,7 @@ KINDS = {
         parts={
             "double-gyre": "double_gyre:DoubleGyreSettings",
             "kuramoto-sivashinsky": "kuramoto_sivashinsky:KuramotoSivashinskySettings",
+            "local-quadratic": "local_quadratic:LocalQuadraticSettings",
             "lorenz2005-ii": "lorenz2005:Lorenz2005TwoSettings",
             "lorenz2005-iii": "lorenz2005:Lorenz2005ThreeSettings",
             "lorenz63": "lorenz63:Lorenz63Settings",
