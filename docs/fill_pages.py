@@ -32,6 +32,11 @@ PLACES = (
     Place("docs/published-numbers.md", "curve", "dapper-curve", "claims"),
     Place("docs/models.md", "claims", "models", "claims"),
     Place("docs/models.md", "models", "models", "scores"),
+    Place("docs/learned-analysis.md", "learned", "learned-analysis", "claims"),
+    Place("docs/learned-analysis.md", "generative", "generative", "claims"),
+    Place("docs/learned-analysis.md", "joint", "joint", "claims"),
+    Place("docs/searching.md", "tuning", "tuning", "claims"),
+    Place("docs/searching.md", "halving", "halving", "claims"),
     Place("docs/learning-from-windows.md", "ingredients", "brajard2020-ablation", "medians"),
     Place("docs/learning-from-windows.md", "methods", "learned-model-methods", "models"),
     Place("docs/learning-from-windows.md", "particles", "learned-model-particles", "models"),
@@ -45,6 +50,8 @@ PICTURES = {
     "docs/published-sakov2008.png": "sakov2008/figures/published.png",
     "docs/rmse-against-members.png": "dapper-curve/base/figures/rmse_against_members.png",
     "docs/rmse-against-inflation.png": "dapper-curve/base/figures/rmse_against_settings.png",
+    "docs/search-surrogate.png": "tuning/base/figures/search_surrogate.png",
+    "docs/search-progress.png": "tuning/base/figures/search_progress.png",
     "docs/sensitivity.png": "brajard2020-sensitivity/figures/sensitivity.png",
 }
 

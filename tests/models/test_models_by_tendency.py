@@ -10,8 +10,8 @@ import pytest
 from assimilearn.models import Model, build
 from assimilearn.models.climate import ClimateSettings, climate
 from assimilearn.models.integrate import spun_up_state, trajectory
-from assimilearn.models.lorenz63 import Lorenz63Settings
 from assimilearn.models.local_quadratic import LocalQuadraticSettings
+from assimilearn.models.lorenz63 import Lorenz63Settings
 from assimilearn.models.lorenz84 import Lorenz84Settings
 from assimilearn.models.lorenz96 import Lorenz96Settings
 from assimilearn.models.lorenz96_cubic import Lorenz96CubicSettings, tendency

@@ -98,3 +98,8 @@ class LocalQuadratic(RungeKuttaModel):
     def geometry(self) -> Geometry:
         """One field on a ring."""
         return ring(self.settings.size)
+
+
+def build(settings: LocalQuadraticSettings) -> LocalQuadratic:
+    """The model that ``settings`` describe."""
+    return LocalQuadratic(settings)

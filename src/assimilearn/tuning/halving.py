@@ -41,14 +41,14 @@ def kept(medians: np.ndarray, groups: Sequence[object], alive: Sequence[int], fa
     groups : what the choice is made apart for, of all settings
     alive : sequence (setting,)
         Numbers of the settings that were run.
-    factor : one in so many goes on, and at least one of each group
+    factor : one in so many of each group goes on, rounded up
     """
     chosen: list[int] = []
     for group in dict.fromkeys(groups[i] for i in alive):
         members = [
             (np.nan_to_num(error, nan=np.inf), i) for error, i in zip(medians, alive, strict=True) if groups[i] == group
         ]
-        chosen += [i for _, i in sorted(members)[: max(1, len(members) // factor)]]
+        chosen += [i for _, i in sorted(members)[: math.ceil(len(members) / factor)]]
     return sorted(chosen)
 
 
