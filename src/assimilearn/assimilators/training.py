@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 STARTS = 500  # places in the training period where trajectories may start
 CAP = 4.0  # times the median loss of trajectories, from which on one has less weight
 FAR = 10.0  # climatological standard deviations beyond which a trajectory is lost, and starts anew
-VALIDATION_ROWS, VALIDATION_SPINUP = 20, 50  # pieces of the validation period, and their first analyses, not scored
+VALIDATION_ROWS, VALIDATION_SPINUP = 8, 125  # pieces of the validation period, and their first analyses, not scored
 
 
 class Trained(NamedTuple):
