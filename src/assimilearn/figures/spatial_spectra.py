@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TIMES = 50  # of the test period, equally spaced
+DECADES = 10  # below the highest density: what a spectral model cuts off is round-off
 TRUTH: dict[str, Any] = {"color": BLACK, "linewidth": 1.8}
 
 
@@ -71,6 +72,8 @@ def draw(geometry: Geometry, means: dict[str, np.ndarray], true: np.ndarray | No
                 axes.plot(*spectrum(shown, geometry, field), **line(name), label=name)
             plain_log(axes, "x")
             axes.set_yscale("log")
+            low, high = axes.get_ylim()
+            axes.set_ylim(max(low, high * 10.0**-DECADES), high)
             letter(axes, row * len(columns) + column, f"{title}: {field.name}" if len(geometry.fields) > 1 else title)
             axes.set_xlabel(label("Wavenumber", units_of(geometry)))
             axes.set_ylabel(label(f"Power spectral density of {field.name}", units_of_power(field, geometry)))
