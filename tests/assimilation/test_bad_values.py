@@ -93,4 +93,4 @@ def test_a_likelihood_that_no_member_has_or_that_takes_no_end_of_stages_is_given
     members = rng.standard_normal((30, 2))
     arguments = np.full(30, 1 / 30), np.array([departure, 0.0]), np.ones(2), lambda E: E
     with pytest.raises(Unreachable, match=words):
-        update(members, *arguments, rng, ParticleSettings(members=30, smallest_share=0.9))
+        update(members, *arguments, rng, ParticleSettings(members=30, smallest_share=0.9), 2)

@@ -317,4 +317,4 @@ def test_a_local_method_refuses_correlated_errors_unless_told_that_they_are_inde
 
 def test_a_file_with_an_operator_that_cannot_be_is_refused():
     with pytest.raises(FileError, match="the attribute operator"):
-        analysed("etkf", observations_of(STATES, 0.1).assign_attrs(operator=json.dumps({"function": "cube"})))
+        analysed("etkf", observations_of(STATES, 0.1).assign_attrs(operator=json.dumps({"function": "tangent"})))

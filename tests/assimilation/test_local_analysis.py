@@ -81,7 +81,7 @@ def test_filter_and_smoother_see_at_every_site_the_observations_around_it_alone(
     around = encoded("gaspari_cohn", 1.5, positions, periods, places)
     moved, smoothed, rows = E.copy(), np.hstack([E, 2 * E]), np.arange(y.size)
     lpf_update(moved, Y, y, variance, rows, np.append(0.2, around), NO_NOISE)
-    letks_update(smoothed, Y.copy(), y, variance, rows, around)
+    letks_update(smoothed, Y.copy(), y, variance, rows, around, 2)
     for i, here in enumerate(positions):
         factor = TAPERS["gaspari_cohn"](apart(places, here, periods), 1.5)
         o = np.flatnonzero(factor > NEGLIGIBLE)
@@ -89,7 +89,7 @@ def test_filter_and_smoother_see_at_every_site_the_observations_around_it_alone(
         one, past = E[:, [i]].copy(), np.stack([E[:, i], 2 * E[:, i]], axis=1)
         seen = y[o], variance[o] / factor[o], np.arange(o.size)
         lpf_update(one, Y[:, o].copy(), *seen, np.append(0.2, alone), NO_NOISE)
-        letks_update(past.reshape(len(E), 2), Y[:, o].copy(), *seen, alone)
+        letks_update(past.reshape(len(E), 2), Y[:, o].copy(), *seen, alone, 2)
         np.testing.assert_allclose(moved[:, i], one[:, 0], atol=1e-10)
         np.testing.assert_allclose(smoothed[:, [i, len(positions) + i]], past, atol=1e-10)
 

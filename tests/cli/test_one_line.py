@@ -26,6 +26,9 @@ NETCDF = {
     "tune": ["IN", "OUT"],
     "tune-analysis": ["IN", "OUT", "--climate", "IN", "--model", "IN"],
     "train": ["IN", "OUT"],
+    "train-classifier": ["IN", "OUT"],
+    "score-classifier": ["IN", "OUT", "--analysis", "IN"],
+    "measure-cost": ["IN", "OUT", "--analysis", "IN"],
     "learn-again": ["IN", "OUT", "--observations", "IN", "--cycle", "1"],
     "assimilate-again": ["IN", "OUT", "--emulator", "IN", "--previous", "IN", "--cycle", "1"],
     "best-cycle": ["OUT", "OUT", "IN"],
@@ -56,7 +59,7 @@ def wrong(tmp_path_factory, chain):
     (folder / "empty").touch()
     (folder / "folder").mkdir()
     (folder / "cut").write_bytes(chain["observations"].read_bytes()[:5000])
-    shutil.copy(chain["tuning"], folder / "another kind")  # of which only `best` takes one first
+    shutil.copy(chain["tuning"], folder / "another kind")  # `best` and `scorecard` take it
     return {path.name: path for path in folder.iterdir()} | {"missing": folder / "missing"}
 
 
@@ -86,8 +89,8 @@ def test_every_verb_is_here():
 def test_every_verb_says_one_line_on_a_wrong_file(told, wrong, chain, tmp_path, verb, kind):
     words, name = READING[verb]
     output = tmp_path / "new" / name
-    if (verb, kind) == ("best", "another kind"):
-        wrong = wrong | {kind: chain["sweeps"]}
+    if verb in ("best", "scorecard") and kind == "another kind":
+        wrong = wrong | {kind: chain["observations"]}
     said = told(verb, *[{"IN": wrong[kind], "OUT": output}.get(word, word) for word in words])
     assert len(said) == 1 or verb in STUDIES, said
     about_content = kind in ("text", "empty") if verb in STUDIES else (verb, kind) == ("figure", "another kind")

@@ -159,7 +159,7 @@ def test_a_file_of_another_kind_is_refused_by_its_kind(files, tmp_path, verb, ro
         ("tune-analysis", "model"): {"analyses"},  # which has a climatology too
         ("score-forecasts", "emulators"): {"model"},
         ("figure", role): set(CONTENTS),
-        ("scorecard", role): {"model", "analysis_scores", "forecast_scores", "sweeps"},
+        ("scorecard", role): {"model", "analysis_scores", "forecast_scores", "sweeps", "tuning"},
     }.get((verb, role), set())
     for kind in set(KINDS) - allowed - {role}:
         said = refusal(verb, files, tmp_path, **{role: files[kind]})
