@@ -91,7 +91,7 @@ def test_a_model_run_by_pointer_is_the_same_after_a_kernel_that_calls_its_step()
 @pytest.mark.workflow_slow
 @pytest.mark.parametrize("package", ["models", "observations", "assimilation", "emulators"])
 def test_whatever_file_with_kernels_is_imported_first_they_are_compiled_alike(package):
-    files = [p for p in (ROOT / "src" / "assimilearn" / package).rglob("*.py") if "from numba" in p.read_text()]
+    files = [p for p in (ROOT / "src" / "assimilearn" / package).rglob("*.py") if "\nfrom numba" in p.read_text()]
     assert files
     probe = "import sys, importlib; importlib.import_module(sys.argv[1]); import numba.core.codegen as c; "
     probe += "print(c.JITCPUCodegen._library_class.__name__)"

@@ -4,6 +4,8 @@ For each file ``KIND.nc`` of a folder: bits are drawn from a seed, each is flipp
 kind, an emulator also stepped. One line is printed for whatever is raised besides the errors that a user can mend.
 """
 
+import os
+import signal
 import sys
 from pathlib import Path
 
@@ -15,6 +17,8 @@ from assimilearn.cli.inputs import read_observations
 from assimilearn.errors import AssimilearnError
 
 NUMBER = 300
+READ, REFUSED, UNNAMED, RAISED = range(4)
+LONG = 10  # seconds: for some broken headers HDF5 itself searches without end
 
 
 def use(kind, path):
@@ -33,7 +37,7 @@ def use(kind, path):
 def main(folder, kinds):
     for kind in kinds:
         content, rng = (folder / f"{kind}.nc").read_bytes(), np.random.default_rng(0)
-        refused = 0
+        refused = hung = 0
         half = [*rng.integers(min(4096, len(content)), size=NUMBER // 2), *rng.integers(len(content), size=NUMBER // 2)]
         for place in half:  # the first bytes say where everything stands
             changed = bytearray(content)
@@ -41,15 +45,27 @@ def main(folder, kinds):
             path = folder / f"{kind}-{place}.nc"  # the library may keep a broken file open
             path.write_bytes(changed)
             print("now", kind, place, file=sys.stderr, flush=True)
-            try:
-                use(kind, path)
-            except AssimilearnError as error:
-                refused += 1
-                if str(path) not in str(error):
-                    print(f"{kind}, byte {place}: does not name the file: {error}")
-            except Exception as error:
-                print(f"{kind}, byte {place}: {type(error).__name__}: {error}")
-        print(f"{kind}: {refused} of {NUMBER} refused")
+            status = in_child(kind, path)
+            refused, hung = refused + (status == REFUSED), hung + (status == -signal.SIGALRM)
+            if status not in (READ, REFUSED, -signal.SIGALRM):
+                print(f"{kind}, byte {place}: the process ended with {status}")
+        print(f"{kind}: {refused} of {NUMBER} refused, {hung} without end in the library")
+
+
+def in_child(kind, path):
+    """Status of a process that uses the file: READ, REFUSED, that of an error, or minus the signal that ended it."""
+    child = os.fork()
+    if child:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    signal.alarm(LONG)
+    try:
+        use(kind, path)
+    except AssimilearnError as error:
+        os._exit(REFUSED if str(path) in str(error) else UNNAMED)
+    except BaseException as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
+        os._exit(RAISED)
+    os._exit(READ)
 
 
 if __name__ == "__main__":

@@ -80,7 +80,8 @@ def test_a_record_without_a_model_learns_assimilates_and_is_verified_at_withheld
     results = project.folder / "results" / "mine"
     with xr.open_dataset(results / "base" / "scores" / "analyses" / "blue.nc") as dataset:
         mean = dataset["mean"]
-        assert 0.05 < float(mean.sel(score="withheld_rmse")) < 0.3  # what the other station says of it
+        # the other station knows what they share: at best 0.38, the root of 0.958^2 (1 - 1 / 1.09^2), at these times
+        assert 0.3 < float(mean.sel(score="withheld_rmse")) < 0.7 * states[250:330, 1].std()
         assert str(dataset["date"].values[0])[:10] == "2001-01-01"
     assert "linear/skill_over_climatology_at_1" in (results / "scorecard.csv").read_text()
     assert (results / "base" / "figures" / "record_skill.png").exists()

@@ -29,6 +29,7 @@ def studies():
 
 @pytest.mark.parametrize("study", list(studies()))
 def test_every_study_plans_a_report(study, tmp_path):
+    (tmp_path / "data").symlink_to(ROOT / "data")  # records that studies name
     done = snakemake("--dry-run", "--cores", "1", "--directory", str(tmp_path), "--configfile", str(study))
     assert done.returncode == 0, done.stdout + done.stderr
     assert "report.html" in done.stdout

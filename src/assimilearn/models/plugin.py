@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from assimilearn.errors import AssimilearnError
+from assimilearn.kernels import compile_alike
 from assimilearn.models.geometry import Geometry, grid, without_space
 from assimilearn.models.protocol import CompiledStep, WithErrorStd, with_memory
 from assimilearn.models.settings import ModelSettings
@@ -255,6 +256,8 @@ def compiled_step(function: Any, count: int) -> Any:
     """The kernel of a compiled function of a user with ``count`` settings."""
     from numba import njit
     from numba.np.unsafe.ndarray import to_fixed_tuple
+
+    compile_alike()
 
     @njit(nogil=True)
     def step(E, parameters):  # type: ignore[no-untyped-def]

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from assimilearn.errors import AssimilearnError
+from assimilearn.kernels import compile_alike
 from assimilearn.observations.operators import FootprintSettings
 from assimilearn.observations.rows import OwnFunction
 from assimilearn.registry import Plugged, is_compiled
@@ -94,6 +95,8 @@ class PluginFunction:
 def element_by_element(function: Any) -> Any:
     """A loop over numbers around a compiled function of one."""
     from numba import njit
+
+    compile_alike()
 
     @njit
     def loop(z, *parameters):  # type: ignore[no-untyped-def]
