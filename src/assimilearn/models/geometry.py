@@ -17,7 +17,7 @@ shorter than the great circle at 1,000 km. Correlation functions of Euclidean sp
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -397,6 +397,7 @@ def joined(parts: Sequence[Any]) -> Any:
     return torch.cat(list(parts), dim=-1)
 
 
+@lru_cache(maxsize=64)  # models are asked for their size at every step
 def ring(size: int, name: str = "x", spacing: float = 1.0) -> Geometry:
     """One field on a ring of ``size`` sites, ``spacing`` apart."""
     axis = Axis(name="x", length=size * spacing)
