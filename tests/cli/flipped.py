@@ -1,8 +1,8 @@
 """Run as a program: flip bits of files, and tell what becomes of each of them.
 
 For each file ``KIND.nc`` of a folder: bits are drawn from a seed, each is flipped alone, and a process of its own opens
-the file as its kind, and steps an emulator. One line is printed for whatever ends such a process besides the errors that
-a user can mend, and besides the alarm after which one is stopped.
+the file as its kind, and steps an emulator. One line is printed for whatever ends such a process besides the errors
+that a user can mend, and besides the alarm after which one is stopped.
 """
 
 import os
